@@ -1,1 +1,93 @@
-"""Face restoration: turns a blurred, tiny, old or compressed face into a sharp one."""
+"""Face restoration: turns a blurred, tiny, old or compressed face into a sharp one.
+
+    >>> import gpen
+    >>> gpen.restore("old.jpg").save("new.jpg")  # doctest: +SKIP
+
+Importing this package is light: networks, OpenCV and Pillow are loaded on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .errors import (
+    AlignError,
+    DetectionError,
+    EngineError,
+    GpenError,
+    MismatchError,
+    MissingExtraError,
+    OutputExistsError,
+    ReadError,
+    SettingsError,
+    UnknownModelError,
+    UnsafeFileError,
+    WeightsError,
+    WriteError,
+)
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .pipeline import Restoration, RestoredFace, Restorer, restore
+    from .types import Crop, Face, Image, Metadata
+    from .weights import ModelInfo, convert, find_model, list_models
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AlignError",
+    "Crop",
+    "DetectionError",
+    "EngineError",
+    "Face",
+    "GpenError",
+    "Image",
+    "Metadata",
+    "MismatchError",
+    "MissingExtraError",
+    "ModelInfo",
+    "OutputExistsError",
+    "ReadError",
+    "Restoration",
+    "RestoredFace",
+    "Restorer",
+    "Settings",
+    "SettingsError",
+    "UnknownModelError",
+    "UnsafeFileError",
+    "WeightsError",
+    "WriteError",
+    "convert",
+    "find_model",
+    "list_models",
+    "restore",
+]
+
+_LAZY = {
+    "Crop": "types",
+    "Face": "types",
+    "Image": "types",
+    "Metadata": "types",
+    "ModelInfo": "weights",
+    "Restoration": "pipeline",
+    "RestoredFace": "pipeline",
+    "Restorer": "pipeline",
+    "convert": "weights",
+    "find_model": "weights",
+    "list_models": "weights",
+    "restore": "pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use (PEP 562)."""
+    if name in _LAZY:
+        value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

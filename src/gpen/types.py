@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 #: uint8 or uint16, (height, width, 3), RGB.
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -64,6 +67,26 @@ class Image:
     def size_wh(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.pixels.shape[1], self.pixels.shape[0]
+
+    def to_array(self) -> Pixels:
+        """The photo as one array: (height, width, 3) RGB, or (…, 4) RGBA where it has alpha."""
+        if self.alpha is None:
+            return self.pixels
+        return np.dstack([self.pixels, self.alpha])
+
+    def to_pil(self) -> PIL.Image.Image:
+        """The photo as an 8-bit Pillow image (L, LA, RGB or RGBA), its ICC profile in `info`."""
+        import PIL.Image
+
+        array = self.to_array()
+        if array.dtype == np.uint16:
+            array = np.rint(array / 257).astype(np.uint8)
+        if self.is_gray:
+            array = array[..., 0] if self.alpha is None else array[..., [0, 3]]
+        picture = PIL.Image.fromarray(np.ascontiguousarray(array))
+        if self.metadata.icc_profile:
+            picture.info["icc_profile"] = self.metadata.icc_profile
+        return picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)

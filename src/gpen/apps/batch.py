@@ -1,0 +1,185 @@
+"""Restoring many inputs: one bad file never stops the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+import gpen
+from gpen import GpenError, OutputExistsError, Restoration, Restorer
+from gpen.types import Image, Pixels
+from gpen.write import write_image
+
+Status = Literal["restored", "no face", "skipped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One input and where its result goes.
+
+    Attributes:
+        source: A path, or the bytes of standard input.
+        name: What to call it in messages.
+        target: File to write.
+    """
+
+    source: Path | bytes
+    name: str
+    target: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to do with results, beside the restoration itself."""
+
+    overwrite: bool = False
+    skip_existing: bool = False
+    save_faces: bool = False
+    compare: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one input; the row of a report."""
+
+    input: str
+    output: str | None = None
+    status: Status = "failed"
+    error: str | None = None
+    width: int | None = None
+    height: int | None = None
+    faces: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    model: str | None = None
+    engine: str | None = None
+    device: str | None = None
+    precision: str | None = None
+
+
+def run(
+    tasks: Sequence[Task], restorer: Restorer, options: Options, jobs: int
+) -> Iterator[Outcome]:
+    """Restore every task, `jobs` at a time, and yield outcomes as they come.
+
+    At most `2 * jobs` photos are in memory. Leaving the generator early lets photos that are
+    being written finish and starts no new ones.
+    """
+    waiting = iter(tasks)
+    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="gpen") as pool:
+        running: set[Future[Outcome]] = set()
+        try:
+            while True:
+                for task in islice(waiting, 2 * jobs - len(running)):
+                    running.add(pool.submit(run_one, task, restorer, options))
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def run_one(task: Task, restorer: Restorer, options: Options) -> Outcome:
+    """Restore one task; errors that gpen knows become part of the outcome."""
+    outcome = Outcome(input=task.name)
+    try:
+        if task.target.exists() and not options.overwrite:
+            if options.skip_existing:
+                outcome.status, outcome.output = "skipped", str(task.target)
+                return outcome
+            raise OutputExistsError(
+                f"{task.target} is already there; use --overwrite or --skip-existing",
+                path=task.target,
+            )
+        _restore_to(task, restorer, options, outcome)
+    except GpenError as error:
+        outcome.status, outcome.error = "failed", str(error)
+    except MemoryError:
+        outcome.status = "failed"
+        outcome.error = f"{task.name}: out of memory; close other programs or use fewer --jobs"
+    return outcome
+
+
+def _restore_to(task: Task, restorer: Restorer, options: Options, outcome: Outcome) -> None:
+    result = restorer.restore(task.source)
+    settings = restorer.settings
+    started = time.perf_counter()
+    write_image(
+        result.photo,
+        task.target,
+        overwrite=options.overwrite,
+        quality=settings.quality,
+        strip=settings.strip,
+    )
+    _write_extras(result, task.target, options)
+    outcome.seconds = {
+        stage: round(seconds, 4)
+        for stage, seconds in {**result.seconds, "write": time.perf_counter() - started}.items()
+    }
+    outcome.output = str(task.target)
+    outcome.status = "restored" if result.restored else "no face"
+    outcome.width, outcome.height = result.photo.size_wh
+    restored = {face.index: face.crop for face in result.restored}
+    outcome.faces = [
+        {
+            **face.to_dict(),
+            "size_px": round(face.size_px, 1),
+            "restored": index in restored,
+        }
+        for index, face in enumerate(result.faces)
+    ]
+    if result.restored:
+        engine = restorer.engine
+        outcome.model = restorer.model.name
+        outcome.engine, outcome.device = engine.name, engine.device
+        outcome.precision = engine.precision
+
+
+def _write_extras(result: Restoration, target: Path, options: Options) -> None:
+    """Write `<stem>_faceNN.png` (crop beside answer) and `<stem>_compare.<ext>`."""
+    if options.save_faces:
+        for face in result.restored:
+            pair = np.hstack([face.crop.pixels, face.pixels])
+            _write_extra(pair, target.with_name(f"{target.stem}_face{face.index:02d}.png"), options)
+    if options.compare:
+        width, height = result.photo.size_wh
+        before = gpen.geometry.resize(result.source.pixels, (width, height))
+        pair = np.hstack([before, result.photo.pixels])
+        _write_extra(pair, target.with_name(f"{target.stem}_compare{target.suffix}"), options)
+
+
+def _write_extra(pixels: Pixels, path: Path, options: Options) -> None:
+    replace = options.overwrite or options.skip_existing
+    write_image(Image(pixels), path, overwrite=replace)
+
+
+def write_report(path: Path, outcomes: Sequence[Outcome], settings: dict[str, Any]) -> None:
+    """Write the report as JSON, atomically; an older report is replaced."""
+    report = {
+        "gpen": gpen.__version__,
+        "settings": settings,
+        "inputs": [
+            {name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}
+            for outcome in outcomes
+        ],
+    }
+    text = json.dumps(report, indent=2, default=str, ensure_ascii=False)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

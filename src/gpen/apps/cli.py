@@ -1,0 +1,261 @@
+"""The command line: parse, call, present. No pixels are touched here.
+
+Heavy modules are imported inside the commands, so that `--help` and `--version` answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+import gpen
+from gpen.errors import GpenError
+from gpen.settings import DEFAULT_DETECTOR, DEFAULT_MODEL
+
+from . import console
+
+app = typer.Typer(
+    name="gpen",
+    help="Face restoration: turns a blurred, tiny, old or compressed face into a sharp one.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ModelsDir = Annotated[
+    Path | None,
+    typer.Option(help="Look for models in this folder first.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.say(f"gpen {gpen.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log what happens.")] = False,
+) -> None:
+    del version
+    console.setup_logging(verbose=verbose)
+
+
+@app.command(
+    epilog="""
+**Examples**
+
+`gpen restore old.jpg` — writes old_gpen.jpg beside it
+
+`gpen restore album/ -o restored/ --recursive --skip-existing`
+
+`gpen restore selfie.png -o big.png --upscale 2 --model GPEN-BFR-512 --models-dir ~/models`
+
+`cat old.jpg | gpen restore - > new.jpg`
+"""
+)
+def restore(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="INPUT...", help="Photos, folders, patterns, or - for stdin."),
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o", "--output", help="A file for one input, else a folder; - for standard output."
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Name or path of the weights.")] = DEFAULT_MODEL,
+    models_dir: ModelsDir = None,
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="The inputs are face crops; restore them whole.")
+    ] = False,
+    blend: Annotated[float, typer.Option(min=0, max=1, help="1 is fully restored.")] = 1.0,
+    upscale: Annotated[int, typer.Option(help="Enlarge the photo by 1, 2 or 4.")] = 1,
+    faces: Annotated[str, typer.Option(help="all, largest, center or numbers: 0,2")] = "all",
+    min_face: Annotated[float, typer.Option(metavar="PX", help="Leave smaller faces alone.")] = 0,
+    mask: Annotated[Literal["face", "box"], typer.Option(help="Shape pasted back.")] = "face",
+    match_color: Annotated[
+        bool, typer.Option("--match-color", help="Give restored faces the colour of the input.")
+    ] = False,
+    detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
+    engine: Annotated[
+        Literal["auto", "openvino", "onnxruntime", "torch"], typer.Option(help="Runs the network.")
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
+    precision: Annotated[
+        Literal["auto", "f32", "bf16", "f16"], typer.Option(help="Arithmetic of the network.")
+    ] = "auto",
+    save_faces: Annotated[
+        bool, typer.Option("--save-faces", help="Also write each face: crop beside result.")
+    ] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Also write input and result side by side.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Write what was done, per input.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="png, jpg, webp, tiff, avif, heic …")
+    ] = None,
+    quality: Annotated[int | None, typer.Option(help="1-100, for formats with loss.")] = None,
+    strip: Annotated[bool, typer.Option("--strip", help="Leave EXIF and XMP out.")] = False,
+    max_pixels: Annotated[
+        int, typer.Option(help="Refuse larger photos (decompression bombs).")
+    ] = 250_000_000,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace old results.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave photos that have a result.")
+    ] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Folders in folders too.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Photos worked on at the same time.")] = 1,
+) -> None:
+    """Restore the faces in photos."""
+    from .restore import restore_photos
+
+    settings = {
+        "model": model,
+        "models_dir": models_dir,
+        "aligned": aligned,
+        "blend": blend,
+        "upscale": upscale,
+        "faces": faces,
+        "min_face": min_face,
+        "mask": mask,
+        "match_color": match_color,
+        "detector": detector,
+        "engine": engine,
+        "device": device,
+        "precision": precision,
+        "max_pixels": max_pixels,
+        "format": format_,
+        "quality": quality,
+        "strip": strip,
+    }
+    if overwrite and skip_existing:
+        raise typer.BadParameter("--overwrite and --skip-existing exclude each other")
+    code = restore_photos(
+        inputs,
+        output,
+        gpen.Settings(**settings),
+        overwrite=overwrite,
+        skip_existing=skip_existing,
+        save_faces=save_faces,
+        compare=compare,
+        report=report,
+        recursive=recursive,
+        jobs=jobs,
+    )
+    raise typer.Exit(code)
+
+
+@app.command(
+    epilog="""
+**Examples**
+
+`gpen detect group.jpg --draw found.jpg`
+
+`gpen detect photos/ --json > faces.jsonl`
+"""
+)
+def detect(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Photos, folders, patterns.")
+    ],
+    json_: Json = False,
+    draw: Annotated[
+        Path | None,
+        typer.Option(help="Write the photo with faces drawn: a file, or a folder for many."),
+    ] = None,
+    detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
+    models_dir: ModelsDir = None,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Folders in folders too.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace drawings.")] = False,
+) -> None:
+    """Find the faces in photos: boxes, five points, scores; largest first."""
+    from .detect import detect_photos
+
+    code = detect_photos(
+        inputs,
+        gpen.Settings(detector=detector, models_dir=models_dir),
+        as_json=json_,
+        draw=draw,
+        recursive=recursive,
+        overwrite=overwrite,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def models(json_: Json = False, models_dir: ModelsDir = None) -> None:
+    """List the weight files that were found, what they are, and why a file is refused."""
+    from .models import show_models
+
+    show_models(models_dir, as_json=json_)
+
+
+@app.command(
+    epilog="""
+**Examples**
+
+`gpen convert GPEN-BFR-512.pth GPEN-BFR-512.onnx`
+
+`gpen convert GPEN-BFR-512.pth gpen_bfr_512.onnx --half --hash` — with facefusion's .hash file
+"""
+)
+def convert(
+    source: Annotated[Path, typer.Argument(help="A .pth, .pt, .safetensors or .onnx file.")],
+    target: Annotated[Path, typer.Argument(help="A .pth, .safetensors or .onnx file.")],
+    half: Annotated[bool, typer.Option("--half", help="Store numbers as 16-bit floats.")] = False,
+    hash_: Annotated[
+        bool, typer.Option("--hash", help="Also write the CRC32 file that facefusion wants.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the target.")] = False,
+) -> None:
+    """Turn a weight file into another kind."""
+    with console.err.status(f"Converting {source.name}"):
+        written = gpen.convert(source, target, half=half, write_hash=hash_, overwrite=overwrite)
+    console.say(f"{written} · {written.stat().st_size / 2**20:.1f} MiB")
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line and end the process with its exit code."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except GpenError as error:
+        console.complain(str(error))
+        code = (
+            console.EXIT_USAGE
+            if isinstance(error, gpen.SettingsError)
+            else console.EXIT_NOTHING_DONE
+        )
+    except KeyboardInterrupt:
+        console.complain("interrupted; finished results are kept")
+        code = console.EXIT_INTERRUPTED
+    except typer.Abort:
+        code = console.EXIT_INTERRUPTED
+    except Exception as error:
+        code = _usage_error(error)
+    sys.exit(code)
+
+
+def _usage_error(error: Exception) -> int:
+    """Show click's own errors (bad options) its way; anything else is a bug and is raised."""
+    import click
+
+    if isinstance(error, click.ClickException):
+        error.show(sys.stderr)
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
+        return console.EXIT_OK
+    raise error

@@ -1,0 +1,404 @@
+"""The photo pipeline: read → detect → align → restore → paste → write.
+
+The one place that knows the order. Each stage is a plain function in a module of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
+
+from . import geometry
+from .align import align_face
+from .detect import Detector, load_detector
+from .engines import Engine, open_engine
+from .errors import SettingsError
+from .paste import Patch, paste_faces
+from .read import read_image
+from .restoration import restore_crops
+from .settings import Settings
+from .types import Crop, Face, Float64Array, Image, Pixels
+from .weights import ModelInfo, find_model
+from .write import write_image
+
+if TYPE_CHECKING:
+    import PIL.Image
+    from numpy.typing import ArrayLike
+
+    Source = str | Path | bytes | BinaryIO | PIL.Image.Image | np.ndarray[Any, Any]
+
+#: Photos whose faces share one batch when a list is restored; bounds memory, not results.
+PHOTOS_PER_BATCH = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Restoration:
+    """What became of one photo.
+
+    Attributes:
+        photo: The result with its metadata.
+        source: The photo as it was read.
+        faces: Every face found, in the order of `gpen detect`, in pixels of the source.
+        restored: For each restored face, its number in `faces`, its crop and the network's answer.
+        seconds: Time spent by stage: read, detect, align, restore, paste.
+    """
+
+    photo: Image
+    source: Image
+    faces: list[Face]
+    restored: list[RestoredFace]
+    seconds: dict[str, float]
+    settings: Settings = field(repr=False)
+
+    @property
+    def image(self) -> Pixels:
+        """The result as an array: (height, width, 3) RGB, or (…, 4) where the photo has alpha."""
+        return self.photo.to_array()
+
+    def to_pil(self) -> PIL.Image.Image:
+        """The result as an 8-bit Pillow image, with its colour profile in `info`."""
+        return self.photo.to_pil()
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the result; the suffix chooses the format.
+
+        Returns:
+            The path written.
+
+        Raises:
+            OutputExistsError: The file is there and `overwrite` is false.
+            WriteError: The folder is missing or full, or the format cannot hold the photo.
+        """
+        options = self.settings
+        return write_image(
+            self.photo,
+            Path(path),
+            overwrite=overwrite,
+            quality=options.quality,
+            strip=options.strip,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RestoredFace:
+    """One face before and after the network.
+
+    Attributes:
+        index: Its number in `Restoration.faces`.
+        crop: The face as cut out.
+        pixels: The network's answer, (size, size, 3), same dtype as the crop.
+    """
+
+    index: int
+    crop: Crop
+    pixels: Pixels
+
+
+@dataclass(slots=True)
+class _Work:
+    """A photo between the stages before and after the network."""
+
+    source: Image
+    canvas: Pixels  # the photo at output size
+    faces: list[Face]
+    crops: list[tuple[int, Crop]]
+    seconds: dict[str, float]
+
+
+class Restorer:
+    """Restores faces in photos; loads its networks on first use and keeps them.
+
+    One instance serves many threads.
+
+    Example:
+        >>> restorer = Restorer(blend=0.8)
+        >>> restorer.restore("old.jpg").save("new.jpg")  # doctest: +SKIP
+    """
+
+    def __init__(self, settings: Settings | None = None, /, **options: Any) -> None:
+        """Take a `Settings`, or its fields as keyword arguments, or both.
+
+        Raises:
+            SettingsError: An option is unknown or has a value that means nothing.
+        """
+        try:
+            self.settings = dataclasses.replace(settings or Settings(), **options)
+        except TypeError:
+            known = [f.name for f in dataclasses.fields(Settings)]
+            unknown = ", ".join(sorted(set(options) - set(known)))
+            raise SettingsError(
+                f"unknown option {unknown}; expected one of {', '.join(known)}"
+            ) from None
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+        self._detector: Detector | None = None
+        self._model: ModelInfo | None = None
+
+    @property
+    def model(self) -> ModelInfo:
+        """The weight file in use.
+
+        Raises:
+            UnknownModelError: No such model; the error lists what was found.
+            WeightsError: The file is not a face restorer that gpen can run.
+        """
+        with self._lock:
+            if self._model is None:
+                self._model = find_model(self.settings.model, self.settings.models_dir)
+            return self._model
+
+    @property
+    def engine(self) -> Engine:
+        """The network, ready to run."""
+        model, options = self.model, self.settings
+        with self._lock:
+            if self._engine is None:
+                self._engine = open_engine(
+                    model,
+                    engine=options.engine,
+                    device=options.device,
+                    precision=options.precision,
+                )
+            return self._engine
+
+    @property
+    def detector(self) -> Detector:
+        """The face detector, ready to run."""
+        options = self.settings
+        with self._lock:
+            if self._detector is None:
+                self._detector = load_detector(options.detector, models_dir=options.models_dir)
+            return self._detector
+
+    def restore(self, source: Source, *, points_xy: ArrayLike | None = None) -> Restoration:
+        """Restore the faces of one photo.
+
+        Args:
+            source: A path, bytes, an open file, a Pillow image, or an RGB(A) or grey array.
+            points_xy: (faces, 5, 2) points in image pixels, instead of detecting faces.
+
+        Raises:
+            ReadError: The source is not a photo that can be read.
+            GpenError: See `gpen.errors`.
+        """
+        work = self._prepare(source, points_xy)
+        with _timed(work.seconds, "restore"):
+            answers = self._run([crop for _, crop in work.crops])
+        return self._finish(work, answers)
+
+    def restore_many(self, sources: Iterable[Source]) -> Iterator[Restoration]:
+        """Restore photos one after the other, their faces in common batches.
+
+        Raises:
+            GpenError: A photo failed; what was yielded before stays valid.
+        """
+        block: list[_Work] = []
+        for source in sources:
+            block.append(self._prepare(source, None))
+            if len(block) == PHOTOS_PER_BATCH:
+                yield from self._finish_block(block)
+                block = []
+        yield from self._finish_block(block)
+
+    def detect(self, source: Source) -> list[Face]:
+        """Find the faces of a photo, largest first."""
+        return self.detector.detect(
+            _as_uint8(read_image(source, max_pixels=self.settings.max_pixels).pixels)
+        )
+
+    def _prepare(self, source: Source, points_xy: ArrayLike | None) -> _Work:
+        """Read, detect and align."""
+        options, seconds = self.settings, dict[str, float]()
+        with _timed(seconds, "read"):
+            image = read_image(source, max_pixels=options.max_pixels)
+        if options.aligned:
+            return _aligned_work(image, self.engine.size, seconds)
+        with _timed(seconds, "detect"):
+            if points_xy is not None:
+                faces = _faces_from_points(points_xy)
+            else:
+                faces = self.detector.detect(_as_uint8(image.pixels))
+            chosen = choose_faces(faces, options.faces, options.min_face, image.size_wh)
+        with _timed(seconds, "align"):
+            canvas = _enlarge(image.pixels, options.upscale)
+            template = self.model.template if chosen else "gpen"
+            crops = [
+                (
+                    index,
+                    align_face(
+                        canvas,
+                        geometry.scale_points(faces[index].points_xy, options.upscale),
+                        size=self.engine.size,
+                        template=template,
+                    ),
+                )
+                for index in chosen
+            ]
+        return _Work(image, canvas, faces, crops, seconds)
+
+    def _run(self, crops: Sequence[Crop]) -> list[Pixels]:
+        return restore_crops([crop.pixels for crop in crops], self.engine) if crops else []
+
+    def _finish(self, work: _Work, answers: Sequence[Pixels]) -> Restoration:
+        """Paste the answers back and put the photo together again."""
+        options, source = self.settings, work.source
+        if source.is_gray:
+            answers = [_gray(pixels) for pixels in answers]
+        restored = [
+            RestoredFace(index, crop, pixels)
+            for (index, crop), pixels in zip(work.crops, answers, strict=True)
+        ]
+        with _timed(work.seconds, "paste"):
+            if options.aligned:
+                pixels = _blend(work.canvas, answers[0], options.blend)
+            else:
+                pixels = paste_faces(
+                    work.canvas,
+                    [Patch(face.crop, face.pixels) for face in restored],
+                    blend=options.blend,
+                    mask=options.mask,
+                    match_color=options.match_color,
+                )
+            alpha = source.alpha
+            if alpha is not None and alpha.shape != pixels.shape[:2]:
+                alpha = geometry.resize(alpha, (pixels.shape[1], pixels.shape[0]))
+        photo = dataclasses.replace(source, pixels=pixels, alpha=alpha)
+        return Restoration(photo, source, work.faces, restored, work.seconds, options)
+
+    def _finish_block(self, block: Sequence[_Work]) -> Iterator[Restoration]:
+        started = time.perf_counter()
+        answers = iter(self._run([crop for work in block for _, crop in work.crops]))
+        each = (time.perf_counter() - started) / max(1, sum(len(w.crops) for w in block))
+        for work in block:
+            work.seconds["restore"] = each * len(work.crops)
+            yield self._finish(work, [next(answers) for _ in work.crops])
+
+
+def choose_faces(
+    faces: Sequence[Face], which: str, min_face: float, image_size_wh: tuple[int, int]
+) -> list[int]:
+    """Numbers of the faces to restore.
+
+    Args:
+        faces: All faces found.
+        which: "all", "largest", "center", or numbers from 0 such as "0,2".
+        min_face: Smallest longer side of the box, in pixels.
+        image_size_wh: Width and height of the image, in pixels.
+
+    Returns:
+        Positions in `faces`, ascending. Numbers that no face has are left out.
+    """
+    big = [i for i, face in enumerate(faces) if face.size_px >= min_face]
+    if which == "all" or not big:
+        return big
+    if which == "largest":
+        return [max(big, key=lambda i: faces[i].size_px)]
+    if which == "center":
+        middle = (np.asarray(image_size_wh) - 1) / 2
+        return [
+            min(big, key=lambda i: float(np.hypot(*(faces[i].points_xy.mean(axis=0) - middle))))
+        ]
+    wanted = {int(number) for number in which.split(",")}
+    return [i for i in big if i in wanted]
+
+
+def restore(source: Source | Sequence[Source], **options: Any) -> Any:
+    """Restore the faces of a photo, or of a list of photos.
+
+    Args:
+        source: A path, bytes, an open file, a Pillow image, an RGB(A) or grey array, or a list.
+        **options: Fields of `Settings`.
+
+    Returns:
+        A `Restoration`, or a list of them for a list.
+
+    Raises:
+        GpenError: See `gpen.errors`.
+
+    Example:
+        >>> import gpen
+        >>> gpen.restore("old.jpg").save("new.jpg")  # doctest: +SKIP
+    """
+    restorer = Restorer(**options)
+    if isinstance(source, (list, tuple)):
+        return list(restorer.restore_many(source))
+    return restorer.restore(cast("Source", source))
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - started
+
+
+def _aligned_work(image: Image, size: int, seconds: dict[str, float]) -> _Work:
+    """The whole input as one crop at the network's size."""
+    with _timed(seconds, "align"):
+        pixels = geometry.resize(image.pixels, (size, size))
+        width, height = image.size_wh
+        matrix = np.array(
+            [
+                [size / width, 0, (size / width - 1) / 2],
+                [0, size / height, (size / height - 1) / 2],
+            ]
+        )
+        crop = Crop(pixels, matrix, np.zeros((0, 2)))
+    return _Work(image, pixels, [], [(0, crop)], seconds)
+
+
+def _faces_from_points(points_xy: ArrayLike) -> list[Face]:
+    """Faces whose five points the caller knows.
+
+    Raises:
+        SettingsError: The shape is not (faces, 5, 2).
+    """
+    points = np.asarray(points_xy, dtype=np.float64)
+    if points.ndim == 2:
+        points = points[None]
+    if points.ndim != 3 or points.shape[1:] != (5, 2):
+        raise SettingsError(
+            f"points_xy has shape {points.shape}; expected (faces, 5, 2): left eye, right eye, "
+            "nose, left and right mouth corner as (x, y)"
+        )
+    return [_face_around(five) for five in points]
+
+
+def _face_around(five: Float64Array) -> Face:
+    """A face whose box is the points' bounding box grown to a whole face."""
+    low, high = five.min(axis=0), five.max(axis=0)
+    centre, half = (low + high) / 2, float((high - low).max())
+    x, y = centre
+    return Face((x - half, y - half, x + half, y + half), five, 1.0)
+
+
+def _enlarge(pixels: Pixels, factor: int) -> Pixels:
+    if factor == 1:
+        return pixels
+    height, width = pixels.shape[:2]
+    return geometry.resize(pixels, (width * factor, height * factor))
+
+
+def _as_uint8(pixels: Pixels) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    if pixels.dtype == np.uint8:
+        return cast("np.ndarray[Any, np.dtype[np.uint8]]", pixels)
+    return (pixels >> 8).astype(np.uint8)
+
+
+def _gray(pixels: Pixels) -> Pixels:
+    """Rec. 601 luma in all three channels, as Pillow and OpenCV define grey."""
+    luma = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    return np.repeat(np.rint(luma)[..., None], 3, axis=2).astype(pixels.dtype)
+
+
+def _blend(before: Pixels, after: Pixels, blend: float) -> Pixels:
+    mixed = before.astype(np.float32) * (1 - blend) + after.astype(np.float32) * blend
+    return np.rint(mixed).astype(before.dtype)

@@ -1,0 +1,98 @@
+"""ONNX Runtime: one graph on CPU, CUDA, CoreML, DirectML, ROCm, whatever its build brings."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import EngineError, MissingExtraError
+from .base import Port, first_line
+
+#: Short names beside the provider's own ("CUDAExecutionProvider" answers to "cuda" anyway).
+_ALIASES = {"mps": "coreml", "directml": "dml"}
+
+
+class OnnxRuntimeGraph:
+    """An ONNX file run by ONNX Runtime; see `Graph`."""
+
+    name = "onnxruntime"
+
+    def __init__(self, path: Path, *, device: str = "auto", precision: str = "f32") -> None:
+        """Start a session.
+
+        Args:
+            path: ONNX file.
+            device: "auto" takes CUDA where the build has it, else the CPU; or the start of a
+                provider's name, such as "cpu", "cuda:1", "coreml", "dml", "tensorrt".
+            precision: "f32"; ONNX Runtime computes in what the file says.
+
+        Raises:
+            MissingExtraError: onnxruntime is not installed.
+            EngineError: The provider is missing, or the file is no graph.
+        """
+        try:
+            ort = importlib.import_module("onnxruntime")  # its stubs hide what it exports
+        except ImportError:
+            raise MissingExtraError("The engine onnxruntime", extra="onnxruntime") from None
+        if precision != "f32":
+            raise EngineError(
+                f"onnxruntime has no {precision} switch; expected --precision f32 or auto",
+                engine=self.name,
+            )
+        providers = [_provider(device, ort.get_available_providers())]
+        if providers != ["CPUExecutionProvider"]:
+            providers.append("CPUExecutionProvider")  # takes what the device cannot do
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=providers)
+        except Exception as error:  # its exceptions share no base class
+            raise EngineError(
+                f"ONNX Runtime cannot run {path.name} ({first_line(error)}): "
+                "is it a complete ONNX file?",
+                engine=self.name,
+            ) from error
+        self.device = self._session.get_providers()[0]
+        self.precision = precision
+        self.inputs = _ports(self._session.get_inputs())
+        self.outputs = _ports(self._session.get_outputs())
+
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """Run the graph once; see `Graph.run`. Sessions serve many threads by themselves."""
+        names = [name for name, _ in self.inputs]
+        if len(inputs) != len(names):
+            raise EngineError(f"{len(inputs)} inputs; expected {names}", engine=self.name)
+        try:
+            return list(self._session.run(None, dict(zip(names, inputs, strict=True))))
+        except Exception as error:
+            raise EngineError(
+                f"ONNX Runtime failed on inputs of shapes {[np.shape(a) for a in inputs]} "
+                f"({first_line(error)}); expected {[shape for _, shape in self.inputs]}",
+                engine=self.name,
+            ) from error
+
+
+def _provider(device: str, available: list[str]) -> str | tuple[str, dict[str, str]]:
+    if device == "auto":
+        device = "cuda" if "CUDAExecutionProvider" in available else "cpu"
+    kind, _, number = device.lower().partition(":")
+    kind = _ALIASES.get(kind, kind)
+    for provider in available:
+        if provider.lower().startswith(kind):
+            return (provider, {"device_id": number}) if number else provider
+    known = ", ".join(name.removesuffix("ExecutionProvider").lower() for name in available)
+    raise EngineError(
+        f"this build of onnxruntime has no device {device!r}; expected one of {known}",
+        engine="onnxruntime",
+    )
+
+
+def _ports(values: Any) -> tuple[Port, ...]:
+    return tuple(
+        (value.name, tuple(d if isinstance(d, int) else None for d in value.shape))
+        for value in values
+    )

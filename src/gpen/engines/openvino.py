@@ -1,0 +1,130 @@
+"""OpenVINO: the engine of a plain CPU, and of Intel's GPUs and NPUs."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import EngineError
+from .base import Port, first_line
+
+_HINTS = {"f32": "f32", "bf16": "bf16", "f16": "f16"}
+_CAPABILITIES = {"bf16": "BF16", "f16": "FP16"}
+
+
+@cache
+def load_openvino() -> ModuleType:
+    """The openvino package, with its usage reports off.
+
+    On import, openvino's model converter sends an event to Google Analytics unless the package
+    `openvino_telemetry` is missing. Hiding that package during the import makes it use its own
+    stub; nothing else of openvino changes.
+    """
+    hidden = "openvino_telemetry"
+    if "openvino" in sys.modules or hidden in sys.modules:  # the host program has decided already
+        import openvino
+
+        return openvino
+    sys.modules[hidden] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    finally:
+        del sys.modules[hidden]
+    return openvino
+
+
+@cache
+def _core() -> Any:
+    return load_openvino().Core()
+
+
+class OpenVinoGraph:
+    """An ONNX file run by OpenVINO; see `Graph`."""
+
+    name = "openvino"
+
+    def __init__(self, path: Path, *, device: str = "auto", precision: str = "f32") -> None:
+        """Compile the graph for a device.
+
+        Args:
+            path: ONNX file.
+            device: "auto" and "cpu" are the CPU; else OpenVINO's own name, such as "GPU.0".
+            precision: "f32", "bf16" or "f16". Always stated: left alone, OpenVINO computes in
+                bf16 on CPUs that can.
+
+        Raises:
+            EngineError: The device is unknown or lacks the precision, or the file is no graph.
+        """
+        self.device = _device_name(device)
+        self.precision = precision
+        capability = _CAPABILITIES.get(precision)
+        if capability and capability not in capabilities(self.device):
+            raise EngineError(
+                f"{self.device} has no {precision} arithmetic: choose --precision f32",
+                engine=self.name,
+            )
+        try:
+            self._compiled = _core().compile_model(
+                str(path),
+                self.device,
+                {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _HINTS[precision]},
+            )
+            self._request = self._compiled.create_infer_request()
+        except RuntimeError as error:
+            raise EngineError(
+                f"OpenVINO cannot run {path.name} on {self.device} ({first_line(error)}): "
+                "is it a complete ONNX file?",
+                engine=self.name,
+            ) from error
+        self.inputs = _ports(self._compiled.inputs)
+        self.outputs = _ports(self._compiled.outputs)
+        # One request already uses every core: a second would only double the memory.
+        self._lock = threading.Lock()
+
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """Run the graph once; see `Graph.run`."""
+        try:
+            with self._lock:
+                answers = self._request.infer([np.ascontiguousarray(array) for array in inputs])
+                return [np.array(answers[port]) for port in self._compiled.outputs]
+        except RuntimeError as error:
+            raise EngineError(
+                f"OpenVINO failed on inputs of shapes {[a.shape for a in inputs]} "
+                f"({first_line(error)}); expected {[shape for _, shape in self.inputs]}",
+                engine=self.name,
+            ) from error
+
+
+def capabilities(device: str = "CPU") -> frozenset[str]:
+    """What a device computes in, in OpenVINO's words ("FP32", "BF16", …)."""
+    return frozenset(_core().get_property(device, "OPTIMIZATION_CAPABILITIES"))
+
+
+def _device_name(device: str) -> str:
+    if device in ("auto", "cpu"):
+        return "CPU"
+    name = device.upper().replace(":", ".")
+    if name not in (known := _core().available_devices):
+        raise EngineError(
+            f"OpenVINO finds no device {device!r}; expected one of {', '.join(known)}, "
+            "or --engine torch or onnxruntime for CUDA and MPS",
+            engine="openvino",
+        )
+    return name
+
+
+def _ports(ports: Any) -> tuple[Port, ...]:
+    return tuple(
+        (
+            port.get_any_name(),
+            tuple(d.get_length() if d.is_static else None for d in port.partial_shape),
+        )
+        for port in ports
+    )

@@ -217,11 +217,16 @@ def _guess(shapes: Mapping[str, Shape], path: Path) -> Architecture:
         else:
             missing.append(key)
     depth = _highest(shapes, r"ecd(\d{1,2})\.0\.[01]\.weight")
-    if missing or not 1 <= depth <= levels:
-        missing = missing or [f"ecd{levels}.0.1.weight"]
+    if not 1 <= depth <= levels:
         raise MismatchError(
-            f"{path.name} is no complete GPEN network: {missing[0]} is missing "
-            f"({levels} levels up, {depth} down): download it again",
+            f"{path.name} is no GPEN network: its encoder halves the picture {max(0, depth)} times "
+            f"and its generator doubles it {levels} times; expected no more halvings than that",
+            path=path,
+            keys=[key for key in shapes if key.startswith(f"ecd{depth}.")],
+        )
+    if missing:
+        raise MismatchError(
+            f"{path.name} is no complete GPEN network: {missing[0]} is missing: download it again",
             path=path,
             keys=missing,
         )

@@ -1,0 +1,30 @@
+"""Weight files: what they are, where they lie, and how they turn into one another."""
+
+from __future__ import annotations
+
+from .convert import convert, write_inference_graph
+from .files import cache_dir, crc32, temporary_file
+from .find import ModelInfo, find_file, find_model, list_models, model_folders
+from .load import Weights, load_weights
+from .onnxfile import OnnxFile, read_onnx
+from .specs import Architecture
+from .tensors import Tensor
+
+__all__ = [
+    "Architecture",
+    "ModelInfo",
+    "OnnxFile",
+    "Tensor",
+    "Weights",
+    "cache_dir",
+    "convert",
+    "crc32",
+    "find_file",
+    "find_model",
+    "list_models",
+    "load_weights",
+    "model_folders",
+    "read_onnx",
+    "temporary_file",
+    "write_inference_graph",
+]

@@ -1,0 +1,93 @@
+"""Files of the weights: the cache folder, sums, and writing all or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import WriteError
+
+_BLOCK_BYTES = 1 << 20
+
+
+def cache_dir() -> Path:
+    """Where gpen keeps what it can make again: `GPEN_CACHE_DIR`, or the user's cache folder."""
+    import platformdirs
+
+    return Path(os.environ.get("GPEN_CACHE_DIR") or platformdirs.user_cache_dir("gpen", False))
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when the block ends well.
+
+    Raises:
+        WriteError: The folder is missing, not writable or full. `path` is as it was.
+    """
+    with temporary_file(path.parent, path.suffix) as temporary:
+        yield temporary
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
+    """A file that is gone after the block, unless the block has moved it.
+
+    Raises:
+        WriteError: The folder is missing, not writable or full.
+    """
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(dir=folder, prefix=".gpen-", suffix=suffix)
+        os.close(handle)
+        temporary = Path(name)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner reads
+        yield temporary
+    except OSError as error:
+        raise WriteError(
+            f"cannot write to {folder} ({error.strerror or error}): choose another place",
+            path=folder,
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """The process's mask for new files, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256 in hex, remembered in the cache until size or time of the file change."""
+    status, full = path.stat(), str(path.resolve())
+    stamp = [status.st_size, status.st_mtime_ns]
+    note = cache_dir() / "sums" / f"{hashlib.sha256(full.encode()).hexdigest()[:32]}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        known = json.loads(note.read_text("utf-8"))
+        if known["stamp"] == stamp and len(known["sha256"]) == 64:
+            return str(known["sha256"])
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    with contextlib.suppress(OSError, WriteError):  # without a cache it is computed every time
+        note.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(note) as temporary:
+            temporary.write_text(json.dumps({"file": full, "stamp": stamp, "sha256": digest}))
+    return digest
+
+
+def crc32(path: Path) -> str:
+    """The file's zlib CRC-32 as eight hex digits."""
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            value = zlib.crc32(block, value)
+    return f"{value:08x}"

@@ -1,0 +1,183 @@
+"""Finds weight files by name, and lists what the models folders hold."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UnknownModelError, WeightsError
+from .files import sha256
+from .load import SUFFIXES, Weights, load_weights
+from .specs import Role
+
+_ASSETS = Path(__file__).resolve().parents[1] / "assets"
+_OTHER_TOOLS = ("models/GPEN", "models/facerestore_models", ".assets/models", "weights")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A weight file that was found.
+
+    Attributes:
+        name: Its name without suffix; names a model wherever a path does.
+        path: The file.
+        source: The folder it was found in, or "path" where it was named outright.
+        kind: What it is: "gpen", "gpen-sr", "onnx-restorer", "yunet", "stable-diffusion", …
+        role: What gpen can use it for: "restorer", "detector" or "none".
+        size: Side of the picture a restorer returns, in pixels.
+        in_size: Side of the picture it takes; smaller for super-resolution variants.
+        dtype: What most of its values are stored in.
+        sha256: Of the whole file, in hex.
+        template: Alignment a restorer was trained with: "gpen" or "ffhq".
+        usable: Whether gpen can use it.
+        reason: Why not, in one line; empty where it can.
+    """
+
+    name: str
+    path: Path
+    source: str
+    kind: str
+    role: Role = "none"
+    size: int | None = None
+    in_size: int | None = None
+    dtype: str | None = None
+    sha256: str | None = None
+    template: str = "gpen"
+    usable: bool = False
+    reason: str = ""
+
+
+def model_folders(models_dir: str | Path | None = None) -> list[Path]:
+    """The folders that exist among those searched, in order.
+
+    `models_dir`; those in `GPEN_MODELS`; `./models`; the user's data folder; the folders of other
+    tools below the current one; the files that gpen brings.
+
+    Raises:
+        WeightsError: `models_dir` is no folder.
+    """
+    import platformdirs
+
+    if models_dir is not None and not Path(models_dir).is_dir():
+        raise WeightsError(
+            f"{models_dir} is no folder; expected one with weight files", path=models_dir
+        )
+    folders = [Path(models_dir)] if models_dir is not None else []
+    folders += [Path(p) for p in os.environ.get("GPEN_MODELS", "").split(os.pathsep) if p]
+    folders += [Path("models"), Path(platformdirs.user_data_dir("gpen", False), "models")]
+    folders += [*map(Path, _OTHER_TOOLS), _ASSETS]
+    seen: dict[Path, Path] = {}
+    for folder in folders:
+        if folder.is_dir():
+            seen.setdefault(folder.resolve(), folder)
+    return list(seen.values())
+
+
+def list_models(models_dir: str | Path | None = None) -> list[ModelInfo]:
+    """What the models folders hold, in the order of the search.
+
+    Args:
+        models_dir: A folder to look in first.
+
+    Raises:
+        WeightsError: `models_dir` is no folder.
+    """
+    return [_describe(path, str(folder)) for folder, path in _weight_files(models_dir)]
+
+
+def find_model(
+    name: str | Path, models_dir: str | Path | None = None, *, role: Role = "restorer"
+) -> ModelInfo:
+    """Find a weight file and check that it can do its work.
+
+    Args:
+        name: A path, or a file name with or without suffix, in upper or lower case.
+        models_dir: A folder to look in first.
+        role: What it is needed for.
+
+    Raises:
+        UnknownModelError: There is none of that name; the error knows those there are.
+        UnsafeFileError: It would run code when loaded. Nothing is run.
+        MismatchError: Its tensors do not fit together.
+        WeightsError: It is something else, or damaged.
+    """
+    path, source = find_file(name, models_dir)
+    weights = load_weights(path)
+    if weights.role != role:
+        raise WeightsError(_refusal(weights, role), path=path)
+    return _info(weights, source)
+
+
+def find_file(name: str | Path, models_dir: str | Path | None = None) -> tuple[Path, str]:
+    """The file that a name means, unread, and the folder it was found in ("path" for a path).
+
+    Raises:
+        UnknownModelError: There is none.
+        WeightsError: `models_dir` is no folder.
+    """
+    text = str(name)
+    path = Path(text).expanduser()
+    if path.is_file():
+        return path, "path"
+    files = list(_weight_files(models_dir))
+    for folder, file in files:
+        if text.casefold() in (file.name.casefold(), file.stem.casefold()):
+            return file, str(folder)
+    known = list(dict.fromkeys(file.stem for _, file in files))
+    if len(path.parts) > 1 or path.suffix.lower() in SUFFIXES:
+        hint = "expected a weight file"
+    else:
+        hint = "expected a path or a name that `gpen models` lists"
+    folded = {stem.casefold(): stem for stem in known}
+    close = difflib.get_close_matches(path.stem.casefold(), folded, n=3)
+    if close:
+        hint += f"; did you mean {' or '.join(folded[match] for match in close)}?"
+    raise UnknownModelError(f"no model {text!r}: {hint}", name=text, known=known)
+
+
+def _weight_files(models_dir: str | Path | None) -> Iterator[tuple[Path, Path]]:
+    """Every weight file with its folder; of one model in several files, the preferred first."""
+    for folder in model_folders(models_dir):
+        files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
+        files.sort(key=lambda p: (p.stem.casefold(), SUFFIXES.index(p.suffix.lower())))
+        for file in files:
+            yield folder, file
+
+
+def _describe(path: Path, source: str) -> ModelInfo:
+    """The file as a row of `gpen models`, whatever is wrong with it."""
+    try:
+        return _info(load_weights(path), source)
+    except WeightsError as error:
+        return ModelInfo(path.stem, path, source, "unreadable", reason=str(error))
+
+
+def _info(weights: Weights, source: str) -> ModelInfo:
+    path = weights.path
+    usable = weights.role != "none"
+    own_template = weights.kind in ("gpen", "gpen-sr") or "gpen" in path.stem.casefold()
+    return ModelInfo(
+        name=path.stem,
+        path=path,
+        source=source,
+        kind=weights.kind,
+        role=weights.role,
+        size=weights.size,
+        in_size=weights.in_size,
+        dtype=weights.dtype,
+        sha256=sha256(path),
+        template=weights.notes.get("gpen.template", "gpen" if own_template else "ffhq"),
+        usable=usable,
+        reason="" if usable else _refusal(weights, "restorer"),
+    )
+
+
+def _refusal(weights: Weights, role: Role) -> str:
+    wanted = {
+        "restorer": "expected a GPEN generator or a restorer as ONNX with a fixed size",
+        "detector": "expected a face detector",
+    }.get(role, "")
+    return f"{weights.path.name} is {weights.title}; {wanted}"

@@ -1,0 +1,86 @@
+"""Networks are read off their tensors alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gpen.errors import MismatchError
+from gpen.weights.specs import KINDS, expected_shapes, read_architecture, recognise
+from networks import TINY, TINY_SR, published
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024, 2048])
+def test_shapes_equal_the_published_ones(shared: Path, size: int) -> None:
+    table = json.loads((shared / "vectors" / "state_dict_keys.json").read_text())
+    row = table[f"GPEN-BFR-{size}"]
+    shapes = {name: tuple(shape) for name, shape in row["state_dict"].items()}
+    net = read_architecture(shapes, Path("weights.pth"))
+    assert (net.size, net.in_size, net.style_dim, net.n_mlp) == (size, size, 512, 8)
+    assert list(expected_shapes(net).items()) == list(shapes.items())
+    parameters = sum(
+        int(np.prod(shape)) for name, shape in shapes.items() if not name.endswith("kernel")
+    )
+    assert parameters == row["parameters"]
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        pytest.param(TINY, id="tiny"),
+        pytest.param(TINY_SR, id="super_resolution"),
+        pytest.param(published(64, widest=24), id="odd_widths"),
+    ],
+)
+def test_architecture_survives_its_shapes(net) -> None:
+    assert read_architecture(expected_shapes(net), Path("x")) == net
+    assert recognise(expected_shapes(net)).id == "gpen"
+
+
+@pytest.mark.parametrize(
+    ("key", "shape", "message"),
+    [
+        pytest.param(
+            "generator.convs.3.conv.weight",
+            (1, 8, 12, 3, 3),
+            r"generator\.convs\.3\.conv\.weight is \(1, 8, 12, 3, 3\), expected \(1, 8, 16, 3, 3\)",
+            id="width",
+        ),
+        pytest.param("ecd2.0.1.weight", None, r"ecd2\.0\.1\.weight is missing", id="encoder_gap"),
+        pytest.param("ecd1.0.0.kernel", None, r"ecd1\.0\.0\.kernel is missing", id="no_kernel"),
+        pytest.param(
+            "generator.convs.2.conv.weight", None, r"convs\.2\.conv\.weight is missing", id="level"
+        ),
+        pytest.param("ecd9.0.1.weight", (8, 8, 3, 3), "halves the picture 9 times", id="too_deep"),
+        pytest.param("extra.weight", (3,), r"extra\.weight is \(3,\), no part of", id="left_over"),
+        pytest.param(
+            "generator.conv1.activate.bias", (8,), "joins them side by side", id="adds_features"
+        ),
+    ],
+)
+def test_contradictions_are_named(key: str, shape: tuple[int, ...] | None, message: str) -> None:
+    shapes = expected_shapes(TINY)
+    if shape is None:
+        del shapes[key]
+    else:
+        shapes[key] = shape
+    with pytest.raises(MismatchError, match=message) as caught:
+        read_architecture(shapes, Path("weights.pth"))
+    assert key in caught.value.keys
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.id}-{kind.marks[0]}")
+def test_every_family_is_recognised_by_its_marks(kind) -> None:
+    names = [mark.replace("*", "0.weight") for mark in kind.marks]
+    assert recognise([*names, "another.weight"]) is kind
+    assert recognise(names[:-1]) is not kind
+
+
+def test_published_discriminator_is_recognised(shared: Path) -> None:
+    vectors = np.load(shared / "vectors" / "discriminator_64.npz")
+    names = [key.removeprefix("param:") for key in vectors if key.startswith("param:")]
+    assert recognise(names).id == "gpen-discriminator"

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 from pathlib import Path
 
 from ..errors import EngineError, SettingsError
+from ..weights import ModelInfo, read_onnx
 from .base import Engine, Graph
+from .cache import forget, inference_graph
 
-__all__ = ["Engine", "Graph", "open_graph"]
+__all__ = ["Engine", "Graph", "open_engine", "open_graph"]
+
+_ENGINES = ("openvino", "onnxruntime", "torch")
 
 
 def open_graph(
@@ -22,6 +28,7 @@ def open_graph(
         precision: "auto" and "f32", or what the engine and device can: "bf16", "f16".
 
     Raises:
+        WeightsError: There is no such file, or it is no complete ONNX graph.
         EngineError: The engine cannot run the file, or lacks the device or the precision.
         MissingExtraError: The engine is not installed.
 
@@ -44,4 +51,69 @@ def open_graph(
             f"torch cannot run the ONNX file {path.name}: choose --engine openvino or onnxruntime",
             engine=engine,
         )
-    raise SettingsError(f"engine is {engine!r}; expected auto, openvino, onnxruntime or torch")
+    raise SettingsError(f"engine is {engine!r}; expected auto or one of {', '.join(_ENGINES)}")
+
+
+def open_engine(
+    model: ModelInfo, *, engine: str = "auto", device: str = "auto", precision: str = "auto"
+) -> Engine:
+    """Open a face restorer, ready to run.
+
+    Args:
+        model: What `find_model` found.
+        engine: "auto" takes torch where it has CUDA, else OpenVINO; or the name of one.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps", or a device of the engine.
+        precision: "auto" is the fastest that keeps the picture; or "f32", "bf16", "f16".
+
+    Raises:
+        WeightsError: The file became unreadable, or torch is asked to run another tool's ONNX.
+        WriteError: The cache folder cannot be written.
+        EngineError: The engine cannot run the file, or lacks the device or the precision.
+        MissingExtraError: The engine is not installed.
+    """
+    name = engine if engine != "auto" else _choose(model, device)
+    if name == "torch":
+        from .torch import TorchEngine
+
+        return TorchEngine(model, device=device, precision=precision)
+    if precision == "auto":
+        precision = "f32"
+    path = inference_graph(model)
+    try:
+        return _open_restorer(path, name, device, precision)
+    except EngineError:
+        if path == model.path:
+            raise
+        forget(path)
+        return _open_restorer(inference_graph(model), name, device, precision)
+
+
+def _open_restorer(path: Path, engine: str, device: str, precision: str) -> Engine:
+    from .restorer import GraphEngine
+
+    graph = open_graph(path, engine=engine, device=device, precision=precision)
+    return GraphEngine(graph, read_onnx(path))
+
+
+def _choose(model: ModelInfo, device: str) -> str:
+    """The fastest engine that is installed and can run this file on this device."""
+    torch_runs_it = _installed("torch") and model.kind in ("gpen", "gpen-sr")
+    kind = device.partition(":")[0]
+    if kind in ("cuda", "mps"):
+        return "torch" if torch_runs_it else "onnxruntime"
+    if device == "auto" and torch_runs_it and _has_cuda():
+        return "torch"
+    return "openvino" if _installed("openvino") else "onnxruntime"
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _has_cuda() -> bool:
+    """Whether torch finds CUDA. Importing torch takes seconds: not without a driver in sight."""
+    if not (Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi")):
+        return False
+    import torch
+
+    return torch.cuda.is_available()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from ..errors import EngineError
 from ..types import FloatArray
+from ..weights import read_onnx
 
 #: A tensor's name and shape; None stands for a length that varies.
 Port = tuple[str, tuple[int | None, ...]]
@@ -110,6 +112,31 @@ def check_batch(crops: FloatArray, in_size: int, engine: str) -> None:
             f"crops have shape {crops.shape}; expected (N, 3, {in_size}, {in_size}): "
             "resize them first",
             engine=engine,
+        )
+
+
+def read_ports(path: Path) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+    """Inputs and outputs of an ONNX file, as the file itself names them.
+
+    Raises:
+        WeightsError: There is no such file, or it is no complete ONNX graph.
+    """
+    file = read_onnx(path)
+    inputs = tuple((name, shape) for name, _, shape in file.inputs)
+    return inputs, tuple((name, shape) for name, _, shape in file.outputs)
+
+
+def check_count(inputs: tuple[NDArray[Any], ...], graph: Graph) -> None:
+    """Refuse more or fewer inputs than the graph has.
+
+    Raises:
+        EngineError: Names the inputs expected.
+    """
+    if len(inputs) != len(graph.inputs):
+        raise EngineError(
+            f"{len(inputs)} inputs; expected {len(graph.inputs)}: "
+            f"{', '.join(name for name, _ in graph.inputs)}",
+            engine=graph.name,
         )
 
 

@@ -6,11 +6,10 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError, MissingExtraError
-from .base import Port, first_line
+from .base import check_count, first_line, read_ports
 
 #: Short names beside the provider's own ("CUDAExecutionProvider" answers to "cuda" anyway).
 _ALIASES = {"mps": "coreml", "directml": "dml"}
@@ -32,8 +31,10 @@ class OnnxRuntimeGraph:
 
         Raises:
             MissingExtraError: onnxruntime is not installed.
-            EngineError: The provider is missing, or the file is no graph.
+            WeightsError: There is no such file, or it is no complete ONNX graph.
+            EngineError: The provider is missing, or the graph cannot run.
         """
+        self.inputs, self.outputs = read_ports(path)
         try:
             ort = importlib.import_module("onnxruntime")  # its stubs hide what it exports
         except ImportError:
@@ -52,26 +53,22 @@ class OnnxRuntimeGraph:
             self._session = ort.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # its exceptions share no base class
             raise EngineError(
-                f"ONNX Runtime cannot run {path.name} ({first_line(error)}): "
-                "is it a complete ONNX file?",
+                f"ONNX Runtime cannot run {path.name}: {first_line(error)}; try --engine openvino",
                 engine=self.name,
             ) from error
         self.device = self._session.get_providers()[0]
         self.precision = precision
-        self.inputs = _ports(self._session.get_inputs())
-        self.outputs = _ports(self._session.get_outputs())
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """Run the graph once; see `Graph.run`. Sessions serve many threads by themselves."""
-        names = [name for name, _ in self.inputs]
-        if len(inputs) != len(names):
-            raise EngineError(f"{len(inputs)} inputs; expected {names}", engine=self.name)
+        check_count(inputs, self)
+        feed = {name: array for (name, _), array in zip(self.inputs, inputs, strict=True)}
         try:
-            return list(self._session.run(None, dict(zip(names, inputs, strict=True))))
+            return list(self._session.run(None, feed))
         except Exception as error:
             raise EngineError(
-                f"ONNX Runtime failed on inputs of shapes {[np.shape(a) for a in inputs]} "
-                f"({first_line(error)}); expected {[shape for _, shape in self.inputs]}",
+                f"ONNX Runtime failed on inputs of shapes {[a.shape for a in inputs]}; "
+                f"expected {[shape for _, shape in self.inputs]}: {first_line(error)}",
                 engine=self.name,
             ) from error
 
@@ -88,11 +85,4 @@ def _provider(device: str, available: list[str]) -> str | tuple[str, dict[str, s
     raise EngineError(
         f"this build of onnxruntime has no device {device!r}; expected one of {known}",
         engine="onnxruntime",
-    )
-
-
-def _ports(values: Any) -> tuple[Port, ...]:
-    return tuple(
-        (value.name, tuple(d if isinstance(d, int) else None for d in value.shape))
-        for value in values
     )

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError
-from .base import Port, first_line
+from .base import check_count, first_line, read_ports
 
-_HINTS = {"f32": "f32", "bf16": "bf16", "f16": "f16"}
 _CAPABILITIES = {"bf16": "BF16", "f16": "FP16"}
 
 
@@ -60,44 +59,45 @@ class OpenVinoGraph:
                 bf16 on CPUs that can.
 
         Raises:
-            EngineError: The device is unknown or lacks the precision, or the file is no graph.
+            WeightsError: There is no such file, or it is no complete ONNX graph.
+            EngineError: The device is unknown or lacks the precision, or the graph cannot run.
         """
+        self.inputs, self.outputs = read_ports(path)
         self.device = _device_name(device)
         self.precision = precision
         capability = _CAPABILITIES.get(precision)
         if capability and capability not in capabilities(self.device):
             raise EngineError(
-                f"{self.device} has no {precision} arithmetic: choose --precision f32",
+                f"{self.device} has no {precision} arithmetic in OpenVINO: choose --precision f32",
                 engine=self.name,
             )
         try:
             self._compiled = _core().compile_model(
                 str(path),
                 self.device,
-                {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _HINTS[precision]},
+                {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision},
             )
             self._request = self._compiled.create_infer_request()
         except RuntimeError as error:
             raise EngineError(
-                f"OpenVINO cannot run {path.name} on {self.device} ({first_line(error)}): "
-                "is it a complete ONNX file?",
+                f"OpenVINO cannot run {path.name} on {self.device}: {first_line(error)}; "
+                "try --engine onnxruntime",
                 engine=self.name,
             ) from error
-        self.inputs = _ports(self._compiled.inputs)
-        self.outputs = _ports(self._compiled.outputs)
         # One request already uses every core: a second would only double the memory.
         self._lock = threading.Lock()
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """Run the graph once; see `Graph.run`."""
+        check_count(inputs, self)
         try:
             with self._lock:
                 answers = self._request.infer([np.ascontiguousarray(array) for array in inputs])
                 return [np.array(answers[port]) for port in self._compiled.outputs]
         except RuntimeError as error:
             raise EngineError(
-                f"OpenVINO failed on inputs of shapes {[a.shape for a in inputs]} "
-                f"({first_line(error)}); expected {[shape for _, shape in self.inputs]}",
+                f"OpenVINO failed on inputs of shapes {[a.shape for a in inputs]}; "
+                f"expected {[shape for _, shape in self.inputs]}: {first_line(error)}",
                 engine=self.name,
             ) from error
 
@@ -118,13 +118,3 @@ def _device_name(device: str) -> str:
             engine="openvino",
         )
     return name
-
-
-def _ports(ports: Any) -> tuple[Port, ...]:
-    return tuple(
-        (
-            port.get_any_name(),
-            tuple(d.get_length() if d.is_static else None for d in port.partial_shape),
-        )
-        for port in ports
-    )

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WeightsError
-from .graph import graph_shapes, tensors_of_graph
+from .graph import tensors_of_graph
 from .onnxfile import OnnxFile, Value, read_onnx
 from .pth import read_pth
 from .safetensors import read_safetensors
-from .specs import Architecture, Role, read_architecture, recognise
+from .specs import Architecture, Role, expected_shapes, read_architecture, recognise
 from .tensors import Tensor, main_dtype
 
 #: Suffixes of weight files; the first is preferred where a model has several.
@@ -158,6 +158,7 @@ def _generator(
     if net.in_size != net.size:
         title = f"a GPEN super-resolution generator from {net.in_size} to {net.size} px"
     dtype = main_dtype(tensors.values())
+    tensors = {name: tensors[name] for name in expected_shapes(net)}  # in the published order
     return Weights(
         path, net.kind, title, "restorer", dtype, net.size, net.in_size, net, tensors, notes
     )
@@ -166,9 +167,9 @@ def _generator(
 def _from_onnx(path: Path, file: OnnxFile) -> Weights:
     dtype = main_dtype(file.tensors.values())
     if GRAPH_NOTE in file.notes:
-        stored = {name: t for name, t in file.tensors.items() if not name.startswith("/")}
-        net = read_architecture(graph_shapes(stored), path)
-        return _generator(path, net, tensors_of_graph(stored, net), file.notes)
+        tensors = tensors_of_graph(file.tensors)
+        net = read_architecture({name: t.shape for name, t in tensors.items()}, path)
+        return _generator(path, net, tensors, file.notes)
     if KIND_NOTE in file.notes:
         kind = file.notes[KIND_NOTE]
         role: Role = "detector" if kind.startswith("detector") else "none"

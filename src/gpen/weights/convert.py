@@ -134,6 +134,6 @@ def _write_pth(tensors: Mapping[str, Tensor], path: Path) -> None:
         raise MissingExtraError("Writing .pth files", extra="torch") from None
     state = {}
     for name, tensor in tensors.items():
-        bits = torch.from_numpy(np.array(tensor.bits))
+        bits = torch.from_numpy(np.array(tensor.bits, order="C"))
         state[name] = bits.view(torch.bfloat16) if tensor.dtype == "bf16" else bits
     torch.save(state, path)

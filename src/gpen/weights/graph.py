@@ -78,10 +78,10 @@ def tensors_of_graph(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in stored.items():
         if name.startswith("/"):  # a number of the graph itself
             continue
-        if _MODULATED.fullmatch(name) and len(tensor.shape) == 4:
-            tensor = tensor.transpose(1, 0, 2, 3) if _is_upsampling(name) else tensor
-            tensor = tensor.reshape(1, *tensor.shape)
         found[name] = tensor
+        if _MODULATED.fullmatch(name) and len(tensor.shape) == 4:
+            turned = tensor.transpose(1, 0, 2, 3) if _is_upsampling(name) else tensor
+            found[name] = turned.reshape(1, *turned.shape)
     return found
 
 

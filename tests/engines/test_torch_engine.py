@@ -1,0 +1,137 @@
+"""The torch engine is the reference; the other engines equal it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gpen import engines
+from gpen.engines import open_engine
+from gpen.errors import EngineError, MissingExtraError
+from gpen.weights import Tensor, convert, find_model, load_weights
+from gpen.weights.safetensors import write_safetensors
+from networks import TINY, TINY_SR, published, save_safetensors, to_torch
+
+TOLERANCE = 1e-3
+
+
+def crops(size: int, count: int = 1) -> np.ndarray:
+    return np.random.default_rng(7).uniform(-1, 1, (count, 3, size, size)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        pytest.param(TINY, id="32"),
+        pytest.param(TINY_SR, id="super_resolution_16_to_64"),
+        pytest.param(published(256, widest=64), id="256_narrow"),
+        pytest.param(published(512, widest=32), id="512_narrow"),
+        pytest.param(published(256, widest=32, in_size=64), id="super_resolution_64_to_256"),
+        pytest.param(published(256, widest=256), id="256"),
+        pytest.param(published(512), id="512", marks=pytest.mark.slow),
+    ],
+)
+def test_all_engines_agree_in_f32(net, tmp_path: Path) -> None:
+    model = find_model(save_safetensors(net, tmp_path / "random.safetensors"))
+    batch = crops(net.in_size, 2)
+    reference = open_engine(model, engine="torch", device="cpu", precision="f32").run(batch)
+    assert reference.shape == (2, 3, net.size, net.size)
+    assert reference.std() > 0.1
+    for engine in ("openvino", "onnxruntime"):
+        answer = open_engine(model, engine=engine, device="cpu", precision="f32").run(batch)
+        assert np.abs(answer - reference).max() <= TOLERANCE, engine
+
+
+@pytest.mark.parametrize("name", ["generator_32", "generator_64", "generator_sr_16_to_64"])
+def test_published_outputs_are_met(shared: Path, tmp_path: Path, name: str) -> None:
+    vectors = np.load(shared / "vectors" / f"{name}.npz")
+    path = tmp_path / "published.safetensors"
+    parameters = [key for key in vectors if key.startswith("param:")]
+    write_safetensors(
+        {key.removeprefix("param:"): Tensor("f32", vectors[key]) for key in parameters}, path
+    )
+    answer = open_engine(find_model(path), engine="torch", device="cpu").run(vectors["input"])
+    scale = np.abs(vectors["output"]).max()
+    assert np.abs(answer - vectors["output"]).max() <= 1e-4 * scale
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".onnx"])
+def test_torch_runs_every_kind_of_file(suffix: str, tmp_path: Path) -> None:
+    source = save_safetensors(TINY, tmp_path / "source.safetensors")
+    path = convert(source, tmp_path / f"copy{suffix}")
+    expected = open_engine(find_model(source), engine="torch", device="cpu").run(crops(32))
+    answer = open_engine(find_model(path), engine="torch", device="cpu").run(crops(32))
+    np.testing.assert_array_equal(answer, expected)
+
+
+def test_torch_refuses_graphs_of_other_tools(identity_model: Path) -> None:
+    with pytest.raises(EngineError, match="choose --engine openvino or onnxruntime"):
+        open_engine(find_model(identity_model), engine="torch")
+
+
+def test_devices_that_are_not_there_are_told(tmp_path: Path) -> None:
+    model = find_model(save_safetensors(TINY, tmp_path / "a.safetensors"))
+    absent = "cuda" if not torch.cuda.is_available() else "mps"
+    for device in (absent, "abacus"):
+        with pytest.raises(EngineError, match=f"torch finds no device '{device}'") as caught:
+            open_engine(model, engine="torch", device=device)
+        assert "\n" not in str(caught.value)
+
+
+def test_bf16_is_close_and_not_the_same(tmp_path: Path) -> None:
+    model = find_model(save_safetensors(TINY, tmp_path / "a.safetensors"))
+    exact = open_engine(model, engine="torch", device="cpu", precision="f32").run(crops(32))
+    rough = open_engine(model, engine="torch", device="cpu", precision="bf16").run(crops(32))
+    assert 0 < np.abs(rough - exact).max() < 0.3
+
+
+def test_missing_torch_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = find_model(save_safetensors(TINY, tmp_path / "a.safetensors"))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'gpen\[torch\]'"):
+        open_engine(model, engine="torch")
+
+
+@pytest.mark.parametrize(
+    ("device", "has_torch", "has_cuda", "own", "expected"),
+    [
+        pytest.param("auto", True, True, True, "torch", id="cuda"),
+        pytest.param("auto", True, True, False, "openvino", id="cuda_but_foreign_file"),
+        pytest.param("auto", True, False, True, "openvino", id="no_cuda"),
+        pytest.param("auto", False, False, True, "openvino", id="no_torch"),
+        pytest.param("cpu", True, True, True, "openvino", id="cpu_wanted"),
+        pytest.param("cuda:1", True, False, True, "torch", id="cuda_wanted"),
+        pytest.param("cuda", False, False, True, "onnxruntime", id="cuda_without_torch"),
+        pytest.param("cuda", True, True, False, "onnxruntime", id="cuda_for_a_foreign_file"),
+        pytest.param("mps", True, False, True, "torch", id="mps_wanted"),
+    ],
+)
+def test_auto_takes_the_fastest_that_can(
+    device: str,
+    has_torch: bool,
+    has_cuda: bool,
+    own: bool,
+    expected: str,
+    tmp_path: Path,
+    identity_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = save_safetensors(TINY, tmp_path / "a.safetensors") if own else identity_model
+    monkeypatch.setattr(engines, "_installed", lambda package: package != "torch" or has_torch)
+    monkeypatch.setattr(engines, "_has_cuda", lambda: has_cuda)
+    assert engines._choose(find_model(path), device) == expected
+
+
+def test_weights_are_read_from_training_checkpoints(tmp_path: Path) -> None:
+    source = save_safetensors(TINY, tmp_path / "a.safetensors")
+    state = to_torch(load_weights(source).tensors)
+    torch.save({"g_ema": state, "g": {k: v * 0 for k, v in state.items()}}, tmp_path / "a.pth")
+    expected = open_engine(find_model(source), engine="openvino").run(crops(32))
+    answer = open_engine(find_model(tmp_path / "a.pth"), engine="openvino").run(crops(32))
+    np.testing.assert_array_equal(answer, expected)

@@ -259,6 +259,7 @@ def compressed(path: Path) -> None:
 BAD_FILES = [
     ("empty", lambda p: p.touch(), WeightsError, "is empty .0 bytes.: download it again"),
     ("html", lambda p: p.write_text("\n<!DOCTYPE html><html>404"), WeightsError, "is a web page"),
+    ("html_bom", lambda p: p.write_text("\ufeff<!doctype html>"), WeightsError, "is a web page"),
     ("html_tag", lambda p: p.write_text("<HTML><body>"), WeightsError, "is a web page"),
     (
         "lfs",

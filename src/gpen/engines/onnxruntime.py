@@ -44,8 +44,9 @@ class OnnxRuntimeGraph:
                 f"onnxruntime has no {precision} switch; expected --precision f32 or auto",
                 engine=self.name,
             )
-        providers = [_provider(device, ort.get_available_providers())]
-        if providers != ["CPUExecutionProvider"]:
+        provider, settings = _provider(device, ort.get_available_providers())
+        providers: list[Any] = [(provider, settings)]
+        if provider != "CPUExecutionProvider":
             providers.append("CPUExecutionProvider")  # takes what the device cannot do
         options = ort.SessionOptions()
         options.log_severity_level = 3
@@ -57,6 +58,12 @@ class OnnxRuntimeGraph:
                 engine=self.name,
             ) from error
         self.device = self._session.get_providers()[0]
+        if device != "auto" and self.device != provider:
+            raise EngineError(
+                f"onnxruntime could not start {device} and fell back to {self.device}: "
+                "install the libraries it needs, or choose --device cpu",
+                engine=self.name,
+            )
         self.precision = precision
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
@@ -73,14 +80,19 @@ class OnnxRuntimeGraph:
             ) from error
 
 
-def _provider(device: str, available: list[str]) -> str | tuple[str, dict[str, str]]:
+def _provider(device: str, available: list[str]) -> tuple[str, dict[str, str]]:
+    """The provider that a device name means, and its settings.
+
+    Raises:
+        EngineError: This build has none of that name.
+    """
     if device == "auto":
         device = "cuda" if "CUDAExecutionProvider" in available else "cpu"
     kind, _, number = device.lower().partition(":")
     kind = _ALIASES.get(kind, kind)
     for provider in available:
         if provider.lower().startswith(kind):
-            return (provider, {"device_id": number}) if number else provider
+            return provider, {"device_id": number} if number else {}
     known = ", ".join(name.removesuffix("ExecutionProvider").lower() for name in available)
     raise EngineError(
         f"this build of onnxruntime has no device {device!r}; expected one of {known}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class TorchEngine:
                 engine=self.name,
             )
         self._torch = torch
-        self._device = _device(torch, device)
+        self._device = _device(device)
         self.device = str(self._device)
         self.precision = "f32" if precision == "auto" else precision
         self.size, self.in_size = weights.net.size, weights.net.in_size
@@ -98,12 +98,14 @@ def _network(net: Architecture, tensors: Mapping[str, Tensor]) -> torch.nn.Modul
     return module.eval().requires_grad_(requires_grad=False)
 
 
-def _device(torch: Any, device: str) -> torch.device:
+def _device(device: str) -> torch.device:
     """The torch device of a name.
 
     Raises:
         EngineError: There is none.
     """
+    import torch
+
     if device == "auto":
         device = "cpu"
         if torch.backends.mps.is_available():
@@ -111,7 +113,7 @@ def _device(torch: Any, device: str) -> torch.device:
         if torch.cuda.is_available():
             device = "cuda"
     try:
-        found: torch.device = torch.device(device)
+        found = torch.device(device)
         torch.zeros(1, device=found)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise EngineError(

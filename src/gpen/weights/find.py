@@ -141,7 +141,10 @@ def find_file(name: str | Path, models_dir: str | Path | None = None) -> tuple[P
 def _weight_files(models_dir: str | Path | None) -> Iterator[tuple[Path, Path]]:
     """Every weight file with its folder; of one model in several files, the preferred first."""
     for folder in model_folders(models_dir):
-        files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
+        try:
+            files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
+        except OSError:  # a folder of somebody else's
+            continue
         files.sort(key=lambda p: (p.stem.casefold(), SUFFIXES.index(p.suffix.lower())))
         for file in files:
             yield folder, file

@@ -9,7 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from gpen import engines
 from gpen.engines import open_engine
+from gpen.engines.openvino import has_fast_bf16
 from gpen.errors import EngineError
 from gpen.weights import Tensor, find_model
 from gpen.weights.safetensors import write_safetensors
@@ -100,3 +102,34 @@ def test_files_that_want_several_pictures_at_once_are_refused(tmp_path: Path) ->
     model = find_model(write_scaler(tmp_path / "four.onnx", batch=4))
     with pytest.raises(EngineError, match=r"expected f32 or f16 \(1, 3, S, S\)"):
         open_engine(model)
+
+
+@pytest.mark.parametrize(
+    ("engine", "fast_bf16", "own", "expected"),
+    [
+        pytest.param("openvino", True, True, "bf16", id="bf16_where_it_is_fast"),
+        pytest.param("openvino", False, True, "f32", id="f32_where_it_is_not"),
+        pytest.param("openvino", True, False, "f32", id="f32_for_networks_of_others"),
+        pytest.param("onnxruntime", True, True, "f32", id="f32_in_onnxruntime"),
+    ],
+)
+def test_auto_precision_is_the_fastest_that_keeps_the_picture(
+    engine: str,
+    fast_bf16: bool,
+    own: bool,
+    expected: str,
+    tmp_path: Path,
+    identity_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = find_model(
+        save_safetensors(TINY, tmp_path / "a.safetensors") if own else identity_model
+    )
+    monkeypatch.setattr("gpen.engines.openvino.has_fast_bf16", lambda device: fast_bf16)
+    assert engines._fastest_faithful(model, engine, "auto") == expected
+
+
+def test_opened_engines_say_which_precision_they_took(tmp_path: Path) -> None:
+    model = find_model(save_safetensors(TINY, tmp_path / "a.safetensors"))
+    assert open_engine(model).precision == ("bf16" if has_fast_bf16() else "f32")
+    assert open_engine(model, precision="f32").precision == "f32"

@@ -107,6 +107,16 @@ def capabilities(device: str = "CPU") -> frozenset[str]:
     return frozenset(_core().get_property(device, "OPTIMIZATION_CAPABILITIES"))
 
 
+def has_fast_bf16(device: str = "auto") -> bool:
+    """Whether the CPU multiplies bf16 by itself, not by widening it to f32 first.
+
+    OpenVINO lists bf16 as a capability of either, but prefers it only on the former.
+    """
+    name = _device_name(device)
+    preferred = _core().get_property(name, "INFERENCE_PRECISION_HINT")
+    return name == "CPU" and preferred == load_openvino().Type.bf16
+
+
 def _device_name(device: str) -> str:
     if device in ("auto", "cpu"):
         return "CPU"

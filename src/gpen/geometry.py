@@ -1,0 +1,254 @@
+"""Similarity transforms between images and crops, and resampling along them.
+
+Convention:
+    pixels   uint8, uint16 or float32, shape (height, width) or (height, width, 3)
+    points   (x, y) in pixels; (0, 0) is the centre of the top-left pixel
+    matrix   2×3 float64; `target_from_source` maps source points to target points
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import AlignError
+from .types import Float64Array
+
+Border = Literal["reflect", "replicate", "constant"]
+#: uint8, uint16 or float32; functions return the dtype they were given.
+Raster = TypeVar("Raster", bound=NDArray[Any])
+
+#: Source pixels beyond the outermost sample that a bicubic kernel reads, rounding included.
+KERNEL_MARGIN = 3
+
+
+def fit_similarity(source_xy: ArrayLike, target_xy: ArrayLike) -> Float64Array:
+    """Find the rotation, uniform scale and shift that bring points closest to their targets.
+
+    The least-squares solution of Umeyama, "Least-squares estimation of transformation parameters
+    between two point patterns", PAMI 1991, with reflections excluded. In the plane it is one
+    division: with points as complex numbers about their mean, rotation and scale together are the
+    factor Σ conj(s)·t / Σ |s|².
+
+    Args:
+        source_xy: (N, 2), N ≥ 2.
+        target_xy: (N, 2).
+
+    Returns:
+        `target_from_source`, 2×3.
+
+    Raises:
+        AlignError: The points differ in shape, are not finite or lie all in one place.
+    """
+    source = np.asarray(source_xy, dtype=np.float64)
+    target = np.asarray(target_xy, dtype=np.float64)
+    if source.shape != target.shape or source.ndim != 2 or source.shape[1] != 2 or len(source) < 2:
+        raise AlignError(
+            f"points have shapes {source.shape} and {target.shape}; "
+            "expected twice (N, 2) with the same N of at least 2"
+        )
+    if not (np.isfinite(source).all() and np.isfinite(target).all()):
+        raise AlignError("points are not finite; expected five (x, y) in pixels")
+    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
+    s = (source - source_mean) @ np.array([1, 1j])
+    t = (target - target_mean) @ np.array([1, 1j])
+    source_power, target_power = np.vdot(s, s).real, np.vdot(t, t).real
+    # Below this the spread of the points is rounding error of their own coordinates.
+    tiny = 1e-9 * (1 + np.abs(source).max())
+    if source_power <= tiny**2 * len(source) or target_power == 0:
+        raise AlignError("points lie all in one place; expected five different points of a face")
+    factor = np.vdot(s, t) / source_power
+    if abs(factor) < 1e-6 * math.sqrt(target_power / source_power):
+        raise AlignError("points are mirrored; expected left and right as seen in the picture")
+    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    return np.column_stack([linear, target_mean - linear @ source_mean])
+
+
+def scale_of(matrix: Float64Array) -> float:
+    """Target pixels per source pixel: the square root of how areas grow."""
+    return math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
+
+
+def invert(matrix: Float64Array) -> Float64Array:
+    """Turn `target_from_source` into `source_from_target`.
+
+    Raises:
+        AlignError: The matrix is not finite or flattens the plane.
+    """
+    determinant = float(np.linalg.det(matrix[:, :2])) if np.isfinite(matrix).all() else 0.0
+    if determinant == 0.0 or not math.isfinite(1 / determinant):
+        raise AlignError("a matrix has no inverse; expected a rotation, scale and shift")
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([linear, -linear @ matrix[:, 2]])
+
+
+def apply(matrix: Float64Array, points_xy: ArrayLike) -> Float64Array:
+    """Map points, (…, 2)."""
+    points = np.asarray(points_xy, dtype=np.float64)
+    mapped: Float64Array = points @ matrix[:, :2].T + matrix[:, 2]
+    return mapped
+
+
+def compose(second: Float64Array, first: Float64Array) -> Float64Array:
+    """The matrix that maps by `first`, then by `second`."""
+    return np.column_stack([second[:, :2] @ first[:, :2], apply(second, first[:, 2])])
+
+
+def scaling(x: float, y: float | None = None) -> Float64Array:
+    """The matrix that goes with resizing a picture by these factors.
+
+    Pixel centres lie at integers, so the corner (-0.5, -0.5) is what stays in place, not (0, 0).
+    """
+    y = x if y is None else y
+    return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2]], dtype=np.float64)
+
+
+def shifting(x: float, y: float) -> Float64Array:
+    """The matrix that moves points by (x, y)."""
+    return np.array([[1, 0, x], [0, 1, y]], dtype=np.float64)
+
+
+def scale_points(points_xy: ArrayLike, factor: float) -> Float64Array:
+    """Where points, (…, 2), lie after their picture was resized by a factor."""
+    return apply(scaling(factor), points_xy)
+
+
+def resize(pixels: Raster, size_wh: tuple[int, int]) -> Raster:
+    """Resize a picture: area average along an axis that shrinks, bicubic along one that grows."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    shrunk_wh = min(width, size_wh[0]), min(height, size_wh[1])
+    result: Any = pixels
+    if shrunk_wh != (width, height):
+        result = cv2.resize(result, shrunk_wh, interpolation=cv2.INTER_AREA)
+    if shrunk_wh != tuple(size_wh):
+        result = cv2.resize(result, size_wh, interpolation=cv2.INTER_CUBIC)
+    return result  # type: ignore[no-any-return]
+
+
+def warp(
+    pixels: Raster,
+    target_from_source: Float64Array,
+    size_wh: tuple[int, int],
+    *,
+    border: Border = "reflect",
+) -> Raster:
+    """Resample a picture along a similarity transform.
+
+    A target pixel that covers less than one source pixel is interpolated (bicubic). One that covers
+    more is the mean over its footprint: the source is first shrunk to twice the target's
+    resolution, sampled there bicubically, and each 2×2 samples are averaged. Only the part of the
+    source that is needed is read, so the cost depends on the target and its footprint.
+
+    Args:
+        pixels: (height, width) or (height, width, 3), uint8, uint16 or float32. Integers are
+            rounded and clipped; float32 may overshoot at edges as bicubic interpolation does.
+        target_from_source: 2×3, rotation, uniform scale and shift.
+        size_wh: Width and height of the result.
+        border: What lies around the source: its mirror image, its outermost pixels, or zeros.
+
+    Returns:
+        The resampled picture, same dtype.
+
+    Raises:
+        AlignError: The matrix has no inverse.
+    """
+    import cv2
+
+    width, height = size_wh
+    shrink = 1 / max(scale_of(target_from_source), np.finfo(np.float64).tiny)
+    samples = 2 if shrink > 1 else 1
+    sample_from_source = compose(scaling(samples), target_from_source)
+    samples_wh = (width * samples, height * samples)
+    part, source_from_part = _cut(pixels, invert(sample_from_source), samples_wh, border)
+    warped: Any = cv2.warpAffine(
+        part,
+        compose(sample_from_source, source_from_part),
+        samples_wh,
+        flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    if samples > 1:
+        warped = cv2.resize(warped, (width, height), interpolation=cv2.INTER_AREA)
+    return warped  # type: ignore[no-any-return]
+
+
+def _cut(
+    pixels: Any, source_from_sample: Float64Array, samples_wh: tuple[int, int], border: Border
+) -> tuple[Any, Float64Array]:
+    """The part of the source under the samples, shrunk to about their resolution.
+
+    The shrunk part is extended by index tables, not by cv2's border modes: those count mirror
+    images one by one and keep positions in 16 bits, while a face may lie anywhere.
+
+    Returns:
+        The part and `source_from_part`.
+    """
+    import cv2
+
+    width, height = samples_wh
+    corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]])
+    footprint = apply(source_from_sample, corners)
+    shrink = max(1.0, scale_of(source_from_sample))
+    margin = KERNEL_MARGIN * shrink
+    inside = [
+        _needed_range(low - margin, high + margin, length, mirrored=border == "reflect")
+        for low, high, length in zip(
+            footprint.min(axis=0), footprint.max(axis=0), pixels.shape[1::-1], strict=True
+        )
+    ]
+    (left, right), (top, bottom) = inside
+    part = pixels[top:bottom, left:right]
+    part_wh = tuple(max(1, round((high - low) / shrink)) for low, high in inside)
+    source_from_part = compose(
+        shifting(left, top),
+        scaling((right - left) / part_wh[0], (bottom - top) / part_wh[1]),
+    )
+    if part_wh != (right - left, bottom - top):
+        part = cv2.resize(part, part_wh, interpolation=cv2.INTER_AREA)
+    return _extend(
+        part, source_from_part, apply(invert(source_from_part), footprint), border=border
+    )
+
+
+def _needed_range(low: float, high: float, length: int, *, mirrored: bool) -> tuple[int, int]:
+    """Which pixels of an axis a footprint from `low` to `high` reads, its mirror image included."""
+    if mirrored and low < 0:
+        high = max(high, -low)
+    if mirrored and high > length:
+        low = min(low, 2 * length - high)
+    start = math.floor(min(max(low, 0), length - 1))
+    return start, math.ceil(min(max(high, start + 1), length))
+
+
+def _extend(
+    part: Any, source_from_part: Float64Array, footprint_xy: Float64Array, *, border: Border
+) -> tuple[Any, Float64Array]:
+    """Cut a part to the footprint of the samples, in its own pixels, continuing it outside."""
+    low = np.floor(footprint_xy.min(axis=0)).astype(np.int64) - KERNEL_MARGIN
+    high = np.ceil(footprint_xy.max(axis=0)).astype(np.int64) + KERNEL_MARGIN
+    size = np.array(part.shape[1::-1])
+    if (low >= 0).all() and (high < size).all():
+        return part, source_from_part
+    # Where nothing changes any more, a few pixels stand for all that follow: cv2 repeats the last.
+    # One mirrored pixel is constant, which also bounds sources far smaller than their footprint.
+    reach = KERNEL_MARGIN if border != "reflect" else np.where(size == 1, 0, np.iinfo(np.int32).max)
+    low, high = np.clip(low, -reach, size - 1 + reach), np.clip(high, -reach, size - 1 + reach)
+    columns, rows = (np.arange(a, b + 1) for a, b in zip(low, high, strict=True))
+    extended = part[np.ix_(_fold(rows, size[1], border), _fold(columns, size[0], border))]
+    if border == "constant":
+        extended[(rows < 0) | (rows >= size[1])] = 0
+        extended[:, (columns < 0) | (columns >= size[0])] = 0
+    return extended, compose(source_from_part, shifting(*low.astype(float)))
+
+
+def _fold(positions: NDArray[np.int64], length: int, border: Border) -> NDArray[np.int64]:
+    """Bring positions along an axis into it: mirrored at the edges (abc|cba), or clipped."""
+    if border != "reflect":
+        return np.clip(positions, 0, length - 1)
+    positions = positions % (2 * length)
+    return np.minimum(positions, 2 * length - 1 - positions)

@@ -71,5 +71,5 @@ def _to_pixels(answer: FloatArray, *, like: Pixels) -> Pixels:
     top = np.iinfo(like.dtype).max
     # float64 holds every 16-bit value and its half exactly, so that rounding is right for both.
     values = (answer.transpose(1, 2, 0).astype(np.float64) + 1) * (top / 2)
-    pixels: Pixels = np.rint(np.clip(values, 0, top)).astype(like.dtype)
-    return np.ascontiguousarray(pixels)
+    pixels = np.ascontiguousarray(np.rint(np.clip(values, 0, top)))
+    return pixels.astype(np.uint8) if like.dtype == np.uint8 else pixels.astype(np.uint16)

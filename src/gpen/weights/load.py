@@ -28,7 +28,11 @@ _MAX_WRAPPERS = 4
 
 # Files that are something else altogether, by their first bytes.
 _STRANGERS = (
-    (rb"(\xef\xbb\xbf)?\s*<(!doctype|!--|html|\?xml|head)", "is a web page, not weights", "download the file itself"),
+    (
+        rb"(\xef\xbb\xbf)?\s*<(!doctype|!--|html|\?xml|head)",
+        "is a web page, not weights",
+        "download the file itself",
+    ),
     (rb"version https://git-lfs", "is a Git LFS pointer, not weights", "run `git lfs pull`"),
     (rb"\s*[{\[]\s*[\"{\[]", "is JSON text, not weights", "download the file itself"),
     (rb"\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ", "is a packed archive", "unpack it"),

@@ -149,7 +149,7 @@ def test_errors_keep_their_class(here: Path) -> None:
 
 
 def test_foreign_restorers_get_the_ffhq_template(identity_model: Path, tmp_path: Path) -> None:
-    assert find_model(identity_model).template == "ffhq"
+    assert find_model(identity_model).template == "ffhq_512"
     other = tmp_path / "gpen_bfr_512.onnx"
     other.write_bytes(identity_model.read_bytes())
     assert find_model(other).template == "gpen"

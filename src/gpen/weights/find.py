@@ -31,7 +31,7 @@ class ModelInfo:
         in_size: Side of the picture it takes; smaller for super-resolution variants.
         dtype: What most of its values are stored in.
         sha256: Of the whole file, in hex.
-        template: Alignment a restorer was trained with: "gpen" or "ffhq".
+        template: Alignment a restorer was trained with: "gpen" or "ffhq_512".
         usable: Whether gpen can use it.
         reason: Why not, in one line; empty where it can.
     """
@@ -172,7 +172,7 @@ def _info(weights: Weights, source: str) -> ModelInfo:
         in_size=weights.in_size,
         dtype=weights.dtype,
         sha256=sha256(path),
-        template=weights.notes.get("gpen.template", "gpen" if own_template else "ffhq"),
+        template=weights.notes.get("gpen.template", "gpen" if own_template else "ffhq_512"),
         usable=usable,
         reason="" if usable else _refusal(weights, "restorer"),
     )

@@ -1,0 +1,177 @@
+"""Opened files as arrays: colour modes, alpha, 16 bits, and the EXIF turn."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from ..errors import ReadError
+from ..types import Pixels
+from .color import to_srgb
+from .png import SIGNATURE, without_metadata
+
+logger = logging.getLogger("gpen")
+
+#: Modes whose pixels come out as sRGB, so that the file's own profile no longer describes them.
+CONVERTED_MODES = ("CMYK", "LAB")
+
+_opencv_lock = threading.Lock()
+
+
+def from_picture(picture: PIL.Image.Image) -> tuple[Pixels, Pixels | None, bool]:
+    """The channels of a loaded picture of any mode.
+
+    CMYK and LAB come out as sRGB; 1-bit as grey 0 and 255.
+
+    Returns:
+        RGB (height, width, 3), alpha (height, width) or None, and whether the picture is grey.
+
+    Raises:
+        ReadError: 32-bit samples outside of what 16 bits hold.
+    """
+    if picture.mode[0] in "IF":
+        gray, alpha = _deep_gray(picture)
+        return repeat_gray(gray), alpha, True
+    is_gray = picture.mode in ("1", "L", "LA", "La")
+    if picture.mode in CONVERTED_MODES:
+        picture = to_srgb(picture, picture.info.get("icc_profile"))
+    wanted = ("L" if is_gray else "RGB") + ("A" if picture.has_transparency_data else "")
+    array = np.array(picture.convert(wanted) if picture.mode != wanted else picture)
+    if is_gray:
+        channels = array if array.ndim == 3 else array[..., None]
+        alpha = channels[..., 1].copy() if channels.shape[2] == 2 else None
+        return repeat_gray(channels[..., 0]), alpha, True
+    alpha = array[..., 3].copy() if array.shape[2] == 4 else None
+    return np.ascontiguousarray(array[..., :3]), alpha, False
+
+
+def repeat_gray(gray: Pixels) -> Pixels:
+    """One channel, (height, width), as three."""
+    return cast("Pixels", np.repeat(gray[..., None], 3, axis=2))
+
+
+def turn_upright(array: Pixels, orientation: int) -> Pixels:
+    """The array as the EXIF orientation (1-8) wants it shown.
+
+    Source: Exif 2.32, section 4.6.4, tag 0x0112.
+    """
+    turned: NDArray[Any] = array
+    if orientation >= 5:  # rows and columns change places
+        turned = turned.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        turned = turned[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        turned = turned[::-1]
+    return np.ascontiguousarray(turned)
+
+
+def deep_layout(picture: PIL.Image.Image) -> str | None:
+    """Pillow's name for a layout of 16-bit colour of which it keeps 8 bits, such as "RGB;16B".
+
+    None for all other files. Ask before loading the picture.
+    """
+    tiles = getattr(picture, "tile", ())
+    if not tiles or picture.mode not in ("RGB", "RGBA"):
+        return None
+    arguments = tiles[0].args
+    layout = arguments if isinstance(arguments, str) else (arguments or ("",))[0]
+    return layout if ";16" in str(layout) else None
+
+
+def decode_deep_color(
+    data: bytes, picture: PIL.Image.Image, layout: str, orientation: int
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None, bool] | None:
+    """The channels of a PNG or TIFF file of 16-bit colour, decoded by OpenCV.
+
+    Args:
+        data: The file.
+        picture: The same file loaded by Pillow; its 8 bits vouch for OpenCV's reading.
+        layout: From `deep_layout`.
+        orientation: The turn that Pillow has done while loading and OpenCV does not.
+
+    Returns:
+        As `from_picture`; nothing where OpenCV cannot read the file or sees something else in
+        it than Pillow.
+    """
+    stored = _decode_16bit(data)
+    if stored is None:
+        return None
+    stored = cast("NDArray[np.uint16]", turn_upright(stored, orientation))
+    pixels = np.ascontiguousarray(stored[..., 2::-1])
+    alpha = None
+    if picture.has_transparency_data:
+        if stored.shape[2] < 4:
+            return None
+        alpha = np.ascontiguousarray(stored[..., 3])
+        if layout.startswith("RGBa"):  # colours are multiplied by alpha
+            pixels = _divide_by_alpha(pixels, alpha)
+    if not _agree(pixels, picture):
+        return None
+    return pixels, alpha, layout.startswith("LA")
+
+
+def _decode_16bit(data: bytes) -> NDArray[np.uint16] | None:
+    """Samples as stored, in OpenCV's order BGR(A), or nothing."""
+    import cv2
+
+    if data.startswith(SIGNATURE):
+        data = without_metadata(data)  # libpng prints what it thinks of it
+    with _quiet_opencv(), contextlib.suppress(cv2.error):
+        stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if stored is not None and stored.dtype == np.uint16 and stored.ndim == 3:
+            return cast("NDArray[np.uint16]", stored)
+    return None
+
+
+def _agree(pixels: NDArray[np.uint16], picture: PIL.Image.Image) -> bool:
+    """Whether 16 bits and Pillow's 8 show the same, where anything shows."""
+    known = np.asarray(picture.convert("RGBA"))
+    if pixels.shape[:2] != known.shape[:2]:
+        return False
+    difference = np.abs((pixels >> 8).astype(np.int16) - known[..., :3])
+    return bool(difference[known[..., 3] == 255].max(initial=0) <= 1)
+
+
+def _deep_gray(picture: PIL.Image.Image) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
+    """Grey samples of modes I;16 (any byte order), I (integers) and F (0 to 1)."""
+    array = np.asarray(picture)
+    if picture.mode == "F":
+        if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+            raise ReadError("it has floating-point samples outside 0 to 1; save it with 16 bits")
+        return np.rint(array * np.float32(65535)).astype(np.uint16), None
+    if array.min() < 0 or array.max() > 65535:
+        raise ReadError("it has 32-bit samples outside 0 to 65535; save it with 16 bits")
+    gray = array.astype(np.uint16)
+    clear = picture.info.get("transparency")  # PNG: the one sample that is transparent
+    alpha = None if clear is None else np.where(gray == clear, 0, 65535).astype(np.uint16)
+    if picture.format == "TIFF" and getattr(picture, "tag_v2", {}).get(262) == 0:  # white is 0
+        gray = 65535 - gray
+    return gray, alpha
+
+
+def _divide_by_alpha(pixels: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Straight colours from premultiplied ones; black where alpha is 0."""
+    divisor = np.maximum(alpha, 1)[..., None].astype(np.float32)
+    straight = np.rint(pixels.astype(np.float32) * 65535 / divisor)
+    return np.minimum(straight, 65535).astype(np.uint16)
+
+
+@contextlib.contextmanager
+def _quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV from printing about private TIFF tags, which Photoshop files are full of."""
+    import cv2
+
+    with _opencv_lock:
+        level = cv2.utils.logging.getLogLevel()
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        try:
+            yield
+        finally:
+            cv2.utils.logging.setLogLevel(level)

@@ -20,7 +20,7 @@ from .errors import ReadError
 from .formats import READABLE, READABLE_SUFFIXES, channels
 from .formats.channels import CONVERTED_MODES
 from .formats.metadata import ORIENTATION, read_metadata
-from .formats.pillow import pillow_at_ease
+from .formats.pillow import open_picture, pillow_at_ease
 from .types import Image, Pixels
 
 logger = logging.getLogger("gpen")
@@ -162,20 +162,13 @@ def _binary_file(source: str | Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
 
 def _from_file(file: BinaryIO, max_pixels: int) -> Image:
     file.seek(0)
-    head = file.read(12)
-    if not head:
+    if not file.read(1):
         raise ReadError("it is empty (0 bytes)")
-    if head[4:8] == b"ftyp":
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
-    with pillow_at_ease():
-        picture = PIL.Image.open(file, formats=READABLE)
+    picture = open_picture(file)
     _check_size(picture, max_pixels)
     if picture.format == "PNG":
         picture.verify()  # checksums: decoding alone would pass over changed bytes
-        with pillow_at_ease():
-            picture = PIL.Image.open(file, formats=READABLE)
+        picture = open_picture(file)
     layout = channels.deep_layout(picture)
     # Pillow turns TIFF files while it loads them, and then forgets that it did.
     turned = picture.getexif().get(ORIENTATION, 1) if picture.format == "TIFF" else 1

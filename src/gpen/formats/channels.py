@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import PIL.Image
@@ -16,6 +16,9 @@ from ..errors import ReadError
 from ..types import Pixels
 from .color import to_srgb
 from .png import SIGNATURE, without_metadata
+from .tiff import BITS, PHOTOMETRIC, PLANES
+
+AnyPixels = TypeVar("AnyPixels", NDArray[np.uint8], NDArray[np.uint16], Pixels)
 
 logger = logging.getLogger("gpen")
 
@@ -57,26 +60,32 @@ def repeat_gray(gray: Pixels) -> Pixels:
     return cast("Pixels", np.repeat(gray[..., None], 3, axis=2))
 
 
-def turn_upright(array: Pixels, orientation: int) -> Pixels:
+def turn_upright(array: AnyPixels, orientation: int) -> AnyPixels:
     """The array as the EXIF orientation (1-8) wants it shown.
 
     Source: Exif 2.32, section 4.6.4, tag 0x0112.
     """
-    turned: NDArray[Any] = array
+    turned: Any = array
     if orientation >= 5:  # rows and columns change places
         turned = turned.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         turned = turned[:, ::-1]
     if orientation in (3, 4, 7, 8):
         turned = turned[::-1]
-    return np.ascontiguousarray(turned)
+    return cast("AnyPixels", np.ascontiguousarray(turned))
 
 
 def deep_layout(picture: PIL.Image.Image) -> str | None:
     """Pillow's name for a layout of 16-bit colour of which it keeps 8 bits, such as "RGB;16B".
 
     None for all other files. Ask before loading the picture.
+
+    Raises:
+        ReadError: The colours lie in separate planes of 16 bits, which Pillow mistakes.
     """
+    tags = getattr(picture, "tag_v2", {})
+    if tags.get(PLANES) == 2 and len(tags.get(BITS, ())) > 1 and tags[BITS][0] > 8:
+        raise ReadError("its 16-bit colours lie in separate planes; save it interleaved")
     tiles = getattr(picture, "tile", ())
     if not tiles or picture.mode not in ("RGB", "RGBA"):
         return None
@@ -103,17 +112,19 @@ def decode_deep_color(
     stored = _decode_16bit(data)
     if stored is None:
         return None
-    stored = cast("NDArray[np.uint16]", turn_upright(stored, orientation))
-    pixels = np.ascontiguousarray(stored[..., 2::-1])
-    alpha = None
-    if picture.has_transparency_data:
-        if stored.shape[2] < 4:
-            return None
-        alpha = np.ascontiguousarray(stored[..., 3])
-        if layout.startswith("RGBa"):  # colours are multiplied by alpha
-            pixels = _divide_by_alpha(pixels, alpha)
-    if not _agree(pixels, picture):
+    is_premultiplied = layout.startswith("RGBa")
+    # Whether OpenCV turns TIFF files depends on its version.
+    for samples in (stored, turn_upright(stored, orientation)):
+        if _agree(samples, picture, is_premultiplied=is_premultiplied):
+            break
+    else:
         return None
+    pixels = np.ascontiguousarray(samples[..., 2::-1])
+    if not picture.has_transparency_data:
+        return pixels, None, False
+    alpha = np.ascontiguousarray(samples[..., 3])
+    if is_premultiplied:
+        pixels = _divide_by_alpha(pixels, alpha)
     return pixels, alpha, layout.startswith("LA")
 
 
@@ -130,13 +141,18 @@ def _decode_16bit(data: bytes) -> NDArray[np.uint16] | None:
     return None
 
 
-def _agree(pixels: NDArray[np.uint16], picture: PIL.Image.Image) -> bool:
-    """Whether 16 bits and Pillow's 8 show the same, where anything shows."""
-    known = np.asarray(picture.convert("RGBA"))
-    if pixels.shape[:2] != known.shape[:2]:
+def _agree(
+    samples: NDArray[np.uint16], picture: PIL.Image.Image, *, is_premultiplied: bool
+) -> bool:
+    """Whether OpenCV's 16 bits, BGR(A), show the same as Pillow's 8."""
+    known = np.asarray(picture.convert("RGBA")).astype(np.int16)
+    depth = 4 if picture.has_transparency_data else 3
+    if samples.shape[:2] != known.shape[:2] or samples.shape[2] < depth:
         return False
-    difference = np.abs((pixels >> 8).astype(np.int16) - known[..., :3])
-    return bool(difference[known[..., 3] == 255].max(initial=0) <= 1)
+    high = (samples >> 8).astype(np.int16)
+    same_color = is_premultiplied or np.abs(high[..., 2::-1] - known[..., :3]).max() <= 1
+    same_alpha = picture.mode != "RGBA" or np.abs(high[..., 3] - known[..., 3]).max() <= 1
+    return bool(same_color and same_alpha)
 
 
 def _deep_gray(picture: PIL.Image.Image) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
@@ -151,8 +167,10 @@ def _deep_gray(picture: PIL.Image.Image) -> tuple[NDArray[np.uint16], NDArray[np
     gray = array.astype(np.uint16)
     clear = picture.info.get("transparency")  # PNG: the one sample that is transparent
     alpha = None if clear is None else np.where(gray == clear, 0, 65535).astype(np.uint16)
-    if picture.format == "TIFF" and getattr(picture, "tag_v2", {}).get(262) == 0:  # white is 0
-        gray = 65535 - gray
+    if (
+        picture.format == "TIFF" and getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0
+    ):  # white is 0
+        gray = (65535 - gray).astype(np.uint16)
     return gray, alpha
 
 
@@ -160,7 +178,7 @@ def _divide_by_alpha(pixels: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> N
     """Straight colours from premultiplied ones; black where alpha is 0."""
     divisor = np.maximum(alpha, 1)[..., None].astype(np.float32)
     straight = np.rint(pixels.astype(np.float32) * 65535 / divisor)
-    return np.minimum(straight, 65535).astype(np.uint16)
+    return cast("NDArray[np.uint16]", np.minimum(straight, 65535).astype(np.uint16))
 
 
 @contextlib.contextmanager

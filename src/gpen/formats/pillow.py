@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import warnings
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import PIL.Image
+
+from . import READABLE
 
 _lock = threading.RLock()
 
@@ -25,3 +29,24 @@ def pillow_at_ease() -> Iterator[None]:
             yield
         finally:
             PIL.Image.MAX_IMAGE_PIXELS = limit
+
+
+def open_picture(file: BinaryIO) -> PIL.Image.Image:
+    """The header of a file in one of the formats that gpen reads; pixels are decoded on load.
+
+    Raises:
+        PIL.UnidentifiedImageError: The file is of no such format, or too damaged to tell.
+        Exception: Whatever a decoder raises on a damaged header.
+    """
+    _register_readers()
+    known = [name for name in READABLE if name in PIL.Image.OPEN]
+    with pillow_at_ease():
+        return PIL.Image.open(file, formats=known)
+
+
+@functools.cache
+def _register_readers() -> None:
+    import pillow_heif
+
+    PIL.Image.init()
+    pillow_heif.register_heif_opener()

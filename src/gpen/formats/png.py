@@ -52,10 +52,10 @@ def without_metadata(data: bytes) -> bytes:
     while start + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, start)
         end = start + 12 + size
-        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
+        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT"):
             kept.append(data[start:end])
         start = end
-    return b"".join(kept)
+    return b"".join([*kept, _chunk(b"IEND", b"")])
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

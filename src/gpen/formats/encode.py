@@ -17,7 +17,7 @@ from ..errors import WriteError
 from ..types import Image, Metadata
 from . import AVIF, HEIF, JPEG, PNG, TIFF, WEBP, WRITABLE, FileFormat
 from .color import color_space, to_srgb
-from .pillow import pillow_at_ease
+from .pillow import pillow_at_ease, register_formats
 from .png import encode_png16, xmp_text
 from .tiff import encode_tiff
 
@@ -46,6 +46,7 @@ def encode(image: Image, kind: FileFormat, *, quality: int | None, strip: bool) 
         return encode_png16(samples.astype(np.uint16, copy=False), metadata)
     picture = PIL.Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     options = _save_options(kind, picture, quality, metadata)
+    register_formats()
     file = io.BytesIO()
     # AVIF and HEIF parse the EXIF block and warn about what they find odd in it.
     guard = pillow_at_ease() if kind in (AVIF, HEIF) else contextlib.nullcontext()

@@ -38,14 +38,15 @@ def open_picture(file: BinaryIO) -> PIL.Image.Image:
         PIL.UnidentifiedImageError: The file is of no such format, or too damaged to tell.
         Exception: Whatever a decoder raises on a damaged header.
     """
-    _register_readers()
+    register_formats()
     known = [name for name in READABLE if name in PIL.Image.OPEN]
     with pillow_at_ease():
         return PIL.Image.open(file, formats=known)
 
 
 @functools.cache
-def _register_readers() -> None:
+def register_formats() -> None:
+    """Make Pillow know all formats that gpen reads and writes, HEIC among them."""
     import pillow_heif
 
     PIL.Image.init()

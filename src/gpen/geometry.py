@@ -170,7 +170,7 @@ def warp(
         compose(sample_from_source, source_from_part),
         samples_wh,
         flags=cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REPLICATE,
+        borderMode=cv2.BORDER_CONSTANT if border == "constant" else cv2.BORDER_REPLICATE,
     )
     if samples > 1:
         warped = cv2.resize(warped, (width, height), interpolation=cv2.INTER_AREA)
@@ -180,10 +180,7 @@ def warp(
 def _cut(
     pixels: Any, source_from_sample: Float64Array, samples_wh: tuple[int, int], border: Border
 ) -> tuple[Any, Float64Array]:
-    """The part of the source under the samples, shrunk to about their resolution.
-
-    The shrunk part is extended by index tables, not by cv2's border modes: those count mirror
-    images one by one and keep positions in 16 bits, while a face may lie anywhere.
+    """The part of the source under the samples, shrunk to their resolution.
 
     Returns:
         The part and `source_from_part`.
@@ -210,9 +207,10 @@ def _cut(
     )
     if part_wh != (right - left, bottom - top):
         part = cv2.resize(part, part_wh, interpolation=cv2.INTER_AREA)
-    return _extend(
-        part, source_from_part, apply(invert(source_from_part), footprint), border=border
-    )
+    if border == "reflect":
+        part, part_from_part = _mirror(part, apply(invert(source_from_part), footprint))
+        source_from_part = compose(source_from_part, part_from_part)
+    return part, source_from_part
 
 
 def _needed_range(low: float, high: float, length: int, *, mirrored: bool) -> tuple[int, int]:
@@ -225,30 +223,30 @@ def _needed_range(low: float, high: float, length: int, *, mirrored: bool) -> tu
     return start, math.ceil(min(max(high, start + 1), length))
 
 
-def _extend(
-    part: Any, source_from_part: Float64Array, footprint_xy: Float64Array, *, border: Border
-) -> tuple[Any, Float64Array]:
-    """Cut a part to the footprint of the samples, in its own pixels, continuing it outside."""
+def _mirror(part: Any, footprint_xy: Float64Array) -> tuple[Any, Float64Array]:
+    """Continue a picture by its mirror image where samples lie outside, and cut it to them.
+
+    By index tables, not by cv2's border mode: that counts mirror images one by one and keeps
+    positions in 16 bits, while a face may lie anywhere.
+
+    Returns:
+        The picture and `old_from_new`.
+    """
     low = np.floor(footprint_xy.min(axis=0)).astype(np.int64) - KERNEL_MARGIN
     high = np.ceil(footprint_xy.max(axis=0)).astype(np.int64) + KERNEL_MARGIN
     size = np.array(part.shape[1::-1])
     if (low >= 0).all() and (high < size).all():
-        return part, source_from_part
-    # Where nothing changes any more, a few pixels stand for all that follow: cv2 repeats the last.
-    # One mirrored pixel is constant, which also bounds sources far smaller than their footprint.
-    reach = KERNEL_MARGIN if border != "reflect" else np.where(size == 1, 0, np.iinfo(np.int32).max)
-    low, high = np.clip(low, -reach, size - 1 + reach), np.clip(high, -reach, size - 1 + reach)
-    columns, rows = (np.arange(a, b + 1) for a, b in zip(low, high, strict=True))
-    extended = part[np.ix_(_fold(rows, size[1], border), _fold(columns, size[0], border))]
-    if border == "constant":
-        extended[(rows < 0) | (rows >= size[1])] = 0
-        extended[:, (columns < 0) | (columns >= size[0])] = 0
-    return extended, compose(source_from_part, shifting(*low.astype(float)))
+        return part, shifting(0, 0)
+    # A single pixel mirrors to a constant, which is left to cv2: its footprint may be any size.
+    low, high = np.where(size == 1, 0, low), np.where(size == 1, 0, high)
+    columns, rows = (
+        _fold(np.arange(first, last + 1), length)
+        for first, last, length in zip(low, high, size, strict=True)
+    )
+    return part[np.ix_(rows, columns)], shifting(*low.astype(float))
 
 
-def _fold(positions: NDArray[np.int64], length: int, border: Border) -> NDArray[np.int64]:
-    """Bring positions along an axis into it: mirrored at the edges (abc|cba), or clipped."""
-    if border != "reflect":
-        return np.clip(positions, 0, length - 1)
+def _fold(positions: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Bring positions along an axis into it, mirrored at its ends: abc|cba|abc."""
     positions = positions % (2 * length)
     return np.minimum(positions, 2 * length - 1 - positions)

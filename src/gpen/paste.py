@@ -1,0 +1,300 @@
+"""Image + restored crops → image: masks, colour, seams.
+
+Convention:
+    pixels   uint8 or uint16 RGB, shape (height, width, 3)
+    points   (5, 2), (x, y) in pixels, order as in `gpen.types.Face`
+    matrix   2×3 float64; `crop_from_image` maps image points to crop points
+    mask     float32, 0 keeps the image, 1 takes the restored face
+
+What is pasted is a difference, so that a network that changes nothing changes nothing:
+
+    result = image + mask · blend · (back(restored − crop) − (1 − kept) · (image − back(crop)))
+
+`back` resamples from the crop to the image. `image − back(crop)` is detail that the network never
+saw, lost between image and crop. `kept` is the share of it that stays: 1 where the network left its
+crop alone, 0 where it cleaned or replaced the finest detail that it saw. See docs/adr/0001.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import geometry
+from .masks import face_mask, mask_depth, rise
+from .settings import MaskShape
+from .types import Crop, Float64Array, FloatArray, Pixels
+
+#: A change of this times less energy than noise would have is half way to replacing a face.
+REPLACED = 6
+#: Side of the grids on which masks and measures that vary slowly are computed.
+MASK_GRID, MEASURE_GRID = 128, 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """A crop and what the network made of it.
+
+    Attributes:
+        crop: The face as cut out of the image that is pasted into.
+        pixels: The network's answer, (size, size, 3), same dtype as the crop.
+    """
+
+    crop: Crop
+    pixels: Pixels
+
+    def __post_init__(self) -> None:
+        """Refuse an answer that does not fit its crop."""
+        before, after = self.crop.pixels, self.pixels
+        if (before.shape, before.dtype) != (after.shape, after.dtype):
+            raise ValueError(
+                f"a restored crop is {after.dtype} {after.shape}; "
+                f"expected {before.dtype} {before.shape} like the crop it was made from"
+            )
+
+
+def paste_faces(
+    image_pixels: Pixels,
+    patches: Sequence[Patch],
+    *,
+    blend: float = 1.0,
+    mask: MaskShape = "face",
+    match_color: bool = False,
+) -> Pixels:
+    """Put restored faces back into their image.
+
+    Pixels outside all masks stay as they are, bit by bit. Where faces overlap they share each pixel
+    in proportion to how deep it lies in their masks; the order of the patches does not matter.
+
+    Args:
+        image_pixels: RGB, (height, width, 3), uint8 or uint16: what the crops were cut from. An
+            image that was enlarged is enlarged before its crops are cut.
+        patches: The crops with the network's answers.
+        blend: 0 keeps the image, 1 takes the restored faces.
+        mask: "face" follows the face, "box" is a soft square.
+        match_color: Give each answer the mean and spread of its crop, per RGB channel as stored,
+            within the mask. Both are measured on a coarse grid, where neither blur nor noise count.
+
+    Returns:
+        A new image of the same shape and dtype.
+    """
+    result = image_pixels.copy()
+    placed = [_place(patch, image_pixels.shape[1::-1], mask) for patch in patches]
+    # A fixed order of summation makes the result the same to the last bit for any order given.
+    in_order = sorted(
+        (place for place in placed if place is not None),
+        key=lambda place: tuple(place.patch.crop.crop_from_image.ravel()),
+    )
+    for group in _overlapping(in_order):
+        left, top, size = _bounds(group)
+        change = np.zeros((*size, 3), np.float32)
+        for place, weight in zip(group, _weights(group, mask), strict=True):
+            full_change = _change(place, image_pixels, match_color)
+            change[place.window(left, top)] += full_change * (weight * np.float32(blend))[..., None]
+        _add(result[top : top + size[0], left : left + size[1]], change)
+    return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Placed:
+    """A patch and its depth (see `gpen.masks`) in the box of image pixels that its mask touches."""
+
+    patch: Patch
+    left: int
+    top: int
+    depth: FloatArray
+
+    @property
+    def right(self) -> int:
+        return self.left + int(self.depth.shape[1])
+
+    @property
+    def bottom(self) -> int:
+        return self.top + int(self.depth.shape[0])
+
+    def window(self, left: int = 0, top: int = 0) -> tuple[slice, slice]:
+        """Rows and columns of the box in an array that begins at (left, top) of the image."""
+        return (
+            slice(self.top - top, self.bottom - top),
+            slice(self.left - left, self.right - left),
+        )
+
+    @property
+    def crop_side(self) -> float:
+        """Side of the crop in image pixels."""
+        return self.patch.crop.size / geometry.scale_of(self.patch.crop.crop_from_image)
+
+    def back(self, field: FloatArray, size_wh: tuple[int, int] | None = None) -> FloatArray:
+        """Resample a field over the crop to the box; either may be a grid of any size."""
+        height, width = self.depth.shape
+        size_wh = size_wh or (width, height)
+        crop_from_image = self.patch.crop.crop_from_image
+        crop_from_field = geometry.scaling(self.patch.crop.size / field.shape[0])
+        result_from_image = geometry.compose(
+            geometry.scaling(size_wh[0] / width, size_wh[1] / height),
+            geometry.shifting(-self.left, -self.top),
+        )
+        image_from_field = geometry.compose(geometry.invert(crop_from_image), crop_from_field)
+        result_from_field = geometry.compose(result_from_image, image_from_field)
+        return geometry.warp(field, result_from_field, size_wh, border="replicate")
+
+
+def _place(patch: Patch, image_size_wh: tuple[int, ...], shape: MaskShape) -> _Placed | None:
+    """Find the box that a mask touches, and its depth there; None where it misses the image."""
+    crop = patch.crop
+    depth = mask_depth(crop.size, crop.points_xy, shape, grid=MASK_GRID)
+    columns, rows = np.flatnonzero((depth > 0).any(axis=0)), np.flatnonzero((depth > 0).any(axis=1))
+    if not len(rows):
+        return None
+    # One cell around, since depth crosses 0 between cells.
+    (x0, x1), (y0, y1) = ((int(cells[0]) - 1, int(cells[-1]) + 1) for cells in (columns, rows))
+    image_from_depth = geometry.compose(
+        geometry.invert(crop.crop_from_image), geometry.scaling(crop.size / MASK_GRID)
+    )
+    corners = geometry.apply(image_from_depth, [(x0, y0), (x1, y0), (x0, y1), (x1, y1)])
+    left, top = np.clip(np.floor(corners.min(axis=0)), 0, image_size_wh).astype(int)
+    right, bottom = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, image_size_wh).astype(int)
+    if right <= left or bottom <= top:
+        return None
+    empty = np.empty((bottom - top, right - left), dtype=np.float32)
+    box = _Placed(patch, int(left), int(top), empty)
+    return _Placed(patch, box.left, box.top, np.maximum(box.back(depth), 0))
+
+
+def _overlapping(places: Sequence[_Placed]) -> list[list[_Placed]]:
+    """Group the patches whose boxes overlap, directly or by way of others."""
+    groups: list[list[_Placed]] = []
+    for place in places:
+        touched = [group for group in groups if any(_overlap(place, other) for other in group)]
+        groups = [group for group in groups if group not in touched]
+        groups.append([other for group in touched for other in group] + [place])
+    return groups
+
+
+def _overlap(a: _Placed, b: _Placed) -> bool:
+    return a.left < b.right and b.left < a.right and a.top < b.bottom and b.top < a.bottom
+
+
+def _bounds(group: Sequence[_Placed]) -> tuple[int, int, tuple[int, int]]:
+    """Left, top and (height, width) of the box around some boxes."""
+    left, top = min(place.left for place in group), min(place.top for place in group)
+    right, bottom = max(place.right for place in group), max(place.bottom for place in group)
+    return left, top, (bottom - top, right - left)
+
+
+def _weights(group: Sequence[_Placed], shape: MaskShape) -> list[FloatArray]:
+    """The mask of each patch in its box; where masks overlap they share, up to the largest."""
+    masks = [rise(place.depth, shape) for place in group]
+    if len(group) == 1:
+        return masks
+    left, top, size = _bounds(group)
+    # A high power gives most of a pixel to the face in which it lies deepest, without a seam.
+    claims = [np.square(np.square(place.depth)) for place in group]
+    total = np.full(size, np.finfo(np.float32).tiny, np.float32)
+    for place, claim in zip(group, claims, strict=True):
+        total[place.window(left, top)] += claim
+    return [
+        mask * claim / total[place.window(left, top)]
+        for place, mask, claim in zip(group, masks, claims, strict=True)
+    ]
+
+
+def _add(window: Any, change: FloatArray) -> None:
+    """Add to integer pixels in place, rounded to nearest and clipped."""
+    change += window
+    np.rint(change, out=change)
+    np.clip(change, 0, np.iinfo(window.dtype).max, out=change)
+    window[...] = change
+
+
+def _change(place: _Placed, image_pixels: Pixels, match_color: bool) -> FloatArray:
+    """What a restored face changes in its box at full weight, (height, width, 3).
+
+    See the formula at the top of this file.
+    """
+    patch = place.patch
+    before, after = patch.crop.pixels.astype(np.float32), patch.pixels.astype(np.float32)
+    if match_color:
+        after = _match_color(after, before, face_mask(MEASURE_GRID, _grid_points(patch.crop)))
+    change = place.back(after - before)
+    unseen = image_pixels[place.window()] - place.back(before)
+    unseen *= (1 - _kept(place, unseen))[..., None]
+    change -= unseen
+    return change
+
+
+def _grid_points(crop: Crop) -> Float64Array:
+    return geometry.scale_points(crop.points_xy, MEASURE_GRID / crop.size)
+
+
+def _kept(place: _Placed, unseen: FloatArray) -> FloatArray:
+    """The share of unseen detail that stays, by region, (height, width) in [0, 1] over the box.
+
+    White noise whose unseen part has the energy E leaves E / f² in a crop that shows f image pixels
+    in one. A network that changed the finest detail of its crop by about as much has cleaned or
+    replaced it, and what it could not see has to go too; one that changed far less, by its own
+    choice, left a good picture alone, and its pores and lashes stay.
+    """
+    import cv2
+
+    cell = max(1.0, place.crop_side / MEASURE_GRID)
+    height, width = unseen.shape[:2]
+    cells_wh = max(1, round(width / cell)), max(1, round(height / cell))
+    unseen_energy = _energy(cv2.cvtColor(unseen, cv2.COLOR_RGB2GRAY), cells_wh)
+    changed = np.maximum(place.back(_changed_energy(place), cells_wh), 0)
+    changed *= np.float32(REPLACED * max(1.0, place.crop_side / place.patch.crop.size) ** 2)
+    # Squares of energies: in float64, whose range they do not leave.
+    unseen_squared = np.square(unseen_energy, dtype=np.float64) + np.finfo(np.float32).tiny
+    share = unseen_squared / (unseen_squared + np.square(changed, dtype=np.float64))
+    return np.clip(geometry.resize(share.astype(np.float32), (width, height)), 0, 1)
+
+
+def _changed_energy(place: _Placed) -> FloatArray:
+    """How much the network changed the finest detail of its crop, by region, on a grid over it.
+
+    The finest detail is what a Gaussian of one pixel removes from the luma, at the coarser of the
+    resolutions of crop and image.
+    """
+    import cv2
+
+    crop = place.patch.crop
+    side = max(1, min(crop.size, round(place.crop_side)))
+    before, after = (
+        geometry.resize(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (side, side)).astype(np.float32)
+        for pixels in (crop.pixels, place.patch.pixels)
+    )
+    change = after - before
+    grid = min(side, MEASURE_GRID)
+    return _energy(change - cv2.GaussianBlur(change, (0, 0), 1), (grid, grid))
+
+
+def _energy(picture: Any, cells_wh: tuple[int, int]) -> FloatArray:
+    """Mean square by region, smooth."""
+    import cv2
+
+    by_cell = cv2.resize(np.square(picture), cells_wh, interpolation=cv2.INTER_AREA)
+    smooth: FloatArray = cv2.GaussianBlur(by_cell, (0, 0), 1)
+    return smooth
+
+
+def _match_color(after: FloatArray, before: FloatArray, weight: FloatArray) -> FloatArray:
+    """Give a picture the weighted mean and spread of another, channel by channel.
+
+    Spreads are changed by at most a factor of 2, since those of a flat face are mostly noise.
+    """
+    grid = weight.shape[1], weight.shape[0]
+    share = (weight / weight.sum())[..., None]
+
+    def mean_and_spread(picture: FloatArray) -> tuple[FloatArray, FloatArray]:
+        coarse = geometry.resize(picture, grid)
+        mean = (coarse * share).sum(axis=(0, 1))
+        return mean, np.sqrt((np.square(coarse - mean) * share).sum(axis=(0, 1))) + 1e-3
+
+    before_mean, before_spread = mean_and_spread(before)
+    after_mean, after_spread = mean_and_spread(after)
+    gain = np.clip(before_spread / after_spread, 0.5, 2).astype(np.float32)
+    matched: FloatArray = (after - after_mean) * gain + before_mean
+    return matched

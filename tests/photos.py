@@ -72,3 +72,34 @@ def tiff(samples: np.ndarray, *, orientation: int = 1, planes: int = 1, extra: i
     rows[279] = struct.pack(">HHII", 279, 4, 1, len(pixels))
     directory = struct.pack(">H", len(rows)) + b"".join(rows[tag] for tag in sorted(rows))
     return b"MM\0*" + struct.pack(">I", 8) + directory + bytes(4) + bits + pixels
+
+
+def gray_profile(gamma: float) -> bytes:
+    """An ICC profile of grey with a pure power curve."""
+    curve = b"curv" + bytes(4) + struct.pack(">IHH", 1, round(gamma * 256), 0)
+    return _profile(b"mntrGRAYXYZ ", [(b"wtpt", WHITE), (b"kTRC", curve)])
+
+
+def black_ink_profile() -> bytes:
+    """An ICC profile of a CMYK press whose cyan, magenta and yellow leave no mark."""
+    ramp = bytes(range(256))
+    matrix = struct.pack(">9i", *(65536 * (i % 4 == 0) for i in range(9)))
+    lightness = b"".join(bytes([0 if ink & 1 else 255, 128, 128]) for ink in range(16))
+    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + matrix + ramp * 4 + lightness + ramp * 3
+    return _profile(b"prtrCMYKLab ", [(b"A2B0", table + bytes(-len(table) % 4)), (b"wtpt", WHITE)])
+
+
+#: The white of the profile connection space, D50.
+WHITE = b"XYZ " + bytes(4) + struct.pack(">3I", 0xF6D6, 0x10000, 0xD32D)
+
+
+def _profile(kinds: bytes, tags: list[tuple[bytes, bytes]]) -> bytes:
+    """An ICC profile, version 2.1, of a class, colour space and connection space."""
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, data in tags:
+        table += name + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(data))
+        body += data
+    head = bytes(4) + bytes.fromhex("02100000") + kinds + bytes(12) + b"acsp"
+    head = head.ljust(64, b"\0") + WHITE[8:]
+    rest = head.ljust(124, b"\0") + table + body
+    return struct.pack(">I", len(rest) + 4) + rest

@@ -166,9 +166,6 @@ def _from_file(file: BinaryIO, max_pixels: int) -> Image:
         raise ReadError("it is empty (0 bytes)")
     picture = open_picture(file)
     _check_size(picture, max_pixels)
-    if picture.format == "PNG":
-        picture.verify()  # checksums: decoding alone would pass over changed bytes
-        picture = open_picture(file)
     layout = channels.deep_layout(picture)
     # Pillow turns TIFF files while it loads them, and then forgets that it did.
     turned = picture.getexif().get(ORIENTATION, 1) if picture.format == "TIFF" else 1
@@ -178,6 +175,8 @@ def _from_file(file: BinaryIO, max_pixels: int) -> Image:
     file.seek(0)
     decoded = channels.decode_deep_color(file.read(), picture, layout, turned)
     if decoded is None:
+        if picture.format == "PNG":  # which has one layout only
+            raise ReadError("it is damaged (checksum)")
         logger.warning("a 16-bit file of unusual layout is read with 8 bits")
     return _assemble(picture, decoded or channels.from_picture(picture))
 

@@ -16,7 +16,7 @@ from PIL import ImageCms, ImageOps
 from gpen.errors import ReadError
 from gpen.formats.metadata import upright_exif
 from gpen.read import read_image
-from photos import SRGB, exif_with, gradient, png, save, tiff
+from photos import SRGB, black_ink_profile, exif_with, gradient, png, save, tiff
 
 RNG = np.random.default_rng(3)
 ORIENTATIONS = range(1, 9)
@@ -166,13 +166,32 @@ def test_keeps_graded_palette_transparency() -> None:
     assert np.array_equal(image.alpha, levels[np.asarray(palette)])
 
 
-def test_reads_cmyk_through_its_profile_and_drops_it() -> None:
-    """LittleCMS makes no CMYK profile, so that a profile that does not fit stands in."""
-    cmyk = PIL.Image.fromarray(gradient()).convert("CMYK")
-    image = read_image(save(cmyk, "JPEG", quality=100, icc_profile=SRGB))
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_reads_cmyk_through_its_profile_and_drops_it(kind: str) -> None:
+    ramp = np.zeros((16, 256, 4), np.uint8)
+    ramp[..., 0], ramp[..., 3] = 200, np.arange(256)
+    data = save(
+        PIL.Image.fromarray(ramp, "CMYK"), kind, quality=100, icc_profile=black_ink_profile()
+    )
+    image = read_image(data)
     assert image.metadata.icc_profile is None
     assert not image.is_gray
+    assert np.ptp(image.pixels.astype(int), axis=2).max() <= 3  # no cyan
+    assert image.pixels[8, 0].min() >= 250
+    assert image.pixels[8, 255].max() <= 5
+    # CIE 1976: half of the lightness, 50, is 18.4 % of the light and 119 in sRGB.
+    assert image.pixels[8, 128] == pytest.approx(119, abs=3)
+
+
+@pytest.mark.parametrize("profile", [None, SRGB, b"no profile"])
+def test_reads_cmyk_without_a_profile_that_fits(
+    profile: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    cmyk = PIL.Image.fromarray(gradient()).convert("CMYK")
+    image = read_image(save(cmyk, "JPEG", quality=100, icc_profile=profile))
+    assert image.metadata.icc_profile is None
     assert np.abs(image.pixels.astype(int) - gradient()).max() < 12
+    assert ("colour profile is not usable" in caplog.text) == (profile is not None)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])

@@ -16,13 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import ImageCms
 
 from gpen.errors import WriteError
 from gpen.read import read_image
 from gpen.types import Image, Metadata
 from gpen.write import encode_image
-from photos import SRGB, exif_with, gradient, save
+from photos import SRGB, exif_with, gradient, gray_profile, save
 
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><a>\xc3\xa9t\xc3\xa9</a></x:xmpmeta>"
 LOSSLESS = ("png", "tif", "bmp")
@@ -191,8 +190,7 @@ def test_opaque_alpha_may_go() -> None:
 
 def test_profiles_that_a_format_cannot_hold_are_applied() -> None:
     """BMP has none; WebP stores grey as RGB, for which a grey profile means nothing."""
-    linear = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    color = photo(metadata=Metadata(icc_profile=linear))
+    color = photo(metadata=Metadata(icc_profile=SRGB))
     bmp = read_image(encode_image(color, format="bmp"))
     assert np.abs(bmp.pixels.astype(int) - color.pixels).max() <= 2
     gray = photo(gray=True, metadata=Metadata(icc_profile=gray_profile(gamma=1.0)))
@@ -204,23 +202,6 @@ def test_profiles_that_a_format_cannot_hold_are_applied() -> None:
     kept = read_image(encode_image(gray, format="png"))
     assert kept.metadata.icc_profile == gray.metadata.icc_profile
     assert np.array_equal(kept.pixels, gray.pixels)
-
-
-def gray_profile(gamma: float) -> bytes:
-    """An ICC profile (version 2.1) of grey with a pure power curve."""
-    curve = b"curv" + bytes(4) + (1).to_bytes(4, "big") + round(gamma * 256).to_bytes(2, "big")
-    white = b"XYZ " + bytes(4) + bytes.fromhex("0000f6d6 00010000 0000d32d")
-    tags = [(b"wtpt", white), (b"kTRC", curve + bytes(2))]
-    start = 128 + 4 + 12 * len(tags)
-    table = len(tags).to_bytes(4, "big")
-    body = b""
-    for name, data in tags:
-        table += name + (start + len(body)).to_bytes(4, "big") + len(data).to_bytes(4, "big")
-        body += data
-    size = (start + len(body)).to_bytes(4, "big")
-    head = size + bytes(4) + bytes.fromhex("02100000") + b"mntrGRAYXYZ " + bytes(12) + b"acsp"
-    head = head.ljust(68, b"\0") + bytes.fromhex("0000f6d6 00010000 0000d32d")
-    return head.ljust(128, b"\0") + table + body
 
 
 def test_cmyk_goes_out_as_rgb_without_its_profile() -> None:

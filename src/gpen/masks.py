@@ -2,17 +2,20 @@
 
 Convention:
     points   (5, 2), (x, y) in crop pixels, order as in `gpen.types.Face`
-    mask     float32, (size, size), 0 keeps the image, 1 takes the restored face
+    mask     float32, 0 keeps the image, 1 takes the restored face
     depth    float32, 1 in the middle of a mask, 0 on its rim, negative outside
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .settings import MaskShape
-from .types import Float64Array, FloatArray
+from .types import FloatArray
 
 #: Eye distance : distance from the eyes to the mouth, of a face seen from the front.
 EYES_TO_MOUTH = 1.157
@@ -24,8 +27,6 @@ HEAD_FROM_NOSE = -1.1
 FEATHER = {"face": 0.38, "box": 0.2}
 #: Masks end at this share of the way from the middle of the crop to its border.
 REACH = 0.96
-#: Exponent of the norm whose unit ball is a rounded square, and that intersects it with the face.
-ROUNDNESS = 8
 
 
 def face_mask(size: int, points_xy: ArrayLike, shape: MaskShape = "face") -> FloatArray:
@@ -36,64 +37,104 @@ def face_mask(size: int, points_xy: ArrayLike, shape: MaskShape = "face") -> Flo
     and are exactly 0 along the border of the crop.
 
     Args:
-        size: Side of the crop in pixels.
+        size: Side of the crop in pixels, at least 2.
         points_xy: (5, 2), in crop pixels.
         shape: "face" or "box".
 
     Returns:
         (size, size) float32 in [0, 1].
     """
-    return rise(mask_depth(size, points_xy, shape, grid=size), shape)
+    mask = Mask.of_face(size, points_xy, shape)
+    axis = np.arange(size, dtype=np.float32)
+    return mask.rise(mask.depth(axis[None, :], axis[:, None]))
 
 
-def mask_depth(size: int, points_xy: ArrayLike, shape: MaskShape, *, grid: int) -> FloatArray:
-    """How deep each pixel lies in a mask: 1 in the middle, 0 on the rim, negative outside.
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A soft mask as a function of the place in a crop.
 
-    It is 1 minus a norm, so all its contours have the same shape.
-
-    Args:
-        size: Side of the crop in pixels, in which the points are given.
-        points_xy: (5, 2), in crop pixels.
+    Attributes:
+        size: Side of the crop in pixels.
         shape: "face" or "box".
-        grid: Cells per side of the result, which covers the whole crop.
-
-    Returns:
-        (grid, grid) float32.
+        x: Middle of the face, in crop pixels.
+        y: Likewise, half way from the eyes to the mouth.
+        eye_distance: What it is, or would be if the face were seen from the front, in pixels.
     """
-    axis = ((np.arange(grid) + 0.5) / grid * 2 - 1).astype(np.float32)
-    across = np.abs(axis / np.float32(REACH)) ** ROUNDNESS
-    power = across[None, :] + across[:, None]
-    if shape == "face":
-        x, y, eye_distance = _face_middle(np.asarray(points_xy, dtype=np.float64), size)
-        pixels = (axis + 1) * (size / 2) - 0.5
-        right, down = (pixels - x) / eye_distance, (pixels - y) / eye_distance
-        down /= np.where(down < 0, FACE_ABOVE, FACE_BELOW)
-        egg = (right / FACE_SIDE)[None, :] ** 2 + down[:, None] ** 2
-        power = power + egg.astype(np.float32) ** (ROUNDNESS // 2)
-    depth: FloatArray = np.float32(1) - power ** np.float32(1 / ROUNDNESS)
-    return depth
+
+    size: int
+    shape: MaskShape
+    x: float
+    y: float
+    eye_distance: float
+
+    @classmethod
+    def of_face(cls, size: int, points_xy: ArrayLike, shape: MaskShape) -> Self:
+        """The mask around five points, (5, 2) in crop pixels.
+
+        Turning a head sideways brings the eyes together, nodding brings them closer to the mouth:
+        the larger of the two distances tells the size of the face.
+        """
+        left_eye, right_eye, nose, left_mouth, right_mouth = np.asarray(points_xy, dtype=np.float64)
+        eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
+        eye_distance = max(
+            float(np.hypot(*(right_eye - left_eye))),
+            float(np.hypot(*(mouth - eyes))) / EYES_TO_MOUTH,
+            size / 20,
+        )
+        x, y = (eyes + mouth) / 2
+        off_middle = eye_distance * float(np.clip((nose[0] - x) / eye_distance, -0.6, 0.6))
+        return cls(size, shape, float(x + HEAD_FROM_NOSE * off_middle), float(y), eye_distance)
+
+    @property
+    def box_xyxy(self) -> tuple[float, float, float, float]:
+        """Crop pixels beyond which the mask is 0."""
+        last = self.size - 1.0
+        if self.shape == "box":
+            return 0.0, 0.0, last, last
+        side = FACE_SIDE * self.eye_distance
+        top, bottom = (
+            self.y - FACE_ABOVE * self.eye_distance,
+            self.y + FACE_BELOW * self.eye_distance,
+        )
+        return max(0.0, self.x - side), max(0.0, top), min(last, self.x + side), min(last, bottom)
+
+    def depth(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """How deep places lie in the mask: 1 in the middle, 0 on the rim, negative outside.
+
+        It is 1 minus a norm, so all contours have one shape. A norm of power 8 has a square with
+        round corners for its unit ball, and joins the egg's and the square's into one for both.
+
+        Args:
+            x: Crop pixels; broadcast with `y`.
+            y: Likewise.
+
+        Returns:
+            float32 of the common shape.
+        """
+        # Not beyond the centres of the outermost pixels, so that these are 0 in small crops too.
+        half = np.float32(self.size / 2 * min(REACH, 1 - 1 / self.size))
+        middle = np.float32((self.size - 1) / 2)
+        power = _eighth((x - middle) / half) + _eighth((y - middle) / half)
+        if self.shape == "face":
+            right = (x - np.float32(self.x)) * np.float32(1 / (FACE_SIDE * self.eye_distance))
+            down = y - np.float32(self.y)
+            down *= np.where(
+                down < 0,
+                np.float32(1 / (FACE_ABOVE * self.eye_distance)),
+                np.float32(1 / (FACE_BELOW * self.eye_distance)),
+            )
+            egg = np.square(right) + np.square(down)
+            power += np.square(np.square(egg))
+        depth: FloatArray = np.float32(1) - np.sqrt(np.sqrt(np.sqrt(power)))
+        return depth
+
+    def rise(self, depth: FloatArray) -> FloatArray:
+        """From depth to mask: 0 up to the rim, then smoothly up to 1."""
+        t = np.clip(depth * np.float32(1 / FEATHER[self.shape]), 0, 1)
+        mask: FloatArray = t * t * (3 - 2 * t)
+        return mask
 
 
-def _face_middle(points_xy: Float64Array, size: int) -> tuple[float, float, float]:
-    """Where the mask of a face is centred, and the eye distance it would have from the front.
-
-    Turning a head sideways brings the eyes together, nodding brings them closer to the mouth: the
-    larger of the two distances tells the size of the face.
-    """
-    left_eye, right_eye, nose, left_mouth, right_mouth = points_xy
-    eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
-    eye_distance = max(
-        float(np.hypot(*(right_eye - left_eye))),
-        float(np.hypot(*(mouth - eyes))) / EYES_TO_MOUTH,
-        size / 20,
-    )
-    x, y = (eyes + mouth) / 2
-    off_middle = eye_distance * float(np.clip((nose[0] - x) / eye_distance, -0.6, 0.6))
-    return float(x + HEAD_FROM_NOSE * off_middle), float(y), eye_distance
-
-
-def rise(depth: FloatArray, shape: MaskShape) -> FloatArray:
-    """From depth to mask: 0 up to the rim, then smoothly up to 1."""
-    t = np.clip(depth / np.float32(FEATHER[shape]), 0, 1)
-    mask: FloatArray = t * t * (3 - 2 * t)
-    return mask
+def _eighth(values: FloatArray) -> FloatArray:
+    power: FloatArray = np.square(np.square(np.square(values)))
+    return power

@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 
 from . import geometry
-from .masks import face_mask, mask_depth, rise
+from .masks import Mask, face_mask
 from .settings import MaskShape
 from .types import Crop, Float64Array, FloatArray, Pixels
 
 #: A change of this times less energy than noise would have is half way to replacing a face.
 REPLACED = 6
-#: Side of the grids on which masks and measures that vary slowly are computed.
-MASK_GRID, MEASURE_GRID = 128, 32
+#: Regions along the side of a crop by which colours and energies are measured.
+REGIONS = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +91,7 @@ def paste_faces(
     for group in _overlapping(in_order):
         left, top, size = _bounds(group)
         change = np.zeros((*size, 3), np.float32)
-        for place, weight in zip(group, _weights(group, mask), strict=True):
+        for place, weight in zip(group, _weights(group), strict=True):
             full_change = _change(place, image_pixels, match_color)
             change[place.window(left, top)] += full_change * (weight * np.float32(blend))[..., None]
         _add(result[top : top + size[0], left : left + size[1]], change)
@@ -103,6 +103,7 @@ class _Placed:
     """A patch and its depth (see `gpen.masks`) in the box of image pixels that its mask touches."""
 
     patch: Patch
+    mask: Mask
     left: int
     top: int
     depth: FloatArray
@@ -145,23 +146,21 @@ class _Placed:
 def _place(patch: Patch, image_size_wh: tuple[int, ...], shape: MaskShape) -> _Placed | None:
     """Find the box that a mask touches, and its depth there; None where it misses the image."""
     crop = patch.crop
-    depth = mask_depth(crop.size, crop.points_xy, shape, grid=MASK_GRID)
-    columns, rows = np.flatnonzero((depth > 0).any(axis=0)), np.flatnonzero((depth > 0).any(axis=1))
-    if not len(rows):
-        return None
-    # One cell around, since depth crosses 0 between cells.
-    (x0, x1), (y0, y1) = ((int(cells[0]) - 1, int(cells[-1]) + 1) for cells in (columns, rows))
-    image_from_depth = geometry.compose(
-        geometry.invert(crop.crop_from_image), geometry.scaling(crop.size / MASK_GRID)
+    mask = Mask.of_face(crop.size, crop.points_xy, shape)
+    x0, y0, x1, y1 = mask.box_xyxy
+    corners = geometry.apply(
+        geometry.invert(crop.crop_from_image), [(x0, y0), (x1, y0), (x0, y1), (x1, y1)]
     )
-    corners = geometry.apply(image_from_depth, [(x0, y0), (x1, y0), (x0, y1), (x1, y1)])
     left, top = np.clip(np.floor(corners.min(axis=0)), 0, image_size_wh).astype(int)
     right, bottom = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, image_size_wh).astype(int)
     if right <= left or bottom <= top:
         return None
-    empty = np.empty((bottom - top, right - left), dtype=np.float32)
-    box = _Placed(patch, int(left), int(top), empty)
-    return _Placed(patch, box.left, box.top, np.maximum(box.back(depth), 0))
+    columns, rows = np.arange(left, right)[None, :], np.arange(top, bottom)[:, None]
+    x, y = (
+        (a * columns).astype(np.float32) + (b * rows + c).astype(np.float32)
+        for a, b, c in crop.crop_from_image
+    )
+    return _Placed(patch, mask, int(left), int(top), np.maximum(mask.depth(x, y), 0))
 
 
 def _overlapping(places: Sequence[_Placed]) -> list[list[_Placed]]:
@@ -185,9 +184,9 @@ def _bounds(group: Sequence[_Placed]) -> tuple[int, int, tuple[int, int]]:
     return left, top, (bottom - top, right - left)
 
 
-def _weights(group: Sequence[_Placed], shape: MaskShape) -> list[FloatArray]:
+def _weights(group: Sequence[_Placed]) -> list[FloatArray]:
     """The mask of each patch in its box; where masks overlap they share, up to the largest."""
-    masks = [rise(place.depth, shape) for place in group]
+    masks = [place.mask.rise(place.depth) for place in group]
     if len(group) == 1:
         return masks
     left, top, size = _bounds(group)
@@ -218,7 +217,7 @@ def _change(place: _Placed, image_pixels: Pixels, match_color: bool) -> FloatArr
     patch = place.patch
     before, after = patch.crop.pixels.astype(np.float32), patch.pixels.astype(np.float32)
     if match_color:
-        after = _match_color(after, before, face_mask(MEASURE_GRID, _grid_points(patch.crop)))
+        after = _match_color(after, before, face_mask(REGIONS, _grid_points(patch.crop)))
     change = place.back(after - before)
     unseen = image_pixels[place.window()] - place.back(before)
     unseen *= (1 - _kept(place, unseen))[..., None]
@@ -227,7 +226,7 @@ def _change(place: _Placed, image_pixels: Pixels, match_color: bool) -> FloatArr
 
 
 def _grid_points(crop: Crop) -> Float64Array:
-    return geometry.scale_points(crop.points_xy, MEASURE_GRID / crop.size)
+    return geometry.scale_points(crop.points_xy, REGIONS / crop.size)
 
 
 def _kept(place: _Placed, unseen: FloatArray) -> FloatArray:
@@ -240,7 +239,7 @@ def _kept(place: _Placed, unseen: FloatArray) -> FloatArray:
     """
     import cv2
 
-    cell = max(1.0, place.crop_side / MEASURE_GRID)
+    cell = max(1.0, place.crop_side / REGIONS)
     height, width = unseen.shape[:2]
     cells_wh = max(1, round(width / cell)), max(1, round(height / cell))
     unseen_energy = _energy(cv2.cvtColor(unseen, cv2.COLOR_RGB2GRAY), cells_wh)
@@ -267,7 +266,7 @@ def _changed_energy(place: _Placed) -> FloatArray:
         for pixels in (crop.pixels, place.patch.pixels)
     )
     change = after - before
-    grid = min(side, MEASURE_GRID)
+    grid = min(side, REGIONS)
     return _energy(change - cv2.GaussianBlur(change, (0, 0), 1), (grid, grid))
 
 

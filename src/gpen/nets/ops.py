@@ -187,6 +187,6 @@ class ModulatedConv(nn.Module):
             return functional.conv2d(x, weight, padding=self.padding, groups=groups)
         # A transposed convolution wants (groups·in, out, k, k).
         inputs = weight.shape[1]
-        weight = weight.unflatten(0, (groups, -1)).transpose(1, 2)
+        weight = weight.reshape(groups, -1, *weight.shape[1:]).transpose(1, 2)
         weight = weight.reshape(groups * inputs, -1, *weight.shape[3:])
         return functional.conv_transpose2d(x, weight, stride=2, groups=groups)

@@ -1,0 +1,125 @@
+"""Degradation, the perceptual distance, and a training run that stops, goes on and grows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from gpen.training.degradation import Damage, degrade  # noqa: E402
+from gpen.training.perceptual import PerceptualDistance  # noqa: E402
+from gpen.training.restorer import Config, Run, to_tensor, train  # noqa: E402
+
+
+def _picture(size: int, seed: int = 0) -> np.ndarray:
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.fixture
+def config(shared: Path, tmp_path: Path) -> Config:
+    faces = tmp_path / "faces"
+    rows = []
+    for split in ("train", "val"):
+        (faces / "crops" / split).mkdir(parents=True)
+        for i in range(3):
+            name = f"crops/{split}/{i}.jpg"
+            cv2.imwrite(str(faces / name), _picture(64, i))
+            rows.append(json.dumps({"file": name, "inside": 1.0}))
+    (faces / "crops.jsonl").write_text("\n".join(rows))
+    return Config(
+        faces=faces,
+        models=shared / "models",
+        run=tmp_path / "run",
+        size=64,
+        start_size=32,
+        steps=4,
+        grow_at=2,
+        batch=2,
+        narrow=0.03125,
+        every=1,
+        evaluated=2,
+    )
+
+
+def test_degradation_follows_its_seed() -> None:
+    face = _picture(64)
+    one, same, other = (degrade(face, np.random.default_rng(seed))[0] for seed in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_light_degradation_stays_closer_to_the_truth() -> None:
+    def error(light: float) -> float:
+        damage = Damage(light=light, grey=0)
+        pairs = [degrade(_picture(64, i), np.random.default_rng(i), damage) for i in range(20)]
+        return float(np.mean([np.abs(a.astype(int) - b).mean() for a, b in pairs]))
+
+    assert error(1.0) < 0.7 * error(0.0)
+
+
+def test_truth_of_a_grey_face_is_grey() -> None:
+    damaged, truth = degrade(_picture(64), np.random.default_rng(0), Damage(grey=1))
+    assert np.ptp(truth, axis=2).max() == 0
+    assert damaged.shape == truth.shape == (64, 64, 3)
+
+
+def test_perceptual_distance_grows_with_blur(shared: Path) -> None:
+    models = shared / "models"
+    distance = PerceptualDistance(
+        models / "squeezenet1_1.safetensors", models / "lpips_v0.1_squeeze.pth"
+    )
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    sharp, soft, softer = (
+        to_tensor(image[None])
+        for image in (
+            noise,
+            cv2.GaussianBlur(noise, (0, 0), 0.6),
+            cv2.GaussianBlur(noise, (0, 0), 2),
+        )
+    )
+    assert float(distance(sharp, sharp)) == 0
+    assert 0 < float(distance(sharp, soft)) < float(distance(sharp, softer))
+
+
+def test_run_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
+    config: Config, tmp_path: Path
+) -> None:
+    whole = train(config)
+    for steps in (1, 3):  # stopped before and after growing
+        stopped = Run(replace(config, run=tmp_path / "stopped"))
+        stopped.config.run.mkdir(exist_ok=True)
+        checkpoint = stopped.config.run / "checkpoint.pt"
+        _train_until(stopped, steps, checkpoint)
+    resumed = train(replace(config, run=tmp_path / "stopped"))
+    for name, value in whole.net.state_dict().items():
+        assert torch.equal(value, resumed.net.state_dict()[name]), name
+
+
+def _train_until(run: Run, steps: int, checkpoint: Path) -> None:
+    from gpen.training.restorer import load_crops
+
+    if checkpoint.exists():
+        run.load(checkpoint)
+    while run.step < steps:
+        if run.step == run.config.grow_at:
+            run.grow()
+        run.train_step(*load_crops(run.config.faces, "train", run.size))
+    run.save(checkpoint)
+
+
+def test_growing_keeps_what_was_learned_and_adds_a_silent_level(config: Config) -> None:
+    run = Run(config)
+    small = {k: v.clone() for k, v in run.net.state_dict().items()}
+    run.grow()
+    grown = run.net.state_dict()
+    assert run.size == 64
+    assert torch.equal(grown["ecd2.0.1.weight"], small["ecd1.0.1.weight"])
+    assert torch.equal(grown["generator.to_rgbs.2.bias"], small["generator.to_rgbs.2.bias"])
+    assert not grown["generator.to_rgbs.3.conv.weight"].any()

@@ -77,7 +77,7 @@ def test_perceptual_distance_grows_with_blur(shared: Path) -> None:
     )
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     sharp, soft, softer = (
-        to_tensor(image[None])
+        to_tensor(image[None].astype(np.uint8))
         for image in (
             noise,
             cv2.GaussianBlur(noise, (0, 0), 0.6),

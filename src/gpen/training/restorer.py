@@ -114,11 +114,12 @@ class Run:
 
     def _build(self, size: int) -> None:
         self.size = size
-        numbers = {
-            "narrow": self.config.narrow,
-            "channel_multiplier": self.config.channel_multiplier,
-        }
-        self.net = GPEN(GPENConfig.published(size, **numbers))
+        shape = GPENConfig.published(
+            size,
+            narrow=self.config.narrow,
+            channel_multiplier=self.config.channel_multiplier,
+        )
+        self.net = GPEN(shape)
         for name, parameter in self.net.named_parameters():
             if name.endswith("noise.weight"):
                 torch.nn.init.ones_(parameter)  # from 0 the encoder would learn nothing at first
@@ -151,7 +152,7 @@ class Run:
         pixels = (restored - truth).abs().mean(dim=(1, 2, 3))
         loss = (weight * (pixels + config.perceptual * looks)).mean()
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimiser.step()
         kept = 0.5 ** (config.batch / config.half_life)
         with torch.no_grad():

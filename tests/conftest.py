@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 ROOT = Path(__file__).resolve().parents[1]
+SIZE = 64
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of reference data beside the checkout; tests that need it skip where it is absent."""
+    """The folder of reference data beside the checkout; its tests skip where it is absent."""
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
         pytest.skip(f"no reference data at {folder}")
@@ -27,3 +32,61 @@ def private_folders(
     monkeypatch.setenv("GPEN_CACHE_DIR", str(home / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.delenv("GPEN_MODELS", raising=False)
+
+
+@pytest.fixture(scope="session")
+def demo_photo() -> Path:
+    """A real photo with one damaged face, about 110 px wide."""
+    return ROOT / "examples" / "demo.jpg"
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Path:
+    """The same photo undamaged."""
+    return ROOT / "examples" / "portrait.jpg"
+
+
+@pytest.fixture(scope="session")
+def demo_points() -> np.ndarray:
+    """The five points of the demo face, placed by hand."""
+    return np.array([[201, 104], [248, 102], [230, 131], [205, 152], [249, 151]], dtype=np.float64)
+
+
+@pytest.fixture(scope="session")
+def identity_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that changes nothing, with the input and output of a GPEN file."""
+    return write_pointwise_model(tmp_path_factory.mktemp("models") / "identity.onnx", "Identity")
+
+
+@pytest.fixture(scope="session")
+def negative_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that inverts its picture, so that every touched pixel shows."""
+    return write_pointwise_model(tmp_path_factory.mktemp("models") / "negative.onnx", "Neg")
+
+
+def write_pointwise_model(path: Path, operation: str, size: int = SIZE) -> Path:
+    shape = [1, 3, size, size]
+    graph = helper.make_graph(
+        [helper.make_node(operation, ["input"], ["output"])],
+        "pointwise",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, shape)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def photo_with_two_faces(
+    tmp_path_factory: pytest.TempPathFactory, portrait: Path
+) -> Path:
+    """The portrait beside a smaller copy of itself."""
+    large = cv2.imread(str(portrait))
+    small = cv2.resize(large, (256, 256), interpolation=cv2.INTER_AREA)
+    canvas = np.full((512, 768, 3), 90, np.uint8)
+    canvas[:, :512] = large
+    canvas[128:384, 512:] = small
+    path = tmp_path_factory.mktemp("photos") / "two faces.png"
+    cv2.imwrite(str(path), canvas)
+    return path

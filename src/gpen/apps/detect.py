@@ -56,7 +56,9 @@ def detect_photos(
             bar.advance(bar.task_ids[0])
     if not failed:
         return console.EXIT_OK
-    return console.EXIT_SOME_FAILED if failed < len(paths) + len(errors) else console.EXIT_NOTHING_DONE
+    return (
+        console.EXIT_SOME_FAILED if failed < len(paths) + len(errors) else console.EXIT_NOTHING_DONE
+    )
 
 
 def draw_faces(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
@@ -75,8 +77,14 @@ def draw_faces(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
             cv2.circle(drawn, (round(x), round(y)), line, point_color, -1, cv2.LINE_AA)
         scale = max(0.35, face.size_px / 250)
         cv2.putText(
-            drawn, str(number), (x_min, y_min - 2 * line), cv2.FONT_HERSHEY_SIMPLEX, scale,
-            box_color, line, cv2.LINE_AA,
+            drawn,
+            str(number),
+            (x_min, y_min - 2 * line),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            scale,
+            box_color,
+            line,
+            cv2.LINE_AA,
         )
     return drawn
 

@@ -75,9 +75,7 @@ def _plan(
     if several and out is not None and out.suffix and not out.is_dir() and out.is_file():
         raise SettingsError(f"{out} is a file; several inputs need a folder for their results")
     targets = output_paths(paths, out, as_folder=several, format=settings.format)
-    tasks = [
-        Task(path, str(path), target) for path, target in zip(paths, targets, strict=True)
-    ]
+    tasks = [Task(path, str(path), target) for path, target in zip(paths, targets, strict=True)]
     if STANDARD_STREAM in inputs and out is not None:
         tasks.append(Task(sys.stdin.buffer.read(), STANDARD_STREAM, out))
     return tasks, outcomes

@@ -45,9 +45,7 @@ def cut_crop(image_pixels: NDArray[np.uint8], crop_from_image: Float64Array) -> 
     Returns:
         (CROP_SIZE, CROP_SIZE, 3), uint8.
     """
-    return geometry.warp(
-        image_pixels, crop_from_image, (CROP_SIZE, CROP_SIZE), border="replicate"
-    )
+    return geometry.warp(image_pixels, crop_from_image, (CROP_SIZE, CROP_SIZE), border="replicate")
 
 
 def ellipse_box(box_xyxy: Float64Array, target_from_source: Float64Array) -> Float64Array:

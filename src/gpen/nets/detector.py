@@ -75,11 +75,7 @@ class Finder(nn.Module):
         )
         self.laterals = nn.ModuleList(nn.Conv2d(width, neck, 1) for width in widths[1:])
         self.smooth = nn.ModuleList(_conv(neck, neck) for _ in STRIDES)
-        self.heads = nn.ModuleList(nn.Conv2d(neck, FINDER_CHANNELS, 1) for _ in STRIDES)
-        for head in self.heads:
-            nn.init.normal_(head.weight, std=0.01)
-            nn.init.zeros_(head.bias)
-            nn.init.constant_(head.bias[:1], -4.6)  # nearly all cells are empty
+        self.heads = nn.ModuleList(_finder_head(neck) for _ in STRIDES)
 
     def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
         """Answer for every cell.
@@ -104,6 +100,15 @@ class Finder(nn.Module):
             above = smooth(merged)
             answers.append(head(above))
         return tuple(reversed(answers))
+
+
+def _finder_head(width: int) -> nn.Conv2d:
+    head = nn.Conv2d(width, FINDER_CHANNELS, 1)
+    nn.init.normal_(head.weight, std=0.01)
+    bias = torch.zeros(FINDER_CHANNELS)
+    bias[0] = -4.6  # nearly all cells are empty
+    head.bias = nn.Parameter(bias)
+    return head
 
 
 def _double(x: Tensor) -> Tensor:
@@ -165,9 +170,7 @@ def parameter_groups(net: nn.Module, decay: float) -> list[dict[str, object]]:
 @torch.no_grad()
 def update_average(average: nn.Module, net: nn.Module, keep: float) -> None:
     """Move an exponential moving average of weights and buffers towards `net`."""
-    for mean, value in zip(
-        average.state_dict().values(), net.state_dict().values(), strict=True
-    ):
+    for mean, value in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
         if mean.is_floating_point():
             mean.lerp_(value, 1 - keep)
         else:

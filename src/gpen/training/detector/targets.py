@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..nets.detector import STRIDES
-from .detector_data import Target
+from ...nets.detector import STRIDES
+from .mosaics import Target
 
 #: A level answers for faces of these sizes, in its own cells; neighbours overlap.
 SMALLEST_CELLS, LARGEST_CELLS = 2.2, 6.0

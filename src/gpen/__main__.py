@@ -1,0 +1,5 @@
+"""`python -m gpen` is `gpen`."""
+
+from .apps.cli import main
+
+main()

@@ -1,0 +1,208 @@
+"""The detector made by this project: a finder over an image pyramid, then a refiner.
+
+1. The finder looks at the image at several sizes, each a quarter of the one before, and names
+   candidates: every one that may be a face.
+2. Each candidate is cut out upright; the refiner says whether it is a face and moves the points.
+   It looks twice, the second time at a crop placed by its own first answer.
+3. Of answers that mean the same face the surest stays.
+
+`gpen.training.detector` trains both networks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import geometry
+from ..engines import Graph, open_graph
+from ..errors import AlignError
+from ..types import Face, Float64Array, FloatArray
+from .boxes import suppress, to_faces
+from .crops import CROP_SIZE, EYE_DISTANCE, TEMPLATE_XY, crop_matrix, cut_crop, ellipse_box
+
+#: Grid cells of the finder, in pixels; picture sides must be multiples of the last.
+STRIDES = (4, 8, 16, 32)
+#: Faces from 9 to 150 px were trained; each level of the pyramid is this much smaller.
+PYRAMID_STEP = 4
+#: Larger faces are left to the next level, where they are as sharp as this net can use.
+LARGEST_FACE = 100
+#: Longer side of the coarsest level, at most.
+COARSEST_SIDE = 160
+#: Images with fewer pixels are looked at enlarged twice: their faces are tiny.
+ENLARGE_BELOW = 160_000
+#: Images with more pixels are looked at shrunk to this many, so time and memory stay bounded.
+MOST_PIXELS = 3_200_000
+#: Candidates per image.
+MOST_CANDIDATES = 1000
+#: Crops per run of the refiner.
+BATCH = 32
+#: Lowest score of a candidate, after the first look, and of a face.
+FINDER_THRESHOLD, FIRST_THRESHOLD, THRESHOLD = 0.2, 0.1, 0.5
+SAME_FACE = 0.4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Candidates:
+    boxes_xyxy: Float64Array  # (N, 4)
+    points_xy: Float64Array  # (N, 5, 2)
+    scores: Float64Array  # (N,)
+
+    def take(self, chosen: NDArray[np.intp]) -> _Candidates:
+        return _Candidates(self.boxes_xyxy[chosen], self.points_xy[chosen], self.scores[chosen])
+
+    def moved(self, matrix: Float64Array) -> _Candidates:
+        corners = geometry.apply(matrix, self.boxes_xyxy.reshape(-1, 2, 2))
+        points = geometry.apply(matrix, self.points_xy)
+        return _Candidates(corners.reshape(-1, 4), points, self.scores)
+
+
+class OwnDetector:
+    """Finds faces of 16 px and more, in any rotation; see `gpen.detect.Detector`."""
+
+    name = "gpen-detector"
+
+    def __init__(
+        self, finder: Path, refiner: Path, *, engine: str = "auto", device: str = "auto"
+    ) -> None:
+        """Open both networks.
+
+        Raises:
+            WeightsError: A file is missing or no complete ONNX graph.
+            EngineError: The engine cannot run it.
+        """
+        self._finder: Graph = open_graph(finder, engine=engine, device=device)
+        self._refiner: Graph = open_graph(refiner, engine=engine, device=device)
+
+    def detect(self, image_pixels: NDArray[np.uint8]) -> list[Face]:
+        """Find faces; see `gpen.detect.Detector.detect`."""
+        candidates = self._find_at_all_sizes(image_pixels)
+        for threshold in (FIRST_THRESHOLD, THRESHOLD):
+            candidates = self._refine(image_pixels, candidates)
+            candidates = candidates.take(np.flatnonzero(candidates.scores >= threshold))
+            candidates = _surest(candidates)
+        return to_faces(candidates.boxes_xyxy, candidates.points_xy, candidates.scores)
+
+    def _find_at_all_sizes(self, image_pixels: NDArray[np.uint8]) -> _Candidates:
+        """Candidates of all levels; of one face there may be one per level."""
+        scales = pyramid_scales(image_pixels.shape)
+        found = []
+        for scale in scales:
+            candidates = self._find(image_pixels, scale)
+            if scale != scales[-1]:  # the next level sees larger faces better
+                sizes = np.sqrt(
+                    np.prod(np.diff(candidates.boxes_xyxy.reshape(-1, 2, 2), axis=1), axis=2)
+                )[:, 0]
+                candidates = candidates.take(np.flatnonzero(sizes * scale <= LARGEST_FACE))
+            found.append(candidates)
+        return _Candidates(
+            np.concatenate([c.boxes_xyxy for c in found]),
+            np.concatenate([c.points_xy for c in found]),
+            np.concatenate([c.scores for c in found]),
+        )
+
+    def _find(self, image_pixels: NDArray[np.uint8], scale: float) -> _Candidates:
+        """Candidates at one level of the pyramid, in image pixels."""
+        height, width = image_pixels.shape[:2]
+        size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+        level = geometry.resize(image_pixels, size_wh)
+        right, below = -size_wh[0] % STRIDES[-1], -size_wh[1] % STRIDES[-1]
+        padded = np.pad(level, ((0, below), (0, right), (0, 0)), mode="edge")
+        answers = self._finder.run(to_network(padded[None]))
+        candidates = _surest(decode(answers))
+        back = geometry.scaling(width / size_wh[0], height / size_wh[1])
+        return candidates.moved(back)
+
+    def _refine(self, image_pixels: NDArray[np.uint8], candidates: _Candidates) -> _Candidates:
+        """One look of the refiner at each candidate: new points, boxes and scores."""
+        matrices, crops = [], []
+        for points in candidates.points_xy:
+            try:
+                matrix = crop_matrix(points)
+            except AlignError:  # points in one heap: no face
+                continue
+            matrices.append(matrix)
+            crops.append(cut_crop(image_pixels, matrix))
+        answers = [
+            _run_batch(self._refiner, crops[start : start + BATCH])
+            for start in range(0, len(crops), BATCH)
+        ]
+        rows = np.concatenate(answers) if answers else np.zeros((0, 15))
+        boxes, points_xy = np.zeros((len(rows), 4)), np.zeros((len(rows), 5, 2))
+        for n, (row, matrix) in enumerate(zip(rows, matrices, strict=True)):
+            image_from_crop = geometry.invert(matrix)
+            points_xy[n] = geometry.apply(
+                image_from_crop, row[1:11].reshape(5, 2) * EYE_DISTANCE + TEMPLATE_XY
+            )
+            middle = row[11:13] * EYE_DISTANCE + (CROP_SIZE - 1) / 2
+            half = np.exp(np.clip(row[13:15], -3, 3)) * EYE_DISTANCE / 2
+            boxes[n] = ellipse_box(np.concatenate([middle - half, middle + half]), image_from_crop)
+        return _Candidates(boxes, points_xy, sigmoid(rows[:, 0]))
+
+
+def pyramid_scales(shape: Sequence[int]) -> list[float]:
+    """The sizes at which the finder looks at an image of this (height, width), finest first."""
+    height, width = shape[:2]
+    pixels = height * width
+    scale = 2.0 if pixels < ENLARGE_BELOW else min(1.0, math.sqrt(MOST_PIXELS / pixels))
+    scales = [scale]
+    while max(height, width) * scales[-1] > COARSEST_SIDE:
+        scales.append(scales[-1] / PYRAMID_STEP)
+    return scales
+
+
+def decode(answers: Sequence[NDArray[np.float32]]) -> _Candidates:
+    """The finder's answers as candidates in pixels of its picture.
+
+    Args:
+        answers: One (1, 15, H, W) per stride; see `gpen.nets.detector.Finder`.
+    """
+    rows, cells, strides = [], [], []
+    least = math.log(FINDER_THRESHOLD / (1 - FINDER_THRESHOLD))
+    for stride, answer in zip(STRIDES, answers, strict=True):
+        y, x = np.nonzero(answer[0, 0] > least)
+        rows.append(answer[0, :, y, x])
+        cells.append((np.stack([x, y], axis=1) + 0.5) * stride - 0.5)
+        strides.append(np.full(len(x), stride))
+    row = np.concatenate(rows).astype(np.float64)
+    cell, stride_of = np.concatenate(cells), np.concatenate(strides)[:, None]
+    middle = row[:, 1:3] * stride_of + cell
+    half = np.exp(np.clip(row[:, 3:5], -6, 6)) * stride_of / 2
+    points = row[:, 5:].reshape(-1, 5, 2) * stride_of[:, None] + cell[:, None]
+    return _Candidates(
+        np.concatenate([middle - half, middle + half], axis=1), points, sigmoid(row[:, 0])
+    )
+
+
+def _surest(candidates: _Candidates) -> _Candidates:
+    """One candidate per face, surest first."""
+    kept = suppress(candidates.boxes_xyxy, candidates.scores, SAME_FACE)[:MOST_CANDIDATES]
+    return candidates.take(kept)
+
+
+def _run_batch(graph: Graph, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """Run crops in a batch of 1, 2, 4, … so that the engine meets few different shapes."""
+    count = 1 << (len(crops) - 1).bit_length()
+    padded = np.zeros((count, CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    padded[: len(crops)] = np.stack(crops)
+    (answer,) = graph.run(to_network(padded))
+    return answer[: len(crops)].astype(np.float64)
+
+
+def to_network(pictures: NDArray[np.uint8]) -> FloatArray:
+    """uint8 RGB (N, H, W, 3) → float32 (N, 3, H, W) in [-1, 1]."""
+    moved = pictures.transpose(0, 3, 1, 2).astype(np.float32, order="C")
+    moved *= np.float32(1 / 127.5)
+    moved -= 1
+    return moved
+
+
+def sigmoid(logits: NDArray[np.float64]) -> Float64Array:
+    """1 / (1 + exp(-x)), without overflow."""
+    result: Float64Array = 0.5 * (1 + np.tanh(0.5 * logits))
+    return result

@@ -1,0 +1,279 @@
+"""The command line as a person types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PILImage
+
+import gpen
+from gpen.apps import cli
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run gpen in this process; gives exit code, standard output, standard error."""
+
+    def run_(*arguments: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_:
+            cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return int(exit_.value.code or 0), captured.out, captured.err
+
+    return run_
+
+
+@pytest.fixture
+def photo(tmp_path: Path, demo_photo: Path) -> Path:
+    """The demo photo in a folder of its own."""
+    path = tmp_path / "photos" / "grand mère.jpg"
+    path.parent.mkdir()
+    path.write_bytes(demo_photo.read_bytes())
+    return path
+
+
+@pytest.fixture
+def blank(photo: Path) -> Path:
+    """A photo without a face, in the same folder."""
+    path = photo.with_name("blank.png")
+    PILImage.new("RGB", (120, 90), (40, 80, 120)).save(path)
+    return path
+
+
+def test_writes_the_result_beside_the_input(run: Run, photo: Path) -> None:
+    code, out, _ = run("restore", photo)
+    result = photo.with_name("grand mère_gpen.jpg")
+    assert code == 0
+    assert result.exists()
+    assert "1 face" in out
+    assert PILImage.open(result).size == PILImage.open(photo).size
+
+
+def test_output_may_be_a_file(run: Run, photo: Path, tmp_path: Path) -> None:
+    assert run("restore", photo, "-o", tmp_path / "out.png")[0] == 0
+    assert PILImage.open(tmp_path / "out.png").format == "PNG"
+
+
+def test_restores_a_folder_into_a_folder(run: Run, photo: Path, blank: Path, tmp_path: Path) -> None:
+    code, out, err = run("restore", photo.parent, "-o", tmp_path / "new")
+    assert code == 0
+    assert sorted(path.stem for path in (tmp_path / "new").iterdir()) == [
+        blank.stem + "_gpen",
+        photo.stem + "_gpen",
+    ]
+    assert "no face found, pixels kept" in out
+    assert "2 of 2 done, 0 failed" in err
+
+
+def test_one_bad_file_never_stops_the_rest(run: Run, photo: Path) -> None:
+    bad = photo.with_name("a bad.jpg")
+    bad.write_text("not a photo")
+    code, out, err = run("restore", bad, photo, photo.with_name("absent.jpg"))
+    assert code == 1
+    assert "grand mère_gpen.jpg" in out
+    assert "a bad.jpg" in err
+    assert "absent.jpg" in err
+    assert not photo.with_name("a bad_gpen.jpg").exists()
+
+
+def test_exit_code_3_when_nothing_could_be_done(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("restore", tmp_path / "absent.jpg")
+    assert code == 3
+    assert "absent.jpg" in err
+    assert "Traceback" not in err
+
+
+def test_an_existing_result_is_kept_unless_asked(run: Run, photo: Path) -> None:
+    result = photo.with_name("grand mère_gpen.jpg")
+    result.write_bytes(b"mine")
+    code, _, err = run("restore", photo)
+    assert code == 3
+    assert "--overwrite" in err
+    assert result.read_bytes() == b"mine"
+    code, out, _ = run("restore", photo, "--skip-existing")
+    assert code == 0
+    assert "skipped" in out
+    assert result.read_bytes() == b"mine"
+    assert run("restore", photo, "--overwrite")[0] == 0
+    assert PILImage.open(result).format == "JPEG"
+
+
+def test_report_tells_what_was_done(run: Run, photo: Path, blank: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    bad = photo.with_name("bad.jpg")
+    bad.write_bytes(b"")
+    run("restore", photo, blank, bad, "--report", report, "-o", tmp_path / "new")
+    data = json.loads(report.read_text())
+    assert data["gpen"] == gpen.__version__
+    assert data["settings"]["blend"] == 1.0
+    rows = {Path(row["input"]).stem: row for row in data["inputs"]}
+    good = rows[photo.stem]
+    assert good["status"] == "restored"
+    assert good["model"] == "gpen-default-256"
+    assert good["engine"] == "openvino"
+    assert set(good["seconds"]) == {"read", "detect", "align", "restore", "paste", "write"}
+    assert good["faces"][0]["restored"] is True
+    assert len(good["faces"][0]["points_xy"]) == 5
+    assert rows["blank"]["status"] == "no face"
+    assert rows["bad"]["status"] == "failed"
+    assert "bad.jpg" in rows["bad"]["error"]
+
+
+def test_save_faces_and_compare_write_their_pictures(run: Run, photo: Path) -> None:
+    assert run("restore", photo, "--save-faces", "--compare")[0] == 0
+    assert PILImage.open(photo.with_name("grand mère_gpen_face00.png")).size == (512, 256)
+    width, height = PILImage.open(photo).size
+    compare = photo.with_name("grand mère_gpen_compare.jpg")
+    assert PILImage.open(compare).size == (2 * width, height)
+
+
+def test_own_results_are_not_restored_again(run: Run, photo: Path, blank: Path) -> None:
+    run("restore", photo.parent)
+    code, out, _ = run("restore", photo.parent, "--skip-existing")
+    assert code == 0
+    assert out.count("skipped") == 2
+
+
+def test_pipe_in_pipe_out(photo: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gpen", "restore", "-"],
+        input=photo.read_bytes(),
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout[:2] == b"\xff\xd8"
+    assert b"1 of 1 faces restored" in done.stderr
+
+
+def test_standard_input_to_a_file(photo: Path, tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "gpen", "restore", "-", "-o", str(tmp_path / "new.png")],
+        input=photo.read_bytes(),
+        capture_output=True,
+        check=True,
+    )
+    assert PILImage.open(tmp_path / "new.png").format == "PNG"
+
+
+def test_detect_prints_one_json_object_per_line(run: Run, photo: Path, blank: Path) -> None:
+    code, out, _ = run("detect", photo, blank, "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [len(row["faces"]) for row in rows] == [1, 0]
+    assert set(rows[0]) == {"file", "width", "height", "faces"}
+    assert set(rows[0]["faces"][0]) == {"box_xyxy", "points_xy", "score"}
+    assert (rows[0]["width"], rows[0]["height"]) == PILImage.open(photo).size
+
+
+def test_detect_draws_what_it_found(run: Run, photo: Path, tmp_path: Path) -> None:
+    run("detect", photo, "--draw", tmp_path / "drawn.png")
+    drawn = np.asarray(PILImage.open(tmp_path / "drawn.png").convert("RGB")).astype(int)
+    original = np.asarray(PILImage.open(photo).convert("RGB"))
+    changed = np.abs(drawn - original).max(axis=2) > 60
+    assert 50 < changed.sum() < 0.1 * changed.size
+
+
+def test_models_lists_the_default_and_refuses_others(
+    run: Run, tmp_path: Path
+) -> None:
+    page = tmp_path / "GPEN-BFR-512.pth"
+    page.write_text("<!DOCTYPE html><html>Not found</html>")
+    code, out, _ = run("models", "--models-dir", tmp_path, "--json")
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert code == 0
+    default = rows["gpen-default-256"]
+    assert default["usable"] is True
+    assert default["size"] == 256
+    assert re.fullmatch("[0-9a-f]{64}", default["sha256"])
+    assert rows["GPEN-BFR-512"]["usable"] is False
+    assert "HTML" in rows["GPEN-BFR-512"]["reason"]
+
+
+def test_models_table_names_the_default(run: Run) -> None:
+    assert "gpen-default-256" in run("models")[1]
+
+
+def test_convert_writes_what_the_suffix_says(run: Run, tmp_path: Path) -> None:
+    source = gpen.find_model("gpen-default-256").path.with_suffix(".safetensors")
+    code, out, _ = run("convert", source, tmp_path / "mine.onnx", "--half", "--hash")
+    assert code == 0
+    assert "mine.onnx" in out
+    assert re.fullmatch("[0-9a-f]{8}", (tmp_path / "mine.hash").read_text())
+
+
+def test_unknown_model_is_one_line_with_the_known_ones(run: Run, photo: Path) -> None:
+    code, _, err = run("restore", photo, "--model", "GPEN-BFR-4096")
+    assert code == 3
+    assert "GPEN-BFR-4096" in err
+    assert "gpen-default-256" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["--upscale", "3"], "expected 1, 2 or 4", id="upscale"),
+        pytest.param(["--blend", "2"], "0<=x<=1", id="blend"),
+        pytest.param(["--faces", "both"], "expected all, largest", id="faces"),
+        pytest.param(["--mask", "round"], "--mask", id="mask"),
+        pytest.param(["--overwrite", "--skip-existing"], "exclude each other", id="both"),
+        pytest.param(["--no-such-option"], "No such option", id="unknown"),
+    ],
+)
+def test_usage_errors_exit_with_2(
+    run: Run, photo: Path, arguments: list[str], message: str
+) -> None:
+    code, _, err = run("restore", photo, *arguments)
+    assert code == 2
+    assert message in re.sub(r"[│\s]+", " ", err)
+
+
+def test_help_has_examples(run: Run) -> None:
+    for command in ("restore", "detect", "convert"):
+        code, out, _ = run(command, "--help")
+        assert code == 0
+        assert "Examples" in out
+
+
+def test_version(run: Run) -> None:
+    assert run("--version")[:2] == (0, f"gpen {gpen.__version__}\n")
+
+
+def test_interrupt_leaves_only_whole_files(tmp_path: Path, demo_photo: Path) -> None:
+    """Ctrl-C in the middle of a folder: exit 130, every result opens, nothing temporary stays."""
+    photos = tmp_path / "in"
+    photos.mkdir()
+    for number in range(60):
+        (photos / f"{number:02d}.jpg").write_bytes(demo_photo.read_bytes())
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gpen", "restore", str(photos), "-o", str(out)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (out.is_dir() and any(out.iterdir())) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    results = list(out.iterdir())
+    assert 0 < len(results) < 60
+    for path in results:
+        assert re.fullmatch(r"\d\d_gpen\.jpg", path.name)
+        PILImage.open(path).load()

@@ -1,0 +1,65 @@
+"""What `import gpen` promises."""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import gpen
+from gpen import errors
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_public_names_are_sorted_and_importable() -> None:
+    assert sorted(gpen.__all__) == gpen.__all__
+    for name in gpen.__all__:
+        assert getattr(gpen, name) is not None
+
+
+def test_no_module_bears_the_name_of_a_public_function() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(gpen.__path__)}
+    assert not modules & set(gpen.__all__)
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="restart"):
+        gpen.restart  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "statement", ["import gpen", "import gpen; gpen.Settings()", "import gpen.apps.cli"]
+)
+def test_import_is_light(statement: str) -> None:
+    """No network runtime, no OpenCV, no Pillow before they are needed."""
+    code = f"{statement}; import sys; print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(re.findall(r"'([\w.]+)'", done.stdout))
+    assert not loaded & {"torch", "openvino", "onnxruntime", "cv2", "PIL", "onnx"}
+    assert done.stderr == ""
+
+
+def test_every_error_is_drawn_in_the_tree() -> None:
+    classes = [
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type)
+        and issubclass(value, errors.GpenError)
+        and not value.__name__.startswith("_")
+    ]
+    assert len(classes) > 10
+    for error in classes:
+        assert error.__name__ in str(errors.__doc__)
+        assert error is errors.GpenError or error.__name__ in gpen.__all__
+
+
+def test_version_agrees_with_the_project_file_and_the_changelog() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == gpen.__version__
+    assert f"## {gpen.__version__}" in (ROOT / "CHANGELOG.md").read_text()

@@ -1,0 +1,197 @@
+"""The pipeline as a Python user meets it."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as PILImage
+
+import gpen
+from gpen.pipeline import choose_faces
+
+
+@pytest.fixture
+def pixels(portrait: Path) -> np.ndarray:
+    return np.asarray(PILImage.open(portrait).convert("RGB"))
+
+
+def test_identity_network_returns_the_photo(
+    pixels: np.ndarray, identity_model: Path, demo_points: np.ndarray
+) -> None:
+    result = gpen.Restorer(model=str(identity_model)).restore(pixels, points_xy=demo_points)
+    difference = np.abs(result.image.astype(int) - pixels)
+    assert len(result.restored) == 1
+    assert difference.max() <= 1
+
+
+def test_changes_the_face_and_nothing_far_from_it(
+    pixels: np.ndarray, negative_model: Path, demo_points: np.ndarray
+) -> None:
+    result = gpen.Restorer(model=str(negative_model)).restore(pixels, points_xy=demo_points)
+    changed = (result.image != pixels).any(axis=2)
+    x, y = demo_points[2].astype(int)
+    assert changed[y, x]
+    assert not changed[300:].any()
+    assert not changed[:, 400:].any()
+
+
+@pytest.mark.parametrize(
+    "make_source",
+    [
+        pytest.param(str, id="path_as_text"),
+        pytest.param(Path, id="path"),
+        pytest.param(lambda path: path.read_bytes(), id="bytes"),
+        pytest.param(lambda path: io.BytesIO(path.read_bytes()), id="open_file"),
+        pytest.param(PILImage.open, id="pillow"),
+        pytest.param(lambda path: np.asarray(PILImage.open(path)), id="array"),
+    ],
+)
+def test_takes_every_kind_of_source(
+    make_source, demo_photo: Path, negative_model: Path, demo_points: np.ndarray
+) -> None:
+    expected = gpen.Restorer(model=str(negative_model)).restore(demo_photo, points_xy=demo_points)
+    result = gpen.Restorer(model=str(negative_model)).restore(
+        make_source(demo_photo), points_xy=demo_points
+    )
+    np.testing.assert_array_equal(expected.image, result.image)
+
+
+def test_default_model_and_detector_sharpen_the_demo_face(
+    demo_photo: Path, portrait: Path
+) -> None:
+    """The shipped weights bring the damaged face closer to the truth than it was."""
+    result = gpen.restore(demo_photo)
+    assert len(result.faces) == 1
+    assert result.faces[0].score > 0.5
+    box = [round(v) for v in result.faces[0].box_xyxy]
+    face = np.s_[box[1] : box[3], box[0] : box[2]]
+    truth = np.asarray(PILImage.open(portrait).convert("RGB"))[face].astype(float)
+    before = result.source.pixels[face].astype(float)
+    after = result.image[face].astype(float)
+    assert np.square(after - truth).mean() < np.square(before - truth).mean()
+
+    def sharpness(image: np.ndarray) -> float:
+        return float(cv2.Laplacian(cv2.GaussianBlur(image, (0, 0), 1), cv2.CV_64F).var())
+
+    assert sharpness(after) > 1.2 * sharpness(before)
+
+
+def test_a_photo_without_faces_comes_back_unchanged() -> None:
+    sky = np.tile(np.linspace(80, 200, 320).astype(np.uint8)[None, :, None], (240, 1, 3))
+    result = gpen.restore(sky)
+    assert result.faces == []
+    np.testing.assert_array_equal(sky, result.image)
+
+
+def test_upscale_enlarges_photo_alpha_and_face(
+    pixels: np.ndarray, negative_model: Path, demo_points: np.ndarray
+) -> None:
+    alpha = np.full(pixels.shape[:2], 128, np.uint8)
+    restorer = gpen.Restorer(model=str(negative_model), upscale=2)
+    result = restorer.restore(np.dstack([pixels, alpha]), points_xy=demo_points)
+    assert result.image.shape == (1024, 1024, 4)
+    assert (result.image[..., 3] == 128).all()
+    x, y = (demo_points[2] * 2 + 0.5).round().astype(int)
+    bicubic = cv2.resize(pixels, (1024, 1024), interpolation=cv2.INTER_CUBIC)
+    assert np.abs(result.image[y, x, :3].astype(int) + bicubic[y, x] - 255).max() < 20
+
+
+def test_aligned_input_gives_the_size_of_the_network(
+    pixels: np.ndarray, negative_model: Path
+) -> None:
+    result = gpen.Restorer(model=str(negative_model), aligned=True).restore(pixels)
+    assert result.image.shape == (64, 64, 3)
+    small = cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_AREA)
+    assert np.abs(result.image.astype(int) + small - 255).max() <= 2
+
+
+def test_blend_zero_keeps_the_photo(
+    pixels: np.ndarray, negative_model: Path, demo_points: np.ndarray
+) -> None:
+    restorer = gpen.Restorer(model=str(negative_model), blend=0)
+    assert np.abs(restorer.restore(pixels, points_xy=demo_points).image - pixels).max() == 0
+
+
+def test_sixteen_bit_photo_stays_sixteen_bit(
+    pixels: np.ndarray, identity_model: Path, demo_points: np.ndarray
+) -> None:
+    deep = pixels.astype(np.uint16) * 257 + 3
+    result = gpen.Restorer(model=str(identity_model)).restore(deep, points_xy=demo_points)
+    assert result.image.dtype == np.uint16
+    assert np.abs(result.image.astype(int) - deep).max() <= 257
+
+
+def test_gray_photo_stays_gray(
+    pixels: np.ndarray, negative_model: Path, demo_points: np.ndarray, tmp_path: Path
+) -> None:
+    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    result = gpen.Restorer(model=str(negative_model)).restore(gray, points_xy=demo_points)
+    assert (result.image == result.image[..., :1]).all()
+    assert PILImage.open(result.save(tmp_path / "gray.png")).mode == "L"
+
+
+def test_a_list_gives_the_same_as_one_by_one(demo_photo: Path, photo_with_two_faces: Path) -> None:
+    together = gpen.restore([demo_photo, photo_with_two_faces])
+    for result, path in zip(together, [demo_photo, photo_with_two_faces], strict=True):
+        np.testing.assert_array_equal(gpen.restore(path).image, result.image)
+
+
+def test_one_restorer_serves_many_threads(demo_photo: Path) -> None:
+    restorer = gpen.Restorer()
+    expected = gpen.restore(demo_photo).image
+    with ThreadPoolExecutor(4) as pool:
+        for result in pool.map(restorer.restore, [demo_photo] * 4):
+            np.testing.assert_array_equal(expected, result.image)
+
+
+def test_largest_restores_only_the_largest(photo_with_two_faces: Path) -> None:
+    result = gpen.restore(photo_with_two_faces, faces="largest")
+    assert len(result.faces) == 2
+    assert [face.index for face in result.restored] == [0]
+
+
+def _face(x: float, size: float) -> gpen.Face:
+    return gpen.Face((x, 0, x + size, size), np.full((5, 2), (x + size / 2, size / 2)), 0.9)
+
+
+@pytest.mark.parametrize(
+    ("which", "min_face", "expected"),
+    [
+        pytest.param("all", 0, [0, 1, 2], id="all"),
+        pytest.param("all", 20, [0, 1], id="small_one_left_out"),
+        pytest.param("largest", 0, [0], id="largest"),
+        pytest.param("center", 0, [1], id="center"),
+        pytest.param("0,2", 0, [0, 2], id="numbers"),
+        pytest.param("2,0,2", 0, [0, 2], id="numbers_repeated"),
+        pytest.param("7", 0, [], id="number_without_face"),
+        pytest.param("largest", 1000, [], id="none_large_enough"),
+    ],
+)
+def test_chooses_faces(which: str, min_face: float, expected: list[int]) -> None:
+    faces = [_face(0, 50), _face(60, 30), _face(140, 10)]
+    assert choose_faces(faces, which, min_face, (150, 60)) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"blend": 1.5}, "blend is 1.5; expected a number from 0 to 1"),
+        ({"upscale": 3}, "expected 1, 2 or 4"),
+        ({"faces": "some"}, "expected all, largest, center or numbers"),
+        ({"mask": "round"}, "expected one of face, box"),
+        ({"blur": 1}, "unknown option blur"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(gpen.SettingsError, match=message):
+        gpen.Restorer(**options)
+
+
+def test_points_of_the_wrong_shape_are_refused(pixels: np.ndarray, identity_model: Path) -> None:
+    with pytest.raises(gpen.SettingsError, match=r"expected \(faces, 5, 2\)"):
+        gpen.Restorer(model=str(identity_model)).restore(pixels, points_xy=np.zeros((4, 2)))

@@ -96,11 +96,6 @@ def load_detector(
 
 
 def _own(folder: Path, engine: str, device: str) -> Detector:
-    from .detectors.own import OwnDetector
+    from .detectors.own import FINDER_FILE, REFINER_FILE, OwnDetector
 
-    return OwnDetector(
-        folder / f"{DEFAULT_DETECTOR}-finder.onnx",
-        folder / f"{DEFAULT_DETECTOR}-refiner.onnx",
-        engine=engine,
-        device=device,
-    )
+    return OwnDetector(folder / FINDER_FILE, folder / REFINER_FILE, engine=engine, device=device)

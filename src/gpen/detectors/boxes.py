@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..types import Face, Float64Array
 
 
-def suppress(boxes_xyxy: Float64Array, scores: Float64Array, same: float) -> NDArray[np.intp]:
+def strongest(boxes_xyxy: Float64Array, scores: Float64Array, same: float) -> NDArray[np.intp]:
     """Of boxes that overlap, keep the one with the highest score.
 
     Args:

@@ -12,6 +12,8 @@ from ..types import Float64Array
 CROP_SIZE = 64
 #: Distance of the eyes in that crop, in pixels.
 EYE_DISTANCE = 16.0
+#: Size (square root of the area) of an average face's box in that crop, in pixels.
+BOX_SIZE = EYE_DISTANCE / 0.447
 
 
 def _template() -> Float64Array:

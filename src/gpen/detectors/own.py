@@ -3,6 +3,7 @@
 1. The finder looks at the image at several sizes, each a quarter of the one before, and names
    candidates: every one that may be a face.
 2. Each candidate is cut out upright; the refiner says whether it is a face and moves the points.
+   Where it doubts, it looks at the box turned every way: the finder may have misjudged the pose.
    It looks twice, the second time at a crop placed by its own first answer.
 3. Of answers that mean the same face the surest stays.
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +25,10 @@ from .. import geometry
 from ..engines import Graph, open_graph
 from ..errors import AlignError
 from ..types import Face, Float64Array, FloatArray
-from .boxes import suppress, to_faces
-from .crops import CROP_SIZE, EYE_DISTANCE, TEMPLATE_XY, crop_matrix, cut_crop, ellipse_box
+from .boxes import strongest, to_faces
+from .crops import BOX_SIZE, CROP_SIZE, EYE_DISTANCE, TEMPLATE_XY, crop_matrix, cut_crop, ellipse_box
 
+FINDER_FILE, REFINER_FILE = "gpen-detector-finder.onnx", "gpen-detector-refiner.onnx"
 #: Grid cells of the finder, in pixels; picture sides must be multiples of the last.
 STRIDES = (4, 8, 16, 32)
 #: Faces from 9 to 150 px were trained; each level of the pyramid is this much smaller.
@@ -44,6 +47,10 @@ MOST_CANDIDATES = 1000
 BATCH = 32
 #: Lowest score of a candidate, after the first look, and of a face.
 FINDER_THRESHOLD, FIRST_THRESHOLD, THRESHOLD = 0.2, 0.1, 0.5
+#: A first look that scores less is doubted.
+CERTAIN = 0.9
+#: Turns at which a doubtful box is looked at.
+TURNS = 8
 SAME_FACE = 0.4
 
 
@@ -55,6 +62,11 @@ class _Candidates:
 
     def take(self, chosen: NDArray[np.intp]) -> _Candidates:
         return _Candidates(self.boxes_xyxy[chosen], self.points_xy[chosen], self.scores[chosen])
+
+    def put(self, chosen: NDArray[np.intp], others: _Candidates) -> None:
+        self.boxes_xyxy[chosen] = others.boxes_xyxy
+        self.points_xy[chosen] = others.points_xy
+        self.scores[chosen] = others.scores
 
     def moved(self, matrix: Float64Array) -> _Candidates:
         corners = geometry.apply(matrix, self.boxes_xyxy.reshape(-1, 2, 2))
@@ -68,9 +80,15 @@ class OwnDetector:
     name = "gpen-detector"
 
     def __init__(
-        self, finder: Path, refiner: Path, *, engine: str = "auto", device: str = "auto"
+        self,
+        finder: Path,
+        refiner: Path,
+        *,
+        engine: str = "auto",
+        device: str = "auto",
+        threshold: float = THRESHOLD,
     ) -> None:
-        """Open both networks.
+        """Open both networks; `threshold` is the lowest score of a face.
 
         Raises:
             WeightsError: A file is missing or no complete ONNX graph.
@@ -78,14 +96,14 @@ class OwnDetector:
         """
         self._finder: Graph = open_graph(finder, engine=engine, device=device)
         self._refiner: Graph = open_graph(refiner, engine=engine, device=device)
+        self._threshold = threshold
 
     def detect(self, image_pixels: NDArray[np.uint8]) -> list[Face]:
         """Find faces; see `gpen.detect.Detector.detect`."""
         candidates = self._find_at_all_sizes(image_pixels)
-        for threshold in (FIRST_THRESHOLD, THRESHOLD):
-            candidates = self._refine(image_pixels, candidates)
-            candidates = candidates.take(np.flatnonzero(candidates.scores >= threshold))
-            candidates = _surest(candidates)
+        first = min(FIRST_THRESHOLD, self._threshold)
+        candidates = _surest(self._look_all_ways(image_pixels, candidates), first)
+        candidates = _surest(self._refine(image_pixels, candidates), self._threshold)
         return to_faces(candidates.boxes_xyxy, candidates.points_xy, candidates.scores)
 
     def _find_at_all_sizes(self, image_pixels: NDArray[np.uint8]) -> _Candidates:
@@ -118,23 +136,34 @@ class OwnDetector:
         back = geometry.scaling(width / size_wh[0], height / size_wh[1])
         return candidates.moved(back)
 
+    def _look_all_ways(self, image_pixels: NDArray[np.uint8], found: _Candidates) -> _Candidates:
+        """The refiner's first look; of doubtful candidates the best of all turns of their box."""
+        best = self._refine(image_pixels, found)
+        doubtful = np.flatnonzero(best.scores < CERTAIN)
+        if not len(doubtful):
+            return best
+        again = found.take(doubtful)
+        for turn in range(TURNS):
+            other = self._refine(image_pixels, _posed(again, 2 * math.pi * turn / TURNS))
+            better = np.flatnonzero(other.scores > best.scores[doubtful])
+            best.put(doubtful[better], other.take(better))
+        return best
+
     def _refine(self, image_pixels: NDArray[np.uint8], candidates: _Candidates) -> _Candidates:
         """One look of the refiner at each candidate: new points, boxes and scores."""
-        matrices, crops = [], []
-        for points in candidates.points_xy:
-            try:
-                matrix = crop_matrix(points)
-            except AlignError:  # points in one heap: no face
-                continue
-            matrices.append(matrix)
-            crops.append(cut_crop(image_pixels, matrix))
-        answers = [
-            _run_batch(self._refiner, crops[start : start + BATCH])
+        points_xy, boxes = candidates.points_xy.copy(), candidates.boxes_xyxy.copy()
+        scores = np.zeros(len(points_xy))
+        matrices: dict[int, Float64Array] = {}
+        for n, points in enumerate(points_xy):
+            with suppress(AlignError):  # points in one heap are no face: they keep the score 0
+                matrices[n] = crop_matrix(points)
+        crops = [cut_crop(image_pixels, matrix) for matrix in matrices.values()]
+        rows = [
+            row
             for start in range(0, len(crops), BATCH)
+            for row in _run_batch(self._refiner, crops[start : start + BATCH])
         ]
-        rows = np.concatenate(answers) if answers else np.zeros((0, 15))
-        boxes, points_xy = np.zeros((len(rows), 4)), np.zeros((len(rows), 5, 2))
-        for n, (row, matrix) in enumerate(zip(rows, matrices, strict=True)):
+        for (n, matrix), row in zip(matrices.items(), rows, strict=True):
             image_from_crop = geometry.invert(matrix)
             points_xy[n] = geometry.apply(
                 image_from_crop, row[1:11].reshape(5, 2) * EYE_DISTANCE + TEMPLATE_XY
@@ -142,7 +171,8 @@ class OwnDetector:
             middle = row[11:13] * EYE_DISTANCE + (CROP_SIZE - 1) / 2
             half = np.exp(np.clip(row[13:15], -3, 3)) * EYE_DISTANCE / 2
             boxes[n] = ellipse_box(np.concatenate([middle - half, middle + half]), image_from_crop)
-        return _Candidates(boxes, points_xy, sigmoid(rows[:, 0]))
+            scores[n] = sigmoid(row[0])
+        return _Candidates(boxes, points_xy, scores)
 
 
 def pyramid_scales(shape: Sequence[int]) -> list[float]:
@@ -179,10 +209,21 @@ def decode(answers: Sequence[NDArray[np.float32]]) -> _Candidates:
     )
 
 
-def _surest(candidates: _Candidates) -> _Candidates:
-    """One candidate per face, surest first."""
-    kept = suppress(candidates.boxes_xyxy, candidates.scores, SAME_FACE)[:MOST_CANDIDATES]
+def _surest(candidates: _Candidates, threshold: float = FINDER_THRESHOLD) -> _Candidates:
+    """One candidate per face of those that score enough, surest first."""
+    candidates = candidates.take(np.flatnonzero(candidates.scores >= threshold))
+    kept = strongest(candidates.boxes_xyxy, candidates.scores, SAME_FACE)[:MOST_CANDIDATES]
     return candidates.take(kept)
+
+
+def _posed(candidates: _Candidates, turn: float) -> _Candidates:
+    """Candidates with the points of an average face that fills their box, turned by radians."""
+    cos, sin = math.cos(turn), math.sin(turn)
+    average = (TEMPLATE_XY - (CROP_SIZE - 1) / 2) @ np.array([[cos, sin], [-sin, cos]])  # (5, 2)
+    corners = candidates.boxes_xyxy.reshape(-1, 2, 2)
+    size = np.sqrt(np.prod(np.diff(corners, axis=1), axis=2))[..., None]  # (N, 1, 1)
+    points = corners.mean(axis=1, keepdims=True) + average * size / BOX_SIZE
+    return _Candidates(candidates.boxes_xyxy, points, candidates.scores)
 
 
 def _run_batch(graph: Graph, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:

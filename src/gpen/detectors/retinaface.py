@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import MismatchError, MissingExtraError
 from ..types import Face, Float64Array
 from ..weights import Weights
-from .boxes import suppress, to_faces
+from .boxes import strongest, to_faces
 from .letterbox import MOST_PIXELS, shrink_to
 
 THRESHOLD, SAME_FACE = 0.8, 0.4
@@ -70,7 +70,7 @@ class RetinaFaceDetector:
         chosen = scores > THRESHOLD
         anchor = anchors(height, width)[chosen]
         boxes, five = decode(anchor, shifts[chosen], points[chosen])
-        kept = suppress(boxes, scores[chosen], SAME_FACE)
+        kept = strongest(boxes, scores[chosen], SAME_FACE)
         # The anchors lie in a picture whose corner is (0, 0); pixel centres are half a pixel in.
         boxes, five = boxes[kept] / scale - 0.5, five[kept] / scale - 0.5
         return to_faces(boxes, five, scores[chosen][kept])

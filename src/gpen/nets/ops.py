@@ -90,7 +90,7 @@ class BiasActivation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) → the same shape."""
-        return activate(x + self.bias.view(1, -1, 1, 1))
+        return activate(x + self.bias.to(x.dtype).view(1, -1, 1, 1))
 
 
 class Linear(nn.Module):
@@ -166,7 +166,7 @@ class ModulatedConv(nn.Module):
         style, weight = self.modulation(w), self.weight[0] * self.scale
         if self.reference:
             return self._per_sample(x, weight, style)
-        x = self._convolve(x * style[:, :, None, None], weight)
+        x = self._convolve(x * style.to(x.dtype)[:, :, None, None], weight)
         if self.demodulate:
             x = x * demodulation(weight, style)[:, :, None, None].to(x.dtype)
         return x if self.blur is None else self.blur(x)

@@ -11,6 +11,7 @@ import argparse
 import copy
 import json
 import logging
+import math
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -50,6 +51,8 @@ class Config:
         seed: Decides all that is random.
         every: Batches between checkpoints and evaluations.
         evaluated: Crops of `val` to evaluate.
+        compile: Whether to fuse the network's steps first: three times as fast on a CPU, after a
+            minute of compiling. Needs a C++ compiler.
     """
 
     faces: Path
@@ -68,6 +71,7 @@ class Config:
     seed: int = 0
     every: int = 100
     evaluated: int = 32
+    compile: bool = False
 
 
 def load_crops(faces: Path, split: str, size: int) -> tuple[UInt8Array, np.ndarray]:
@@ -107,10 +111,10 @@ class Run:
     def __init__(self, config: Config) -> None:
         self.config, self.step = config, 0
         torch.manual_seed(config.seed)
-        self._build(config.start_size if config.grow_at else config.size)
         self.distance = PerceptualDistance(
             config.models / "squeezenet1_1.safetensors", config.models / "lpips_v0.1_squeeze.pth"
         )
+        self._build(config.start_size if config.grow_at else config.size)
 
     def _build(self, size: int) -> None:
         self.size = size
@@ -127,15 +131,21 @@ class Run:
         self.optimiser = torch.optim.Adam(
             self.net.parameters(), lr=self.config.lr, betas=(0.0, 0.99)
         )
+        if self.config.compile:
+            self.net.compile()
+            self._trained_distance = torch.compile(self.distance)
+        else:
+            self._trained_distance = self.distance
 
     def grow(self) -> None:
-        """Double the side; what was learned stays, and the new level adds nothing at first."""
+        """Double the side; the answer is at first that of the smaller network, enlarged."""
         states = [module.state_dict() for module in (self.net, self.average)]
         self._build(2 * self.size)
         last = len(self.net.generator.to_rgbs) - 1
         for module, state in zip((self.net, self.average), states, strict=True):
             fresh = {name: value.clone() for name, value in module.state_dict().items()}
             fresh |= {_name_after_growth(name): v for name, v in state.items() if _stays(name)}
+            fresh |= _encoder_entry(fresh, state)
             fresh[f"generator.to_rgbs.{last}.conv.weight"].zero_()
             module.load_state_dict(fresh)
 
@@ -148,7 +158,7 @@ class Run:
             group["lr"] = config.lr * min(1.0, left)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             restored = self.net(damaged).float()
-            looks = self.distance(restored, truth)
+            looks = self._trained_distance(restored, truth)
         pixels = (restored - truth).abs().mean(dim=(1, 2, 3))
         loss = (weight * (pixels + config.perceptual * looks)).mean()
         self.optimiser.zero_grad(set_to_none=True)
@@ -219,6 +229,30 @@ def _stays(name: str) -> bool:
     return not name.startswith("ecd0.")
 
 
+def _encoder_entry(fresh: dict[str, Tensor], small: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a grown encoder's first two stages, whose second answers as the old first did.
+
+    The new first stage passes on the picture and its negative: activate(c) - activate(-c) is
+    √2 · 1.2 · c. The second stage's blur halves it, and its middle tap holds the old 1 × 1 kernel.
+
+    Args:
+        fresh: Weights of the grown network, for the channels that have no task yet.
+        small: Weights of the network before.
+    """
+    first, second = fresh["ecd0.0.0.weight"].clone(), fresh["ecd1.0.1.weight"].clone()
+    picture = torch.eye(3).reshape(3, 3, 1, 1) * math.sqrt(3)  # Conv multiplies by 1 / √fan_in
+    first[:3], first[3:6] = picture, -picture
+    old = small["ecd0.0.0.weight"][..., 0, 0] / math.sqrt(3)
+    new = old * math.sqrt(first.shape[0] * 9) / (math.sqrt(2) * 1.2)
+    second.zero_()
+    second[:, :3, 1, 1], second[:, 3:6, 1, 1] = new, -new
+    return {
+        "ecd0.0.0.weight": first,
+        "ecd1.0.1.weight": second,
+        "ecd1.0.2.bias": small["ecd0.0.1.bias"],
+    }
+
+
 def _name_after_growth(name: str) -> str:
     """The encoder gets a level at its beginning, the generator one at its end."""
     if not name.startswith("ecd"):
@@ -265,12 +299,14 @@ def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     for field in fields(Config):
+        option = f"--{field.name.replace('_', '-')}"
+        if field.type == "bool":
+            parser.add_argument(option, action="store_true")
+            continue
         kind = {"Path": Path, "int": int, "float": float}[str(field.type)]
         required = kind is Path
         default = None if required else field.default
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}", type=kind, required=required, default=default
-        )
+        parser.add_argument(option, type=kind, required=required, default=default)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     train(Config(**vars(parser.parse_args())))
 

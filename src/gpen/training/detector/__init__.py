@@ -1,9 +1,11 @@
 """Trains the face detector of gpen: `python -m gpen.training.detector --help`.
 
-    finder  ← mosaics          single-shot network, see `gpen.nets.detector.Finder`
-    mine    ← the finder       pictures of what the finder wrongly took for a face
-    refiner ← crops, mistakes  see `gpen.nets.detector.Refiner`
-    export  ← both             two ONNX files for `gpen.detect`
+    finder  ← mosaics           single-shot network, see `gpen.nets.detector.Finder`
+    refiner ← crops, mistakes   see `gpen.nets.detector.Refiner`
+    export  ← both              two ONNX files for `gpen.detect`
+    mine    ← the two files     pictures of what the detector wrongly took for faces
+
+After a first refiner, export and mine; then the refiner goes on to more steps with the mistakes.
 
 Every step draws its pictures from a generator seeded with (seed, step), and checkpoints hold all
 state, so that a run that was stopped goes on as if it had not been.

@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 import torch
 
+from ...detectors.own import FINDER_FILE, REFINER_FILE, OwnDetector
 from ...nets.detector import Finder, Refiner
 from . import __doc__ as description
-from .batches import finder_batch, mine_mistakes, refiner_batch
+from .batches import MISTAKE_THRESHOLD, finder_batch, mine_mistakes, refiner_batch
 from .export import export_onnx
 from .loop import Recipe, Run
 from .photos import load_photos
@@ -43,18 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs: Path = options.runs
     if options.part == "export":
         options.out.mkdir(parents=True, exist_ok=True)
-        finder_file = options.out / "gpen-detector-finder.onnx"
-        export_onnx(_load(runs / "finder", Finder()), finder_file)
-        refiner_file = options.out / "gpen-detector-refiner.onnx"
-        export_onnx(_load(runs / "refiner", Refiner()), refiner_file)
+        export_onnx(_load(runs / "finder", Finder()), options.out / FINDER_FILE)
+        export_onnx(_load(runs / "refiner", Refiner()), options.out / REFINER_FILE)
         return
     photos = load_photos(options.faces, "train", options.cache)
     if options.part == "mine":
-        finder, refiner = _load(runs / "finder", Finder()), None
-        if (runs / "refiner" / "last.pt").exists():
-            refiner = _load(runs / "refiner", Refiner())
+        files = (options.out / name for name in (FINDER_FILE, REFINER_FILE))
+        detector = OwnDetector(*files, threshold=MISTAKE_THRESHOLD)
         seed = options.seed + 1000
-        found = mine_mistakes(finder, refiner, photos, count=options.scenes, seed=seed)
+        found = mine_mistakes(detector, photos, count=options.scenes, seed=seed)
         np.save(runs / "mistakes.npy", found)
         log.info("%d mistakes in %d scenes", len(found), options.scenes)
         return
@@ -87,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("part", choices=("finder", "mine", "refiner", "export"))
     parser.add_argument("--faces", type=Path, help="folder with photos/ and photos.jsonl")
     parser.add_argument("--runs", type=Path, required=True, help="folder for checkpoints and logs")
-    parser.add_argument("--out", type=Path, default=Path(), help="folder for ONNX files")
+    parser.add_argument("--out", type=Path, default=Path(), help="folder of the ONNX files")
     parser.add_argument(
         "--cache",
         type=Path,

@@ -1,8 +1,7 @@
-"""Batches for both networks, and the finder's mistakes for the refiner to learn from."""
+"""Batches for both networks, and the detector's mistakes for the refiner to learn from."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from ... import geometry
 from ...detectors.crops import CROP_SIZE, crop_matrix
-from ...nets.detector import STRIDES, Finder, Refiner
+from ...detectors.own import OwnDetector
 from .crops import MISTAKE_SIZE, refiner_sample
 from .loop import Batch, Recipe
 from .mosaics import Target, mosaic, view
@@ -21,8 +20,8 @@ from .targets import finder_targets
 
 #: Side of the scenes that are searched for mistakes.
 SCENE_SIDE = 256
-#: Lowest score of a mistake: the finder's; the refiner's of a hard one; how many others are kept.
-MISTAKE_THRESHOLD, HARD_SCORE, EASY_SHARE = 0.15, 0.02, 0.2
+#: Lowest score of a mistake.
+MISTAKE_THRESHOLD = 0.05
 
 
 def to_network(pictures: Sequence[Picture] | NDArray[np.uint8]) -> Tensor:
@@ -54,23 +53,20 @@ def refiner_batch(
     return to_network(np.stack([s.crop for s in drawn])), torch.from_numpy(wanted)
 
 
-@torch.no_grad()
 def mine_mistakes(
-    finder: Finder, refiner: Refiner | None, photos: Sequence[Photo], *, count: int, seed: int
+    detector: OwnDetector, photos: Sequence[Photo], *, count: int, seed: int
 ) -> NDArray[np.uint8]:
-    """Pictures of what the finder takes for faces where there are none.
+    """Pictures of what a detector takes for faces where there are none.
 
     Args:
-        finder: A trained finder.
-        refiner: Where there is one already, most of what it sees through is left out.
+        detector: With a low threshold, so that it also names what it nearly fell for.
         photos: To build mosaics from and to look into; half of the scenes are either.
         count: Scenes to look at.
         seed: Of all chance.
 
     Returns:
-        (M, MISTAKE_SIZE, MISTAKE_SIZE, 3), turned upright as the finder thinks.
+        (M, MISTAKE_SIZE, MISTAKE_SIZE, 3), turned upright as the detector thinks.
     """
-    finder.eval()
     mistakes: list[Picture] = []
     for number in range(count):
         rng = np.random.default_rng((seed, number))
@@ -78,50 +74,22 @@ def mine_mistakes(
             scene, faces = mosaic(rng, photos, SCENE_SIDE)
         else:
             scene, faces = view(rng, photos[int(rng.integers(len(photos)))], SCENE_SIDE)
-        found = _mistakes(finder, scene, faces)
-        if refiner is not None and found:
-            found = _hard_ones(rng, refiner.eval(), found)
-        mistakes += found
+        mistakes += _mistakes(detector, scene, faces)
     empty = np.zeros((0, MISTAKE_SIZE, MISTAKE_SIZE, 3), np.uint8)
     return np.stack(mistakes) if mistakes else empty
 
 
-def _mistakes(finder: Finder, scene: Picture, faces: Sequence[Target]) -> list[Picture]:
-    """What the finder sees in a scene away from its faces."""
+def _mistakes(detector: OwnDetector, scene: Picture, faces: Sequence[Target]) -> list[Picture]:
+    """What the detector sees in a scene away from its faces."""
     margin = (MISTAKE_SIZE - CROP_SIZE) / 2
     middles = np.array([(f.box_xyxy[:2] + f.box_xyxy[2:]) / 2 for f in faces]).reshape(-1, 2)
     sizes = np.array([face.size for face in faces])
     mistakes = []
-    for points, size in _finds(finder(to_network(scene[None])), MISTAKE_THRESHOLD):
-        away = np.hypot(*(middles - points.mean(axis=0)).T)
-        if (away < 0.6 * (sizes + size)).any():
+    for found in detector.detect(scene):
+        away = np.hypot(*(middles - found.points_xy.mean(axis=0)).T)
+        if (away < 0.6 * (sizes + found.size_px)).any():
             continue
-        matrix = geometry.compose(geometry.shifting(margin, margin), crop_matrix(points))
+        matrix = geometry.compose(geometry.shifting(margin, margin), crop_matrix(found.points_xy))
         side = (MISTAKE_SIZE, MISTAKE_SIZE)
         mistakes.append(geometry.warp(scene, matrix, side, border="replicate"))
     return mistakes
-
-
-def _hard_ones(
-    rng: np.random.Generator, refiner: Refiner, mistakes: Sequence[Picture]
-) -> list[Picture]:
-    """Those that the refiner may fall for, and a few of the others."""
-    margin = (MISTAKE_SIZE - CROP_SIZE) // 2
-    inner = slice(margin, margin + CROP_SIZE)
-    scores = torch.sigmoid(refiner(to_network(np.stack(mistakes)[:, inner, inner]))[:, 0])
-    keep = (scores.numpy() > HARD_SCORE) | (rng.random(len(mistakes)) < EASY_SHARE)
-    return [mistake for mistake, wanted in zip(mistakes, keep, strict=True) if wanted]
-
-
-def _finds(answers: Sequence[Tensor], threshold: float) -> list[tuple[NDArray[np.float64], float]]:
-    """Points and size of every cell that scores high and higher than its neighbours."""
-    found = []
-    for stride, answer in zip(STRIDES, answers, strict=True):
-        score = torch.sigmoid(answer[:, :1])
-        peak = score == torch.nn.functional.max_pool2d(score, 3, 1, 1)
-        for row, column in torch.nonzero((peak & (score > threshold))[0, 0]).tolist():
-            values = answer[0, :, row, column].double().numpy()
-            cell = (np.array([column, row]) + 0.5) * stride - 0.5
-            points = values[5:].reshape(5, 2) * stride + cell
-            found.append((points, float(stride * math.exp(values[3:5].mean()))))
-    return found

@@ -40,11 +40,11 @@ def refiner_sample(
 ) -> RefinerSample:
     """A crop as the finder would hand it over: of a face, or of what looks like one."""
     kind = rng.random()
-    if kind < 0.62:
+    if kind < 0.56:
         return _face_sample(rng, photos)
-    if kind < 0.72:
+    if kind < 0.66:
         return _misplaced_sample(rng, photos)
-    if len(mistakes) and kind < 0.92:
+    if len(mistakes) and kind < 0.93:
         return _mistake_sample(rng, mistakes)
     return _other_sample(rng, photos)
 
@@ -142,7 +142,10 @@ def _misplaced_sample(rng: Random, photos: Sequence[Photo]) -> RefinerSample:
 
 
 def _mistake_sample(rng: Random, mistakes: Sequence[Picture]) -> RefinerSample:
-    """What the finder took for a face: (MISTAKE_SIZE, MISTAKE_SIZE, 3), upright as it thought."""
+    """What the detector took for a face: (MISTAKE_SIZE, MISTAKE_SIZE, 3), upright as it thought.
+
+    Half of them are turned by any angle: the detector looks at doubtful boxes every way.
+    """
     picture = mistakes[int(rng.integers(len(mistakes)))]
     if rng.random() < 0.5:
         picture = np.ascontiguousarray(picture[:, ::-1])
@@ -150,6 +153,10 @@ def _mistake_sample(rng: Random, mistakes: Sequence[Picture]) -> RefinerSample:
         picture = damage(rng, picture, EYE_DISTANCE * 2)
     margin = (MISTAKE_SIZE - CROP_SIZE) / 2
     matrix = geometry.compose(_jitter(rng, 1.0), geometry.shifting(-margin, -margin))
+    if rng.random() < 0.5:
+        half = np.full(2, (CROP_SIZE - 1) / 2)
+        turned = placing(half, 1.0, float(rng.uniform(-math.pi, math.pi)), half)
+        matrix = geometry.compose(turned, matrix)
     return RefinerSample(cut_crop(picture, matrix), False, _NOTHING, False)
 
 

@@ -19,13 +19,13 @@ import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from report import machine, median_spread, timed, write_results
 
 from gpen import geometry
 from gpen.detect import load_detector
@@ -33,6 +33,7 @@ from gpen.detectors.crops import ellipse_box
 from gpen.training.detector.faceless import faceless_region, texture
 from gpen.training.detector.photos import Label, Photo, load_photos, middle_of, placing
 from gpen.types import Face, Float64Array
+from report import machine, median_spread, timed, write_results
 
 Picture = NDArray[np.uint8]
 Detect = Callable[[Picture], list[Face]]
@@ -139,7 +140,7 @@ def speed(detectors: dict[str, Detect], photo: Photo) -> list[dict[str, Any]]:
         picture = geometry.resize(photo.levels[0], (width, height))
         row: dict[str, Any] = {"size": f"{width}×{height}"}
         for name, detect in detectors.items():
-            seconds = timed(lambda detect=detect: detect(picture), runs=15, warmup=3)  # type: ignore[misc]
+            seconds = timed(partial(detect, picture), runs=15, warmup=3)
             row[f"{name} ms"] = round(1000 * median_spread(seconds)["median_s"], 1)
         rows.append(row)
     return rows

@@ -15,10 +15,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from report import machine, write_results
 
 import gpen
 from gpen.write import write_image
+from report import machine, write_results
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH, HEIGHT = 4000, 3000
@@ -27,7 +27,7 @@ STAGES = ("read", "detect", "align", "restore", "paste", "write")
 
 def make_photo(columns: int, rows: int, folder: Path) -> Path:
     """A photo of columns × rows copies of the portrait on grey."""
-    portrait = cv2.imread(str(ROOT / "examples/portrait.jpg"))
+    portrait = np.asarray(cv2.imread(str(ROOT / "examples/portrait.jpg")), np.uint8)
     cell = min(WIDTH // columns, HEIGHT // rows)
     tile = cv2.resize(portrait, (cell, cell), interpolation=cv2.INTER_CUBIC)
     canvas = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)

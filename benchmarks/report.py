@@ -8,6 +8,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ RESULTS = Path(__file__).parent / "results"
 def machine() -> dict[str, Any]:
     """Processor, cores and versions: what a figure is worth nothing without."""
     import numpy as np
-    import openvino
 
     model = platform.processor()
     cpuinfo = Path("/proc/cpuinfo")
@@ -30,7 +30,7 @@ def machine() -> dict[str, Any]:
         "load_at_start": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "openvino": openvino.__version__.split("-")[0],
+        "openvino": version("openvino"),
     }
 
 

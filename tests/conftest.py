@@ -78,9 +78,7 @@ def write_pointwise_model(path: Path, operation: str, size: int = SIZE) -> Path:
 
 
 @pytest.fixture(scope="session")
-def photo_with_two_faces(
-    tmp_path_factory: pytest.TempPathFactory, portrait: Path
-) -> Path:
+def photo_with_two_faces(tmp_path_factory: pytest.TempPathFactory, portrait: Path) -> Path:
     """The portrait beside a smaller copy of itself."""
     large = cv2.imread(str(portrait))
     small = cv2.resize(large, (256, 256), interpolation=cv2.INTER_AREA)

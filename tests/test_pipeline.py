@@ -61,9 +61,7 @@ def test_takes_every_kind_of_source(
     np.testing.assert_array_equal(expected.image, result.image)
 
 
-def test_default_model_and_detector_sharpen_the_demo_face(
-    demo_photo: Path, portrait: Path
-) -> None:
+def test_default_model_and_detector_sharpen_the_demo_face(demo_photo: Path, portrait: Path) -> None:
     """The shipped weights bring the damaged face closer to the truth than it was."""
     result = gpen.restore(demo_photo)
     assert len(result.faces) == 1

@@ -27,13 +27,14 @@ from .errors import (
     WriteError,
 )
 from .settings import Settings
+from .version import VERSION
+
+__version__ = VERSION
 
 if TYPE_CHECKING:
     from .pipeline import Restoration, RestoredFace, Restorer, restore
     from .types import Crop, Face, Image, Metadata
     from .weights import ModelInfo, convert, find_model, list_models
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AlignError",
@@ -58,6 +59,7 @@ __all__ = [
     "UnsafeFileError",
     "WeightsError",
     "WriteError",
+    "__version__",
     "convert",
     "find_model",
     "list_models",

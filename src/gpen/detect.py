@@ -57,9 +57,10 @@ def load_detector(
         name_or_path: "gpen-detector", which needs no file; or the name or path of a YuNet or SCRFD
             `.onnx` or a RetinaFace `.pth`.
         models_dir: A folder to look in first.
-        engine: "auto", "openvino" or "onnxruntime". YuNet is always run by OpenCV and RetinaFace
-            by torch.
-        device: "auto", "cpu", or a device of the engine.
+        engine: "openvino" or "onnxruntime" runs ONNX detectors; with "auto" or "torch", which
+            are meant for the restorer, the fastest for the CPU does. YuNet is always run by OpenCV
+            and RetinaFace by torch.
+        device: A device of that engine.
 
     Raises:
         UnknownModelError: There is no such file.
@@ -71,11 +72,14 @@ def load_detector(
         >>> load_detector().detect(np.zeros((32, 32, 3), np.uint8))
         []
     """
+    graph_options = {"engine": "auto", "device": "auto"}
+    if engine in ("openvino", "onnxruntime"):
+        graph_options = {"engine": engine, "device": device}
     if str(name_or_path) == DEFAULT_DETECTOR:
-        return _own(_ASSETS, engine, device)
+        return _own(_ASSETS, **graph_options)
     info = find_model(name_or_path, models_dir, role="detector")
     if info.kind.startswith("detector"):
-        return _own(info.path.parent, engine, device)
+        return _own(info.path.parent, **graph_options)
     if info.kind == "yunet":
         from .detectors.yunet import YuNetDetector
 
@@ -83,7 +87,7 @@ def load_detector(
     if info.kind == "scrfd":
         from .detectors.scrfd import ScrfdDetector
 
-        return ScrfdDetector(info.path, engine=engine, device=device)
+        return ScrfdDetector(info.path, **graph_options)
     if info.kind == "retinaface":
         from .detectors.retinaface import RetinaFaceDetector
 
@@ -95,7 +99,7 @@ def load_detector(
     )
 
 
-def _own(folder: Path, engine: str, device: str) -> Detector:
+def _own(folder: Path, *, engine: str, device: str) -> Detector:
     from .detectors.own import FINDER_FILE, REFINER_FILE, OwnDetector
 
     return OwnDetector(folder / FINDER_FILE, folder / REFINER_FILE, engine=engine, device=device)

@@ -75,7 +75,7 @@ class Restoration:
 
         Raises:
             OutputExistsError: The file is there and `overwrite` is false.
-            WriteError: The folder is missing or full, or the format cannot hold the photo.
+            WriteError: The folder cannot be made or is full, or the format cannot hold the photo.
         """
         options = self.settings
         return write_image(
@@ -175,7 +175,12 @@ class Restorer:
         options = self.settings
         with self._lock:
             if self._detector is None:
-                self._detector = load_detector(options.detector, models_dir=options.models_dir)
+                self._detector = load_detector(
+                    options.detector,
+                    models_dir=options.models_dir,
+                    engine=options.engine,
+                    device=options.device,
+                )
             return self._detector
 
     def restore(self, source: Source, *, points_xy: ArrayLike | None = None) -> Restoration:
@@ -208,11 +213,11 @@ class Restorer:
                 block = []
         yield from self._finish_block(block)
 
-    def detect(self, source: Source) -> list[Face]:
-        """Find the faces of a photo, largest first."""
-        return self.detector.detect(
-            _as_uint8(read_image(source, max_pixels=self.settings.max_pixels).pixels)
-        )
+    def detect(self, source: Source | Image) -> list[Face]:
+        """Find the faces of a photo, read already or not, largest first."""
+        if not isinstance(source, Image):
+            source = read_image(source, max_pixels=self.settings.max_pixels)
+        return self.detector.detect(_as_uint8(source.pixels))
 
     def _prepare(self, source: Source, points_xy: ArrayLike | None) -> _Work:
         """Read, detect and align."""
@@ -396,9 +401,10 @@ def _as_uint8(pixels: Pixels) -> np.ndarray[Any, np.dtype[np.uint8]]:
 def _gray(pixels: Pixels) -> Pixels:
     """Rec. 601 luma in all three channels, as Pillow and OpenCV define grey."""
     luma = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    return np.repeat(np.rint(luma)[..., None], 3, axis=2).astype(pixels.dtype)
+    gray = np.repeat(np.rint(luma)[..., None], 3, axis=2).astype(pixels.dtype)
+    return cast("Pixels", gray)
 
 
 def _blend(before: Pixels, after: Pixels, blend: float) -> Pixels:
     mixed = before.astype(np.float32) * (1 - blend) + after.astype(np.float32) * blend
-    return np.rint(mixed).astype(before.dtype)
+    return cast("Pixels", np.rint(mixed).astype(before.dtype))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ class Image:
         """The photo as one array: (height, width, 3) RGB, or (…, 4) RGBA where it has alpha."""
         if self.alpha is None:
             return self.pixels
-        return np.dstack([self.pixels, self.alpha])
+        return cast("Pixels", np.dstack([self.pixels, self.alpha]))
 
     def to_pil(self) -> PIL.Image.Image:
         """The photo as an 8-bit Pillow image (L, LA, RGB or RGBA), its ICC profile in `info`."""

@@ -66,7 +66,9 @@ def test_output_may_be_a_file(run: Run, photo: Path, tmp_path: Path) -> None:
     assert PILImage.open(tmp_path / "out.png").format == "PNG"
 
 
-def test_restores_a_folder_into_a_folder(run: Run, photo: Path, blank: Path, tmp_path: Path) -> None:
+def test_restores_a_folder_into_a_folder(
+    run: Run, photo: Path, blank: Path, tmp_path: Path
+) -> None:
     code, out, err = run("restore", photo.parent, "-o", tmp_path / "new")
     assert code == 0
     assert sorted(path.stem for path in (tmp_path / "new").iterdir()) == [
@@ -185,9 +187,7 @@ def test_detect_draws_what_it_found(run: Run, photo: Path, tmp_path: Path) -> No
     assert 50 < changed.sum() < 0.1 * changed.size
 
 
-def test_models_lists_the_default_and_refuses_others(
-    run: Run, tmp_path: Path
-) -> None:
+def test_models_lists_the_default_and_refuses_others(run: Run, tmp_path: Path) -> None:
     page = tmp_path / "GPEN-BFR-512.pth"
     page.write_text("<!DOCTYPE html><html>Not found</html>")
     code, out, _ = run("models", "--models-dir", tmp_path, "--json")

@@ -1,0 +1,1 @@
+"""Doors: thin programs over `gpen.pipeline`."""

@@ -11,12 +11,19 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-import gpen
-from gpen import GpenError, OutputExistsError, Restoration, Restorer
+from gpen import (
+    GpenError,
+    OutputExistsError,
+    Restoration,
+    Restorer,
+    __version__,
+    geometry,
+)
 from gpen.types import Image, Pixels
 from gpen.write import write_image
 
@@ -154,20 +161,20 @@ def _write_extras(result: Restoration, target: Path, options: Options) -> None:
             _write_extra(pair, target.with_name(f"{target.stem}_face{face.index:02d}.png"), options)
     if options.compare:
         width, height = result.photo.size_wh
-        before = gpen.geometry.resize(result.source.pixels, (width, height))
+        before = geometry.resize(result.source.pixels, (width, height))
         pair = np.hstack([before, result.photo.pixels])
         _write_extra(pair, target.with_name(f"{target.stem}_compare{target.suffix}"), options)
 
 
-def _write_extra(pixels: Pixels, path: Path, options: Options) -> None:
+def _write_extra(pixels: NDArray[Any], path: Path, options: Options) -> None:
     replace = options.overwrite or options.skip_existing
-    write_image(Image(pixels), path, overwrite=replace)
+    write_image(Image(cast("Pixels", pixels)), path, overwrite=replace)
 
 
 def write_report(path: Path, outcomes: Sequence[Outcome], settings: dict[str, Any]) -> None:
     """Write the report as JSON, atomically; an older report is replaced."""
     report = {
-        "gpen": gpen.__version__,
+        "gpen": __version__,
         "settings": settings,
         "inputs": [
             {name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}

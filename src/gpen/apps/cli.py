@@ -123,7 +123,7 @@ def restore(
     """Restore the faces in photos."""
     from .restore import restore_photos
 
-    settings = {
+    settings: dict[str, Any] = {
         "model": model,
         "models_dir": models_dir,
         "aligned": aligned,

@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gpen import Face, GpenError, Image, Restorer, Settings
 from gpen.read import find_images, read_image
 from gpen.types import Pixels
-from gpen.write import write_image
+from gpen.write import output_paths, write_image
 
 from . import console
 
@@ -38,16 +39,17 @@ def detect_photos(
     for error in errors:
         console.complain(str(error))
     failed = len(errors)
+    several = len(paths) > 1 or (draw is not None and draw.is_dir())
     if paths:
         _ = restorer.detector
     with console.progress_bar("Detecting", len(paths)) as bar:
         for path in paths:
             try:
                 image = read_image(path, max_pixels=settings.max_pixels)
-                faces = restorer.detect(path)
+                faces = restorer.detect(image)
                 _print(path, image, faces, as_json=as_json)
                 if draw is not None:
-                    target = draw / path.name if len(paths) > 1 or draw.is_dir() else draw
+                    (target,) = output_paths([path], draw, as_folder=several)
                     drawn = replace(image, pixels=draw_faces(image.pixels, faces))
                     write_image(drawn, target, overwrite=overwrite)
             except GpenError as error:
@@ -65,7 +67,7 @@ def draw_faces(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
     """A copy of the image with boxes, points and numbers drawn on it."""
     import cv2
 
-    drawn = np.ascontiguousarray(pixels).copy()
+    drawn: Any = np.ascontiguousarray(pixels).copy()  # Any: OpenCV's types know no uint16
     unit = 257 if drawn.dtype == np.uint16 else 1
     box_color = [c * unit for c in BOX_RGB]
     point_color = [c * unit for c in POINT_RGB]
@@ -86,7 +88,8 @@ def draw_faces(pixels: Pixels, faces: Sequence[Face]) -> Pixels:
             line,
             cv2.LINE_AA,
         )
-    return drawn
+    result: Pixels = drawn
+    return result
 
 
 def _print(path: Path, image: Image, faces: Sequence[Face], *, as_json: bool) -> None:

@@ -7,11 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
-from gpen import GpenError, Image, Restorer, Settings, SettingsError
+from gpen import Restorer, Settings, SettingsError
 from gpen.read import find_images
-from gpen.write import encode_image, output_path
+from gpen.write import encode_image, output_paths
 
 from . import console
 from .batch import Options, Outcome, Task, run, write_report

@@ -26,7 +26,15 @@ from ..engines import Graph, open_graph
 from ..errors import AlignError
 from ..types import Face, Float64Array, FloatArray
 from .boxes import strongest, to_faces
-from .crops import BOX_SIZE, CROP_SIZE, EYE_DISTANCE, TEMPLATE_XY, crop_matrix, cut_crop, ellipse_box
+from .crops import (
+    BOX_SIZE,
+    CROP_SIZE,
+    EYE_DISTANCE,
+    TEMPLATE_XY,
+    crop_matrix,
+    cut_crop,
+    ellipse_box,
+)
 
 FINDER_FILE, REFINER_FILE = "gpen-detector-finder.onnx", "gpen-detector-refiner.onnx"
 #: Grid cells of the finder, in pixels; picture sides must be multiples of the last.

@@ -1,0 +1,1 @@
+"""The networks, in plain torch: what gpen's weights mean."""

@@ -1,0 +1,1 @@
+"""Making weights: degradations, losses, loops."""

@@ -52,7 +52,8 @@ def degrade(
     damage = damage or Damage()
     size = face.shape[0]
     if random.random() < damage.grey:
-        face = cv2.cvtColor(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        gray = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
+        face = np.repeat(np.asarray(gray, np.uint8)[..., None], 3, axis=2)
     reach = 1 / 3 if random.random() < damage.light else 1.0
 
     def draw(limits: tuple[float, float]) -> float:
@@ -71,7 +72,7 @@ def degrade(
     image = np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
     quality = round(damage.quality[1] - draw((0.0, damage.quality[1] - damage.quality[0])))
     _, code = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    image = cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1]
+    image = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
     image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(image), face
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .convert import convert, write_inference_graph
+from .conversion import convert, write_inference_graph
 from .files import cache_dir, crc32, temporary_file
 from .find import ModelInfo, find_file, find_model, list_models, model_folders
 from .load import Weights, load_weights

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import WeightsError
+from ..version import VERSION
 from .tensors import STORAGE_DTYPES, Tensor
 
 _ELEMENT_TYPES = {
@@ -113,8 +114,6 @@ def write_onnx(
     opset: int,
 ) -> None:
     """Write a graph whose inputs and outputs are float32."""
-    from .. import __version__
-
     graph = [_chunk(1, _node(node)) for node in nodes]
     graph.append(_chunk(2, [b"gpen"]))
     graph += [_chunk(5, _tensor_chunks(name, tensor)) for name, tensor in tensors.items()]
@@ -123,7 +122,7 @@ def write_onnx(
     model: list[_Chunks] = [
         [_key(1, _VARINT), _varint(_IR_VERSION)],
         _chunk(2, [b"gpen"]),
-        _chunk(3, [__version__.encode()]),
+        _chunk(3, [VERSION.encode()]),
         _chunk(7, _flat(graph)),
         _chunk(8, [_key(2, _VARINT), _varint(opset)]),
         *(

@@ -49,6 +49,15 @@ def degrade(
     Returns:
         The degraded face and its truth, which is grey where the degraded one is.
     """
+    small, truth = shrink_and_damage(face, random, damage)
+    size = face.shape[:2]
+    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), np.uint8), truth
+
+
+def shrink_and_damage(
+    face: UInt8Array, random: np.random.Generator, damage: Damage | None = None
+) -> tuple[UInt8Array, UInt8Array]:
+    """What `degrade` does, but for the way back to the size: (s, s, 3) and (S, S, 3)."""
     damage = damage or Damage()
     size = face.shape[0]
     if random.random() < damage.grey:
@@ -73,7 +82,6 @@ def degrade(
     quality = round(damage.quality[1] - draw((0.0, damage.quality[1] - damage.quality[0])))
     _, code = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     image = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
-    image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(image), face
 
 

@@ -76,6 +76,7 @@ class MobileFaceNet(nn.Module):
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
+        """RGB (N, 3, 112, 96) in [-1, 1] → unit vectors (N, 128)."""
         x = self.conv2(self.blocks(self.dw_conv1(self.conv1(x))))
         return functional.normalize(self.linear1(self.linear7(x)).flatten(1))
 

@@ -130,7 +130,8 @@ def test_gray_photo_stays_gray(
     gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     result = gpen.Restorer(model=str(negative_model)).restore(gray, points_xy=demo_points)
     assert (result.image == result.image[..., :1]).all()
-    assert PILImage.open(result.save(tmp_path / "gray.png")).mode == "L"
+    with PILImage.open(result.save(tmp_path / "gray.png")) as image:
+        assert image.mode == "L"
 
 
 def test_a_list_gives_the_same_as_one_by_one(demo_photo: Path, photo_with_two_faces: Path) -> None:

@@ -26,6 +26,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+#: Bad options and arguments; where click lies depends on the version of typer.
+_UsageError: Any = typer.BadParameter.__base__
+
 ModelsDir = Annotated[
     Path | None,
     typer.Option(help="Look for models in this folder first.", show_default=False),
@@ -80,7 +83,7 @@ def restore(
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The inputs are face crops; restore them whole.")
     ] = False,
-    blend: Annotated[float, typer.Option(min=0, max=1, help="1 is fully restored.")] = 1.0,
+    blend: Annotated[float, typer.Option(help="0 keeps the input, 1 is fully restored.")] = 1.0,
     upscale: Annotated[int, typer.Option(help="Enlarge the photo by 1, 2 or 4.")] = 1,
     faces: Annotated[str, typer.Option(help="all, largest, center or numbers: 0,2")] = "all",
     min_face: Annotated[float, typer.Option(metavar="PX", help="Leave smaller faces alone.")] = 0,
@@ -244,18 +247,9 @@ def main(arguments: list[str] | None = None) -> Any:
         code = console.EXIT_INTERRUPTED
     except typer.Abort:
         code = console.EXIT_INTERRUPTED
-    except Exception as error:
-        code = _usage_error(error)
-    sys.exit(code)
-
-
-def _usage_error(error: Exception) -> int:
-    """Show click's own errors (bad options) its way; anything else is a bug and is raised."""
-    import click
-
-    if isinstance(error, click.ClickException):
+    except BrokenPipeError:  # whoever read our output has seen enough
+        code = console.EXIT_OK
+    except _UsageError as error:
         error.show(sys.stderr)
-        return error.exit_code
-    if isinstance(error, BrokenPipeError):
-        return console.EXIT_OK
-    raise error
+        code = console.EXIT_USAGE
+    sys.exit(code)

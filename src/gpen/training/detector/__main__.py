@@ -53,8 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         detector = OwnDetector(*files, threshold=MISTAKE_THRESHOLD)
         seed = options.seed + 1000
         found = mine_mistakes(detector, photos, count=options.scenes, seed=seed)
-        np.save(runs / "mistakes.npy", found)
         log.info("%d mistakes in %d scenes", len(found), options.scenes)
+        mined = runs / "mistakes.npy"
+        if mined.exists():
+            found = np.concatenate([np.load(mined), found])
+        np.save(mined, found)
         return
     recipe = Recipe(
         steps=options.steps,

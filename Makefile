@@ -34,13 +34,16 @@ lint: setup  ## style, formatting and the import contract
 types: setup  ## strict typing
 	$(BIN)/mypy
 
+docs: setup  ## run the examples in the docstrings
+	$(BIN)/pytest --doctest-modules src/gpen
+
 bench: setup  ## every figure in the README, into benchmarks/results
 	$(BIN)/python benchmarks/detector.py
 	$(BIN)/python benchmarks/restorer.py
 	$(BIN)/python benchmarks/photo.py
 	$(BIN)/python benchmarks/startup.py
 
-check: lint types test  ## what CI runs
+check: lint types docs test  ## what CI runs
 
 clean:
 	rm -rf .venv build dist demo

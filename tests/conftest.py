@@ -49,7 +49,7 @@ def portrait() -> Path:
 @pytest.fixture(scope="session")
 def demo_points() -> np.ndarray:
     """The five points of the demo face, placed by hand."""
-    return np.array([[201, 104], [248, 102], [230, 131], [205, 152], [249, 151]], dtype=np.float64)
+    return np.array([[203.5, 101], [246.5, 103.5], [224, 126], [203, 140], [243.5, 142]])
 
 
 @pytest.fixture(scope="session")

@@ -226,28 +226,23 @@ class Restorer:
             image = read_image(source, max_pixels=options.max_pixels)
         if options.aligned:
             return _aligned_work(image, self.engine.size, seconds)
+        detector = self.detector if points_xy is None else None
         with _timed(seconds, "detect"):
-            if points_xy is not None:
+            if detector is None:
                 faces = _faces_from_points(points_xy)
             else:
-                faces = self.detector.detect(_as_uint8(image.pixels))
+                faces = detector.detect(_as_uint8(image.pixels))
             chosen = choose_faces(faces, options.faces, options.min_face, image.size_wh)
+        if chosen:
+            _ = self.engine  # loading it is not the time that aligning takes
         with _timed(seconds, "align"):
             canvas = _enlarge(image.pixels, options.upscale)
-            template = self.model.template if chosen else "gpen"
-            crops = [
-                (
-                    index,
-                    align_face(
-                        canvas,
-                        geometry.scale_points(faces[index].points_xy, options.upscale),
-                        size=self.engine.size,
-                        template=template,
-                    ),
-                )
-                for index in chosen
-            ]
+            crops = [(index, self._cut_out(canvas, faces[index])) for index in chosen]
         return _Work(image, canvas, faces, crops, seconds)
+
+    def _cut_out(self, canvas: Pixels, face: Face) -> Crop:
+        points_xy = geometry.scale_points(face.points_xy, self.settings.upscale)
+        return align_face(canvas, points_xy, size=self.engine.size, template=self.model.template)
 
     def _run(self, crops: Sequence[Crop]) -> list[Pixels]:
         return restore_crops([crop.pixels for crop in crops], self.engine) if crops else []
@@ -360,7 +355,7 @@ def _aligned_work(image: Image, size: int, seconds: dict[str, float]) -> _Work:
     return _Work(image, pixels, [], [(0, crop)], seconds)
 
 
-def _faces_from_points(points_xy: ArrayLike) -> list[Face]:
+def _faces_from_points(points_xy: ArrayLike | None) -> list[Face]:
     """Faces whose five points the caller knows.
 
     Raises:

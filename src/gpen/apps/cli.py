@@ -242,14 +242,13 @@ def main(arguments: list[str] | None = None) -> Any:
             if isinstance(error, gpen.SettingsError)
             else console.EXIT_NOTHING_DONE
         )
-    except KeyboardInterrupt:
-        console.complain("interrupted; finished results are kept")
-        code = console.EXIT_INTERRUPTED
-    except typer.Abort:
+    except (KeyboardInterrupt, typer.Abort):
         code = console.EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read our output has seen enough
         code = console.EXIT_OK
     except _UsageError as error:
         error.show(sys.stderr)
         code = console.EXIT_USAGE
+    if code == console.EXIT_INTERRUPTED:  # some versions of typer return it, others raise
+        console.complain("interrupted; finished results are kept")
     sys.exit(code)

@@ -14,6 +14,8 @@ from .load import SUFFIXES, Weights, load_weights
 from .specs import Role
 
 _ASSETS = Path(__file__).resolve().parents[1] / "assets"
+#: Models named in an error.
+_NAMED = 8
 _OTHER_TOOLS = ("models/GPEN", "models/facerestore_models", ".assets/models", "weights")
 
 
@@ -135,6 +137,9 @@ def find_file(name: str | Path, models_dir: str | Path | None = None) -> tuple[P
     close = difflib.get_close_matches(path.stem.casefold(), folded, n=3)
     if close:
         hint += f"; did you mean {' or '.join(folded[match] for match in close)}?"
+    elif known:
+        more = "" if len(known) <= _NAMED else f" and {len(known) - _NAMED} more"
+        hint += f"; found {', '.join(known[:_NAMED])}{more}"
     raise UnknownModelError(f"no model {text!r}: {hint}", name=text, known=known)
 
 

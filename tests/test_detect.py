@@ -72,7 +72,8 @@ def test_finds_a_face_of_any_size(
 
 
 def test_finds_every_face_of_a_crowd_largest_first(detector: Detector, photo: Pixels) -> None:
-    tiles = [cv2.resize(photo[:230, 100:330], (side, side)) for side in (230, 115, 58)]
+    head = photo[:180, 135:315]
+    tiles = [cv2.resize(head, (side, side)) for side in (230, 115, 58)]
     canvas = np.full((460, 690, 3), 110, np.uint8)
     for n, tile in enumerate(tiles):
         for row in range(2):
@@ -120,8 +121,9 @@ def test_one_detector_serves_many_threads(detector: Detector, photo: Pixels) -> 
 
 
 def test_engines_agree(detector: Detector, photo: Pixels) -> None:
+    """To 1 % of the eye distance: the default may compute in bf16."""
     other = load_detector(engine="onnxruntime").detect(photo)
-    np.testing.assert_allclose(other[0].points_xy, detector.detect(photo)[0].points_xy, atol=0.05)
+    assert error_percent(other[0], detector.detect(photo)[0].points_xy) < 1
 
 
 @pytest.mark.parametrize(

@@ -21,20 +21,26 @@ def strongest(boxes_xyxy: Float64Array, scores: Float64Array, same: float) -> ND
         Positions of those kept, highest score first.
     """
     order = np.argsort(-scores, kind="stable")
-    area = np.prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
     kept: list[int] = []
     while order.size:
-        first, rest = order[0], order[1:]
+        first, order = order[0], order[1:]
         kept.append(int(first))
-        low = np.maximum(boxes_xyxy[first, :2], boxes_xyxy[rest, :2])
-        high = np.minimum(boxes_xyxy[first, 2:], boxes_xyxy[rest, 2:])
-        shared = np.prod(np.maximum(0, high - low), axis=1)
-        union = area[first] + area[rest] - shared
-        smaller = np.minimum(area[first], area[rest])
-        overlap = shared > same * union
-        within = shared > min(1.0, 2 * same) * smaller
-        order = rest[~(overlap | within)]
+        order = order[~same_as_any(boxes_xyxy[order], boxes_xyxy[first : first + 1], same)]
     return np.array(kept, dtype=np.intp)
+
+
+def same_as_any(
+    boxes_xyxy: Float64Array, others_xyxy: Float64Array, same: float
+) -> NDArray[np.bool_]:
+    """Which of the boxes (N, 4) mean the same face as one of the others (M, 4); see `strongest`."""
+    one, other = boxes_xyxy[:, None], others_xyxy[None]
+    low, high = np.maximum(one[..., :2], other[..., :2]), np.minimum(one[..., 2:], other[..., 2:])
+    shared = np.prod(np.maximum(0, high - low), axis=2)  # (N, M)
+    areas, other_areas = (np.prod(b[..., 2:] - b[..., :2], axis=2) for b in (one, other))
+    overlap = shared > same * (areas + other_areas - shared)
+    within = shared > min(1.0, 2 * same) * np.minimum(areas, other_areas)
+    result: NDArray[np.bool_] = (overlap | within).any(axis=1)
+    return result
 
 
 def to_faces(boxes_xyxy: Float64Array, points_xy: Float64Array, scores: Float64Array) -> list[Face]:

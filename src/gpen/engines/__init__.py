@@ -11,7 +11,7 @@ from ..weights import ModelInfo, read_onnx
 from .base import Engine, Graph
 from .cache import forget, inference_graph
 
-__all__ = ["Engine", "Graph", "open_engine", "open_graph"]
+__all__ = ["Engine", "Graph", "fast_precision", "open_engine", "open_graph"]
 
 _ENGINES = ("openvino", "onnxruntime", "torch")
 
@@ -113,7 +113,12 @@ def _fastest_faithful(model: ModelInfo, engine: str, device: str) -> str:
     least 50.9: 99 % of the values within one of 255 levels, none more than three off; and it ran
     four times as fast. Networks of other tools were not measured: they get f32.
     """
-    if engine != "openvino" or model.kind not in ("gpen", "gpen-sr"):
+    return fast_precision(engine, device) if model.kind in ("gpen", "gpen-sr") else "f32"
+
+
+def fast_precision(engine: str = "auto", device: str = "auto") -> str:
+    """The fastest arithmetic for a graph known to bear bf16: "bf16" or "f32"."""
+    if engine not in ("auto", "openvino"):
         return "f32"
     from .openvino import has_fast_bf16
 

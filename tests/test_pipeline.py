@@ -12,7 +12,6 @@ import pytest
 from PIL import Image as PILImage
 
 import gpen
-from gpen.pipeline import choose_faces
 
 
 @pytest.fixture
@@ -152,28 +151,6 @@ def test_largest_restores_only_the_largest(photo_with_two_faces: Path) -> None:
     result = gpen.restore(photo_with_two_faces, faces="largest")
     assert len(result.faces) == 2
     assert [face.index for face in result.restored] == [0]
-
-
-def _face(x: float, size: float) -> gpen.Face:
-    return gpen.Face((x, 0, x + size, size), np.full((5, 2), (x + size / 2, size / 2)), 0.9)
-
-
-@pytest.mark.parametrize(
-    ("which", "min_face", "expected"),
-    [
-        pytest.param("all", 0, [0, 1, 2], id="all"),
-        pytest.param("all", 20, [0, 1], id="small_one_left_out"),
-        pytest.param("largest", 0, [0], id="largest"),
-        pytest.param("center", 0, [1], id="center"),
-        pytest.param("0,2", 0, [0, 2], id="numbers"),
-        pytest.param("2,0,2", 0, [0, 2], id="numbers_repeated"),
-        pytest.param("7", 0, [], id="number_without_face"),
-        pytest.param("largest", 1000, [], id="none_large_enough"),
-    ],
-)
-def test_chooses_faces(which: str, min_face: float, expected: list[int]) -> None:
-    faces = [_face(0, 50), _face(60, 30), _face(140, 10)]
-    assert choose_faces(faces, which, min_face, (150, 60)) == expected
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,8 @@ from .version import VERSION
 __version__ = VERSION
 
 if TYPE_CHECKING:
-    from .pipeline import Restoration, RestoredFace, Restorer, restore
+    from .pipeline import Restorer, restore
+    from .result import Restoration, RestoredFace
     from .types import Crop, Face, Image, Metadata
     from .weights import ModelInfo, convert, find_model, list_models
 
@@ -72,8 +73,8 @@ _LAZY = {
     "Image": "types",
     "Metadata": "types",
     "ModelInfo": "weights",
-    "Restoration": "pipeline",
-    "RestoredFace": "pipeline",
+    "Restoration": "result",
+    "RestoredFace": "result",
     "Restorer": "pipeline",
     "convert": "weights",
     "find_model": "weights",

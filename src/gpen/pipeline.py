@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -21,13 +21,14 @@ from .align import align_face
 from .detect import Detector, load_detector
 from .engines import Engine, open_engine
 from .errors import SettingsError
+from .faces import choose_faces, faces_from_points
 from .paste import Patch, paste_faces
 from .read import read_image
 from .restoration import restore_crops
+from .result import Restoration, RestoredFace
 from .settings import Settings
-from .types import Crop, Face, Float64Array, Image, Pixels
+from .types import Crop, Face, Image, Pixels
 from .weights import ModelInfo, find_model
-from .write import write_image
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -37,69 +38,6 @@ if TYPE_CHECKING:
 
 #: Photos whose faces share one batch when a list is restored; bounds memory, not results.
 PHOTOS_PER_BATCH = 4
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Restoration:
-    """What became of one photo.
-
-    Attributes:
-        photo: The result with its metadata.
-        source: The photo as it was read.
-        faces: Every face found, in the order of `gpen detect`, in pixels of the source.
-        restored: For each restored face, its number in `faces`, its crop and the network's answer.
-        seconds: Time spent by stage: read, detect, align, restore, paste.
-    """
-
-    photo: Image
-    source: Image
-    faces: list[Face]
-    restored: list[RestoredFace]
-    seconds: dict[str, float]
-    settings: Settings = field(repr=False)
-
-    @property
-    def image(self) -> Pixels:
-        """The result as an array: (height, width, 3) RGB, or (…, 4) where the photo has alpha."""
-        return self.photo.to_array()
-
-    def to_pil(self) -> PIL.Image.Image:
-        """The result as an 8-bit Pillow image, with its colour profile in `info`."""
-        return self.photo.to_pil()
-
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the result; the suffix chooses the format.
-
-        Returns:
-            The path written.
-
-        Raises:
-            OutputExistsError: The file is there and `overwrite` is false.
-            WriteError: The folder cannot be made or is full, or the format cannot hold the photo.
-        """
-        options = self.settings
-        return write_image(
-            self.photo,
-            Path(path),
-            overwrite=overwrite,
-            quality=options.quality,
-            strip=options.strip,
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RestoredFace:
-    """One face before and after the network.
-
-    Attributes:
-        index: Its number in `Restoration.faces`.
-        crop: The face as cut out.
-        pixels: The network's answer, (size, size, 3), same dtype as the crop.
-    """
-
-    index: int
-    crop: Crop
-    pixels: Pixels
 
 
 @dataclass(slots=True)
@@ -229,7 +167,7 @@ class Restorer:
         detector = self.detector if points_xy is None else None
         with _timed(seconds, "detect"):
             if detector is None:
-                faces = _faces_from_points(points_xy)
+                faces = faces_from_points(points_xy)
             else:
                 faces = detector.detect(_as_uint8(image.pixels))
             chosen = choose_faces(faces, options.faces, options.min_face, image.size_wh)
@@ -282,34 +220,6 @@ class Restorer:
             yield self._finish(work, [next(answers) for _ in work.crops])
 
 
-def choose_faces(
-    faces: Sequence[Face], which: str, min_face: float, image_size_wh: tuple[int, int]
-) -> list[int]:
-    """Numbers of the faces to restore.
-
-    Args:
-        faces: All faces found.
-        which: "all", "largest", "center", or numbers from 0 such as "0,2".
-        min_face: Smallest longer side of the box, in pixels.
-        image_size_wh: Width and height of the image, in pixels.
-
-    Returns:
-        Positions in `faces`, ascending. Numbers that no face has are left out.
-    """
-    big = [i for i, face in enumerate(faces) if face.size_px >= min_face]
-    if which == "all" or not big:
-        return big
-    if which == "largest":
-        return [max(big, key=lambda i: faces[i].size_px)]
-    if which == "center":
-        middle = (np.asarray(image_size_wh) - 1) / 2
-        return [
-            min(big, key=lambda i: float(np.hypot(*(faces[i].points_xy.mean(axis=0) - middle))))
-        ]
-    wanted = {int(number) for number in which.split(",")}
-    return [i for i in big if i in wanted]
-
-
 def restore(source: Source | Sequence[Source], **options: Any) -> Any:
     """Restore the faces of a photo, or of a list of photos.
 
@@ -353,31 +263,6 @@ def _aligned_work(image: Image, size: int, seconds: dict[str, float]) -> _Work:
         )
         crop = Crop(pixels, matrix, np.zeros((0, 2)))
     return _Work(image, pixels, [], [(0, crop)], seconds)
-
-
-def _faces_from_points(points_xy: ArrayLike | None) -> list[Face]:
-    """Faces whose five points the caller knows.
-
-    Raises:
-        SettingsError: The shape is not (faces, 5, 2).
-    """
-    points = np.asarray(points_xy, dtype=np.float64)
-    if points.ndim == 2:
-        points = points[None]
-    if points.ndim != 3 or points.shape[1:] != (5, 2):
-        raise SettingsError(
-            f"points_xy has shape {points.shape}; expected (faces, 5, 2): left eye, right eye, "
-            "nose, left and right mouth corner as (x, y)"
-        )
-    return [_face_around(five) for five in points]
-
-
-def _face_around(five: Float64Array) -> Face:
-    """A face whose box is the points' bounding box grown to a whole face."""
-    low, high = five.min(axis=0), five.max(axis=0)
-    centre, half = (low + high) / 2, float((high - low).max())
-    x, y = centre
-    return Face((x - half, y - half, x + half, y + half), five, 1.0)
 
 
 def _enlarge(pixels: Pixels, factor: int) -> Pixels:

@@ -123,3 +123,20 @@ def test_growing_keeps_what_was_learned_and_adds_a_silent_level(config: Config) 
     assert torch.equal(grown["ecd2.0.1.weight"], small["ecd1.0.1.weight"])
     assert torch.equal(grown["generator.to_rgbs.2.bias"], small["generator.to_rgbs.2.bias"])
     assert not grown["generator.to_rgbs.3.conv.weight"].any()
+
+
+def test_a_grown_network_first_answers_like_the_smaller_one_enlarged(config: Config) -> None:
+    run = Run(config)
+    for name, parameter in run.net.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter, std=0.1)
+    coarse = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    picture = torch.nn.functional.interpolate(coarse, size=(64, 64), mode="bicubic")
+    halved = torch.nn.functional.avg_pool2d(picture, 2)
+    with torch.inference_mode():
+        small = run.net(halved)
+    run.grow()
+    with torch.inference_mode():
+        grown = run.net(picture)
+    enlarged = torch.nn.functional.interpolate(small, scale_factor=2, mode="bilinear")
+    assert float((grown - enlarged).abs().mean()) < 0.05 * float(enlarged.std())

@@ -238,7 +238,12 @@ def _encoder_entry(fresh: dict[str, Tensor], small: dict[str, Tensor]) -> dict[s
     Args:
         fresh: Weights of the grown network, for the channels that have no task yet.
         small: Weights of the network before.
+
+    Raises:
+        ValueError: The new first stage is too narrow for the picture and its negative.
     """
+    if len(fresh["ecd0.0.0.weight"]) < 6:
+        raise ValueError("a network grows to levels of at least 6 channels: use a wider one")
     first, second = fresh["ecd0.0.0.weight"].clone(), fresh["ecd1.0.1.weight"].clone()
     picture = torch.eye(3).reshape(3, 3, 1, 1) * math.sqrt(3)  # Conv multiplies by 1 / √fan_in
     first[:3], first[3:6] = picture, -picture

@@ -41,7 +41,8 @@ bench: setup  ## every figure in the README, into benchmarks/results
 	$(BIN)/python benchmarks/detector.py
 	$(BIN)/python benchmarks/restorer.py
 	$(BIN)/python benchmarks/photo.py
-	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/startup.py --install
+	$(BIN)/python benchmarks/readme.py
 
 check: lint types docs test  ## what CI runs
 

@@ -34,7 +34,7 @@ from gpen.detectors.crops import ellipse_box
 from gpen.training.detector.faceless import faceless_region, texture
 from gpen.training.detector.photos import Label, Photo, load_photos, middle_of, placing
 from gpen.types import Face, Float64Array
-from report import machine, median_spread, timed, write_results
+from report import machine, median_spread, timed, write_results, write_table
 
 Picture = NDArray[np.uint8]
 Detect = Callable[[Picture], list[Face]]
@@ -162,6 +162,11 @@ def speed(detectors: dict[str, Detect], photo: Photo) -> list[dict[str, Any]]:
     return rows
 
 
+def times(timings: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
+    """One detector's milliseconds by picture size."""
+    return {f"ms {row['size']}": row[f"{name} ms"] for row in timings}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--faces", type=Path, default=Path("../shared/faces"))
@@ -177,7 +182,7 @@ def main() -> None:
         "YuNet ×2": enlarged(yunet),
     }
     faceless = faceless_pictures(photos)
-    alarms = [
+    alarms: list[dict[str, Any]] = [
         {
             "detector": name,
             "faceless pictures": len(faceless),
@@ -191,6 +196,7 @@ def main() -> None:
     rows = ladder(detectors, photos, damaged=False) + ladder(detectors, photos, damaged=True)
     data = {"machine": machine(), "faceless": alarms, "speed": timings, "ladder": rows}
     write_results("detector", data, table=by_size(rows))
+    write_table("detector-speed", [{**a, **times(timings, a["detector"])} for a in alarms])
 
 
 if __name__ == "__main__":

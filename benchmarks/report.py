@@ -67,5 +67,10 @@ def write_results(name: str, data: dict[str, Any], table: Sequence[dict[str, Any
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(data, indent=2, ensure_ascii=False)
     (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    write_table(name, table)
+
+
+def write_table(name: str, table: Sequence[dict[str, Any]]) -> None:
+    """Write results/NAME.md, and show it."""
     (RESULTS / f"{name}.md").write_text(markdown(table) + "\n", encoding="utf-8")
     print(markdown(table))

@@ -64,9 +64,10 @@ def main() -> None:
             seconds = process_seconds([part.format(**names) for part in arguments], options.runs)
             rows.append({"command": name, **median_spread(seconds)})
     data = {"machine": machine(), "rows": rows}
-    if options.install:
-        data["install_mib"] = install_mib()
     write_results("startup", data, table=rows)
+    if options.install:
+        sizes = install_mib()
+        write_results("install", {"machine": machine(), "mib": sizes}, table=[sizes])
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ def test_models_lists_the_default_and_refuses_others(run: Run, tmp_path: Path) -
     assert default["size"] == 256
     assert re.fullmatch("[0-9a-f]{64}", default["sha256"])
     assert rows["GPEN-BFR-512"]["usable"] is False
-    assert "HTML" in rows["GPEN-BFR-512"]["reason"]
+    assert "web page" in rows["GPEN-BFR-512"]["reason"]
 
 
 def test_models_table_names_the_default(run: Run) -> None:

@@ -56,7 +56,7 @@ MOST_CANDIDATES = 1000
 #: Crops per run of the refiner.
 BATCH = 32
 #: Lowest score of a candidate, after the first look, and of a face.
-FINDER_THRESHOLD, FIRST_THRESHOLD, THRESHOLD = 0.2, 0.1, 0.7
+FINDER_THRESHOLD, FIRST_THRESHOLD, THRESHOLD = 0.2, 0.1, 0.8
 #: A first look that scores less is doubted.
 CERTAIN = 0.9
 #: Turns at which a doubtful box is looked at; the finder's lowest score and the number of those.

@@ -38,8 +38,9 @@ docs: setup  ## run the examples in the docstrings
 	$(BIN)/pytest --doctest-modules src/gpen
 
 bench: setup  ## every figure in the README, into benchmarks/results
-	$(BIN)/python benchmarks/detector.py
+	$(BIN)/python benchmarks/detector.py --every 3
 	$(BIN)/python benchmarks/restorer.py
+	$(BIN)/python benchmarks/engines.py gpen-default-256 --crops ../shared/faces/crops/val
 	$(BIN)/python benchmarks/photo.py
 	$(BIN)/python benchmarks/startup.py --install
 	$(BIN)/python benchmarks/readme.py

@@ -13,7 +13,6 @@ The sheet shows 24 damaged, restored and true faces; it holds photos that must n
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,8 @@ from gpen.engines import open_engine
 from gpen.restoration import restore_crops
 from gpen.training.degradation import shrink_and_damage
 from gpen.training.perceptual import PerceptualDistance
-from gpen.training.restorer import load_crops, to_tensor
+from gpen.training.restorer import crop_rows, load_crops
+from gpen.training.tensors import to_tensor
 from gpen.weights import find_model
 from identity import MobileFaceNet
 from report import machine, write_results
@@ -108,10 +108,8 @@ def main() -> None:
     options = parser.parse_args()
     engine = open_engine(find_model(options.model))
     truth, _ = load_crops(options.faces, "val", engine.size)
-    rows = [json.loads(line) for line in (options.faces / "crops.jsonl").read_text().splitlines()]
-    points_xy = np.array(
-        [np.array(r["points_xy"]) * engine.size / r["size"] for r in rows if "/val/" in r["file"]]
-    )
+    rows = crop_rows(options.faces, "val")
+    points_xy = np.array([np.array(r["points_xy"]) * engine.size / r["size"] for r in rows])
     images = damage_all(truth)
     truth = images.pop("truth")
     started = time.perf_counter()

@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from .errors import WeightsError
 from .settings import DEFAULT_DETECTOR
 from .types import Face
-from .weights import find_model
+from .weights import ASSETS, find_model
 from .weights.load import load_weights
-
-_ASSETS = Path(__file__).resolve().parent / "assets"
 
 
 class Detector(Protocol):
@@ -76,7 +74,7 @@ def load_detector(
     if engine in ("openvino", "onnxruntime"):
         graph_options = {"engine": engine, "device": device}
     if str(name_or_path) == DEFAULT_DETECTOR:
-        return _own(_ASSETS, **graph_options)
+        return _own(ASSETS, **graph_options)
     info = find_model(name_or_path, models_dir, role="detector")
     if info.kind.startswith("detector"):
         return _own(info.path.parent, **graph_options)

@@ -39,7 +39,7 @@ def choose_faces(
     return [i for i in big if i in wanted]
 
 
-def faces_from_points(points_xy: ArrayLike | None) -> list[Face]:
+def faces_from_points(points_xy: ArrayLike) -> list[Face]:
     """Faces whose five points the caller knows.
 
     Raises:

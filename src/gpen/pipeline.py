@@ -164,12 +164,10 @@ class Restorer:
             image = read_image(source, max_pixels=options.max_pixels)
         if options.aligned:
             return _aligned_work(image, self.engine.size, seconds)
-        detector = self.detector if points_xy is None else None
+        if points_xy is None:
+            _ = self.detector  # loading it is not the time that detecting takes
         with _timed(seconds, "detect"):
-            if detector is None:
-                faces = faces_from_points(points_xy)
-            else:
-                faces = detector.detect(_as_uint8(image.pixels))
+            faces = self.detect(image) if points_xy is None else faces_from_points(points_xy)
             chosen = choose_faces(faces, options.faces, options.min_face, image.size_wh)
         if chosen:
             _ = self.engine  # loading it is not the time that aligning takes
@@ -255,13 +253,7 @@ def _aligned_work(image: Image, size: int, seconds: dict[str, float]) -> _Work:
     with _timed(seconds, "align"):
         pixels = geometry.resize(image.pixels, (size, size))
         width, height = image.size_wh
-        matrix = np.array(
-            [
-                [size / width, 0, (size / width - 1) / 2],
-                [0, size / height, (size / height - 1) / 2],
-            ]
-        )
-        crop = Crop(pixels, matrix, np.zeros((0, 2)))
+        crop = Crop(pixels, geometry.scaling(size / width, size / height), np.zeros((0, 2)))
     return _Work(image, pixels, [], [(0, crop)], seconds)
 
 

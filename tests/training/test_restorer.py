@@ -14,7 +14,8 @@ torch = pytest.importorskip("torch")
 
 from gpen.training.degradation import Damage, degrade  # noqa: E402
 from gpen.training.perceptual import PerceptualDistance  # noqa: E402
-from gpen.training.restorer import Config, Run, to_tensor, train  # noqa: E402
+from gpen.training.restorer import Config, Run, train  # noqa: E402
+from gpen.training.tensors import to_tensor  # noqa: E402
 
 
 def _picture(size: int, seed: int = 0) -> np.ndarray:

@@ -37,6 +37,7 @@ from .crops import (
     cut_crop,
     ellipse_box,
 )
+from .letterbox import MOST_PIXELS
 
 FINDER_FILE, REFINER_FILE = "gpen-detector-finder.onnx", "gpen-detector-refiner.onnx"
 #: Grid cells of the finder, in pixels; picture sides must be multiples of the last.
@@ -49,8 +50,6 @@ LARGEST_FACE = 100
 COARSEST_SIDE = 160
 #: Images with fewer pixels are looked at enlarged twice: their faces are tiny.
 ENLARGE_BELOW = 160_000
-#: Images with more pixels are looked at shrunk to this many, so time and memory stay bounded.
-MOST_PIXELS = 3_200_000
 #: Candidates per image.
 MOST_CANDIDATES = 1000
 #: Crops per run of the refiner.
@@ -71,6 +70,13 @@ class _Candidates:
     boxes_xyxy: Float64Array  # (N, 4)
     points_xy: Float64Array  # (N, 5, 2)
     scores: Float64Array  # (N,)
+
+    @property
+    def sizes(self) -> Float64Array:
+        """Square root of each box's area, (N,)."""
+        sides_wh = self.boxes_xyxy[:, 2:] - self.boxes_xyxy[:, :2]
+        sizes: Float64Array = np.sqrt(sides_wh.prod(axis=1))
+        return sizes
 
     def take(self, chosen: NDArray[np.intp]) -> _Candidates:
         return _Candidates(self.boxes_xyxy[chosen], self.points_xy[chosen], self.scores[chosen])
@@ -129,10 +135,8 @@ class OwnDetector:
         for scale in scales:
             candidates = self._find(image_pixels, scale)
             if scale != scales[-1]:  # the next level sees larger faces better
-                sizes = np.sqrt(
-                    np.prod(np.diff(candidates.boxes_xyxy.reshape(-1, 2, 2), axis=1), axis=2)
-                )[:, 0]
-                candidates = candidates.take(np.flatnonzero(sizes * scale <= LARGEST_FACE))
+                small = candidates.sizes * scale <= LARGEST_FACE
+                candidates = candidates.take(np.flatnonzero(small))
             found.append(candidates)
         return _Candidates(
             np.concatenate([c.boxes_xyxy for c in found]),
@@ -247,7 +251,7 @@ def _posed_all_ways(candidates: _Candidates) -> _Candidates:
     rotations = np.moveaxis(np.array([[cos, sin], [-sin, cos]]), 2, 0)  # of rows, (T, 2, 2)
     average = (TEMPLATE_XY - (CROP_SIZE - 1) / 2) @ rotations / BOX_SIZE  # (T, 5, 2)
     corners = candidates.boxes_xyxy.reshape(-1, 2, 2)
-    sizes = np.sqrt(np.prod(np.diff(corners, axis=1), axis=2))[..., None]  # (N, 1, 1)
+    sizes = candidates.sizes[:, None, None]
     points = corners.mean(axis=1, keepdims=True) + average[:, None] * sizes  # (T, N, 5, 2)
     return _Candidates(
         np.tile(candidates.boxes_xyxy, (TURNS, 1)),

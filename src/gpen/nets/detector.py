@@ -165,13 +165,3 @@ def parameter_groups(net: nn.Module, decay: float) -> list[dict[str, object]]:
         group((p for p in net.parameters() if p.ndim > 1), decay),
         group((p for p in net.parameters() if p.ndim <= 1), 0.0),
     ]
-
-
-@torch.no_grad()
-def update_average(average: nn.Module, net: nn.Module, keep: float) -> None:
-    """Move an exponential moving average of weights and buffers towards `net`."""
-    for mean, value in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(value, 1 - keep)
-        else:
-            mean.copy_(value)

@@ -26,6 +26,7 @@ from torch import Tensor
 from ..nets.gpen import GPEN, GPENConfig
 from .degradation import UInt8Array, degrade
 from .perceptual import PerceptualDistance
+from .tensors import to_tensor, update_average
 
 _LOG = logging.getLogger("gpen")
 
@@ -74,10 +75,15 @@ class Config:
     compile: bool = False
 
 
+def crop_rows(faces: Path, split: str) -> list[dict[str, Any]]:
+    """The lines of `crops.jsonl` about a split, in its order."""
+    rows = [json.loads(line) for line in (faces / "crops.jsonl").read_text().splitlines()]
+    return [row for row in rows if f"/{split}/" in row["file"]]
+
+
 def load_crops(faces: Path, split: str, size: int) -> tuple[UInt8Array, np.ndarray]:
     """Decode all crops of a split: RGB (N, size, size, 3), and the share that is no mirror."""
-    rows = [json.loads(line) for line in (faces / "crops.jsonl").read_text().splitlines()]
-    rows = [row for row in rows if f"/{split}/" in row["file"]]
+    rows = crop_rows(faces, split)
     crops = np.empty((len(rows), size, size, 3), np.uint8)
     for crop, row in zip(crops, rows, strict=True):
         image = cv2.imread(str(faces / row["file"]), cv2.IMREAD_COLOR)
@@ -98,11 +104,6 @@ def draw_batch(
     ]
     damaged, truth = (to_tensor(np.stack(side)) for side in zip(*pairs, strict=True))
     return damaged, truth, torch.from_numpy(inside[picked])
-
-
-def to_tensor(images: UInt8Array) -> Tensor:
-    """(N, S, S, 3) levels → (N, 3, S, S) in [-1, 1]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 class Run:
@@ -164,11 +165,7 @@ class Run:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
-        kept = 0.5 ** (config.batch / config.half_life)
-        with torch.no_grad():
-            pairs = zip(self.average.parameters(), self.net.parameters(), strict=True)
-            for mean, parameter in pairs:
-                mean.lerp_(parameter, 1 - kept)
+        update_average(self.average, self.net, keep=0.5 ** (config.batch / config.half_life))
         self.step += 1
         return float(loss.detach())
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from .conversion import convert, write_inference_graph
-from .files import cache_dir, crc32, temporary_file
-from .find import ModelInfo, find_file, find_model, list_models, model_folders
+from .files import cache_dir, crc32, temporary_file, written_whole
+from .find import ASSETS, ModelInfo, find_file, find_model, list_models, model_folders
 from .load import Weights, load_weights
 from .onnxfile import OnnxFile, read_onnx
 from .specs import Architecture
 from .tensors import Tensor
 
 __all__ = [
+    "ASSETS",
     "Architecture",
     "ModelInfo",
     "OnnxFile",
@@ -27,4 +28,5 @@ __all__ = [
     "read_onnx",
     "temporary_file",
     "write_inference_graph",
+    "written_whole",
 ]

@@ -13,7 +13,8 @@ from .files import sha256
 from .load import SUFFIXES, Weights, load_weights
 from .specs import Role
 
-_ASSETS = Path(__file__).resolve().parents[1] / "assets"
+#: The weights that gpen brings.
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
 #: Models named in an error.
 _NAMED = 8
 _OTHER_TOOLS = ("models/GPEN", "models/facerestore_models", ".assets/models", "weights")
@@ -70,7 +71,7 @@ def model_folders(models_dir: str | Path | None = None) -> list[Path]:
     folders = [Path(models_dir)] if models_dir is not None else []
     folders += [Path(p) for p in os.environ.get("GPEN_MODELS", "").split(os.pathsep) if p]
     folders += [Path("models"), Path(platformdirs.user_data_dir("gpen", False), "models")]
-    folders += [*map(Path, _OTHER_TOOLS), _ASSETS]
+    folders += [*map(Path, _OTHER_TOOLS), ASSETS]
     seen: dict[Path, Path] = {}
     for folder in folders:
         if folder.is_dir():

@@ -12,6 +12,7 @@ from torch import Tensor
 from ... import geometry
 from ...detectors.crops import CROP_SIZE, crop_matrix
 from ...detectors.own import OwnDetector
+from ..tensors import to_tensor
 from .crops import MISTAKE_SIZE, refiner_sample
 from .loop import Batch, Recipe
 from .mosaics import Target, mosaic, view
@@ -26,10 +27,8 @@ MISTAKE_THRESHOLD = 0.05
 
 def to_network(pictures: Sequence[Picture] | NDArray[np.uint8]) -> Tensor:
     """uint8 RGB (N, H, W, 3) → float32 (N, 3, H, W) in [-1, 1]."""
-    stacked = torch.from_numpy(np.ascontiguousarray(pictures))
-    return (stacked.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(
-        memory_format=torch.channels_last
-    )
+    tensor = to_tensor(np.ascontiguousarray(pictures))
+    return tensor.contiguous(memory_format=torch.channels_last)
 
 
 def finder_batch(rng: np.random.Generator, photos: Sequence[Photo], recipe: Recipe) -> Batch:

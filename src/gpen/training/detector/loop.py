@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...nets.detector import parameter_groups, update_average
+from ...nets.detector import parameter_groups
+from ..tensors import update_average
 
 log = logging.getLogger("gpen")
 

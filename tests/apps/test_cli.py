@@ -199,6 +199,25 @@ def test_detect_draws_what_it_found(run: Run, photo: Path, tmp_path: Path) -> No
     assert 50 < changed.sum() < 0.1 * changed.size
 
 
+def test_drawings_of_photos_with_one_name_do_not_meet(
+    run: Run, photo: Path, blank: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other" / photo.name
+    other.parent.mkdir()
+    other.write_bytes(photo.read_bytes())
+    assert run("detect", photo, other, "--draw", tmp_path / "drawn", "--overwrite")[0] == 0
+    assert len(list((tmp_path / "drawn").iterdir())) == 2
+
+
+def test_a_report_that_cannot_be_written_is_one_line(run: Run, photo: Path, tmp_path: Path) -> None:
+    report = tmp_path / "absent" / "report.json"
+    code, _, err = run("restore", photo, "-o", tmp_path / "new.jpg", "--report", report)
+    assert code == 3
+    assert "absent" in err
+    assert "Traceback" not in err
+    assert (tmp_path / "new.jpg").exists()
+
+
 def test_models_lists_the_default_and_refuses_others(run: Run, tmp_path: Path) -> None:
     page = tmp_path / "GPEN-BFR-512.pth"
     page.write_text("<!DOCTYPE html><html>Not found</html>")

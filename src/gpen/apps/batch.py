@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -25,6 +23,7 @@ from gpen import (
     geometry,
 )
 from gpen.types import Image, Pixels
+from gpen.weights import written_whole
 from gpen.write import write_image
 
 Status = Literal["restored", "no face", "skipped", "failed"]
@@ -172,7 +171,11 @@ def _write_extra(pixels: NDArray[Any], path: Path, options: Options) -> None:
 
 
 def write_report(path: Path, outcomes: Sequence[Outcome], settings: dict[str, Any]) -> None:
-    """Write the report as JSON, atomically; an older report is replaced."""
+    """Write the report as JSON, atomically; an older report is replaced.
+
+    Raises:
+        WriteError: The folder is missing, not writable or full.
+    """
     report = {
         "gpen": __version__,
         "settings": settings,
@@ -182,11 +185,5 @@ def write_report(path: Path, outcomes: Sequence[Outcome], settings: dict[str, An
         ],
     }
     text = json.dumps(report, indent=2, default=str, ensure_ascii=False)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with written_whole(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")

@@ -40,16 +40,16 @@ def detect_photos(
         console.complain(str(error))
     failed = len(errors)
     several = len(paths) > 1 or (draw is not None and draw.is_dir())
+    targets = output_paths(paths, draw, as_folder=several)
     if paths:
         _ = restorer.detector
     with console.progress_bar("Detecting", len(paths)) as bar:
-        for path in paths:
+        for path, target in zip(paths, targets, strict=True):
             try:
                 image = read_image(path, max_pixels=settings.max_pixels)
                 faces = restorer.detect(image)
                 _print(path, image, faces, as_json=as_json)
                 if draw is not None:
-                    (target,) = output_paths([path], draw, as_folder=several)
                     drawn = replace(image, pixels=draw_faces(image.pixels, faces))
                     write_image(drawn, target, overwrite=overwrite)
             except GpenError as error:

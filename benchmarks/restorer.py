@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from gpen.engines import open_engine
 from gpen.restoration import restore_crops
 from gpen.training.degradation import shrink_and_damage
-from gpen.training.perceptual import PerceptualDistance
+from gpen.perception.lpips import PerceptualDistance
 from gpen.training.restorer import crop_rows, load_crops
 from gpen.training.tensors import to_tensor
 from gpen.weights import find_model
-from identity import MobileFaceNet
+from gpen.perception.mobilefacenet import MobileFaceNet
 from report import machine, write_results
 
 Images = NDArray[np.uint8]  # RGB (N, S, S, 3)

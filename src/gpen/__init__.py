@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import (
     AlignError,
+    ConfigError,
     DetectionError,
     EngineError,
     GpenError,
@@ -21,6 +22,7 @@ from .errors import (
     OutputExistsError,
     ReadError,
     SettingsError,
+    TrainingError,
     UnknownModelError,
     UnsafeFileError,
     WeightsError,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlignError",
+    "ConfigError",
     "Crop",
     "DetectionError",
     "EngineError",
@@ -56,6 +59,7 @@ __all__ = [
     "Restorer",
     "Settings",
     "SettingsError",
+    "TrainingError",
     "UnknownModelError",
     "UnsafeFileError",
     "WeightsError",

@@ -5,12 +5,14 @@
     ├─ WriteError            a result could not be written           path
     │  └─ OutputExistsError  … because something is already there    path
     ├─ SettingsError         an option has a value that means nothing
+    │  └─ ConfigError        … in a training config                  key
     ├─ DetectionError        a detector could not run (no face is not an error)
     ├─ AlignError            five points that no face can have
     ├─ WeightsError          a weight file is not usable             path
     │  ├─ UnknownModelError  no such model                           name, known
     │  ├─ UnsafeFileError    the file would run code when loaded     path
     │  └─ MismatchError      tensors that contradict each other      path, keys
+    ├─ TrainingError         training cannot start or go on
     ├─ EngineError           an engine could not start or run        engine
     └─ MissingExtraError     an optional package is not installed    extra, command
 
@@ -53,6 +55,22 @@ class OutputExistsError(WriteError):
 
 class SettingsError(GpenError):
     """An option has a value that means nothing."""
+
+
+class ConfigError(SettingsError):
+    """A training config holds something that means nothing.
+
+    Attributes:
+        key: The setting, as `section.key`; empty where the file itself is meant.
+    """
+
+    def __init__(self, message: str, *, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class TrainingError(GpenError):
+    """Training or evaluation cannot start or go on: no faces, a file that is missing, NaN."""
 
 
 class DetectionError(GpenError):

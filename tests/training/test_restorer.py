@@ -13,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gpen.training.degradation import Damage, degrade  # noqa: E402
-from gpen.training.perceptual import PerceptualDistance  # noqa: E402
+from gpen.perception.lpips import PerceptualDistance  # noqa: E402
 from gpen.training.restorer import Config, Run, train  # noqa: E402
 from gpen.training.tensors import to_tensor  # noqa: E402
 

@@ -28,11 +28,20 @@ class _Block(nn.Module):
         return y / math.sqrt(2)
 
 
-def _batch_deviation(x: Tensor) -> Tensor:
-    """(N, C, h, w) → (N, C + 1, h, w): how much the pictures of the batch differ, appended."""
+def _batch_deviation(x: Tensor, group: int) -> Tensor:
+    """(N, C, h, w) → (N, C + 1, h, w): how much the pictures of each group differ, appended.
+
+    Raises:
+        ValueError: The batch does not fall into groups.
+    """
+    group = group or len(x)
+    if len(x) % group:
+        raise ValueError(f"{len(x)} pictures do not fall into groups of {group}: take a multiple")
     # Not `std`, whose gradient is infinite where all pictures are alike.
-    deviation = torch.sqrt(x.var(dim=0, correction=0) + 1e-8).mean()
-    return torch.cat([x, deviation.expand(len(x), 1, *x.shape[2:])], dim=1)
+    variance = x.float().unflatten(0, (-1, group)).var(dim=1, correction=0)
+    deviation = torch.sqrt(variance + 1e-8).mean(dim=(1, 2, 3))  # (N / group,)
+    deviation = deviation.repeat_interleave(group).to(x.dtype).view(-1, 1, 1, 1)
+    return torch.cat([x, deviation.expand(-1, 1, *x.shape[2:])], dim=1)
 
 
 class Discriminator(nn.Module):
@@ -42,10 +51,16 @@ class Discriminator(nn.Module):
         size: Side of the pictures, in pixels.
         channel_multiplier: Widens the levels from 64 px on.
         narrow: Scales every width.
+        group: Consecutive pictures that are compared with each other; 0 for the whole batch, as
+            published. With a group that divides their parts, processes that share a batch answer
+            as one does that has it whole.
     """
 
-    def __init__(self, size: int, *, channel_multiplier: float = 2, narrow: float = 1.0) -> None:
+    def __init__(
+        self, size: int, *, channel_multiplier: float = 2, narrow: float = 1.0, group: int = 0
+    ) -> None:
         super().__init__()
+        self.group = group
         widths = published_channels(size, channel_multiplier, narrow)[::-1]
         first = nn.Sequential(Conv(3, widths[0], 1), BiasActivation(widths[0]))
         blocks = (_Block(a, b) for a, b in pairwise(widths))
@@ -55,7 +70,23 @@ class Discriminator(nn.Module):
         self.final_linear = nn.Sequential(Linear(last * 16, last, activated=True), Linear(last, 1))
 
     def forward(self, image: Tensor) -> Tensor:
-        """RGB in [-1, 1], (N, 3, size, size) → logits (N, 1), higher where it looks real."""
-        x = self.final_conv(_batch_deviation(self.convs(image)))  # (N, C, 4, 4)
-        logits: Tensor = self.final_linear(x.flatten(1))
-        return logits
+        """RGB in [-1, 1], (N, 3, size, size) → logits (N, 1), higher where it looks real.
+
+        Raises:
+            ValueError: The batch does not fall into groups.
+        """
+        return self.judge(image)[0][0]
+
+    def judge(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The same logits, and the features (N, C, r, r) after every residual block.
+
+        Raises:
+            ValueError: The batch does not fall into groups.
+        """
+        features = []
+        x = self.convs[0](image)
+        for block in self.convs[1:]:
+            x = block(x)
+            features.append(x)
+        x = self.final_conv(_batch_deviation(x, self.group))  # (N, C, 4, 4)
+        return [self.final_linear(x.flatten(1))], features

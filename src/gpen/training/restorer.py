@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ..nets.gpen import GPEN, GPENConfig
 from .degradation import UInt8Array, degrade
-from .perceptual import PerceptualDistance
+from ..perception.lpips import PerceptualDistance
 from .tensors import to_tensor, update_average
 
 _LOG = logging.getLogger("gpen")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gpen import geometry
+from .. import geometry
 
 #: Five points in the network's input of 96 × 112 pixels.
 TEMPLATE_XY = np.array(

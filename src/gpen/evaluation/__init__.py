@@ -1,0 +1,1 @@
+"""How good restored faces are: figures, comparisons, sheets."""

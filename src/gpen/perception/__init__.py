@@ -1,0 +1,1 @@
+"""Networks that judge pictures: perceptual distances and identities, read from weight files."""

@@ -1,0 +1,175 @@
+"""Batches of damaged faces, each decided by the seed, the step and its place alone.
+
+A step's faces are numbered; part `p` of `n` takes its share of the numbers. So a run that was
+stopped, or that is spread over more processes, sees the same faces in the same order.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from .config import Config
+from .degradation import Recipe, degrade
+from .faces import Faces
+from .tensors import to_tensor
+
+_LOG = logging.getLogger("gpen")
+_MAX_RESTARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Faces to learn from.
+
+    Attributes:
+        damaged: (N, 3, S, S) RGB in [-1, 1].
+        truth: The same, undamaged.
+        points_xy: (N, 5, 2) in pixels.
+        inside: (N,), share of each picture that is no mirror image.
+    """
+
+    damaged: Tensor
+    truth: Tensor
+    points_xy: Tensor
+    inside: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        return Batch(
+            self.damaged.to(device, non_blocking=True),
+            self.truth.to(device, non_blocking=True),
+            self.points_xy.to(device, non_blocking=True),
+            self.inside.to(device, non_blocking=True),
+        )
+
+
+class DamagedFaces(Dataset[tuple[Any, ...]]):
+    """Faces under the keys (step, number)."""
+
+    def __init__(self, faces: Faces, recipe: Recipe, seed: tuple[int, ...], flip: float) -> None:
+        self._faces, self._recipe, self._seed, self._flip = faces, recipe, seed, flip
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Any, ...]:
+        """Damaged and true picture, points and inside of one face."""
+        random = np.random.default_rng((*self._seed, *key))
+        sample = self._faces[int(random.integers(len(self._faces)))]
+        pixels, points = sample.pixels, sample.points_xy
+        if random.random() < self._flip:
+            pixels, points = np.ascontiguousarray(pixels[:, ::-1]), mirrored(points, len(pixels))
+        damaged, truth = degrade(pixels, random, self._recipe)
+        return damaged, truth, points, sample.inside
+
+
+def mirrored(points_xy: Any, size: int) -> Any:
+    """The five points of a mirrored picture; left and right change places."""
+    flipped = points_xy[[1, 0, 2, 4, 3]].copy()
+    flipped[:, 0] = size - 1 - flipped[:, 0]
+    return flipped
+
+
+def collate(samples: list[tuple[Any, ...]]) -> Batch:
+    """Samples as one batch."""
+    damaged, truth, points, inside = zip(*samples, strict=True)
+    return Batch(
+        to_tensor(np.stack(damaged)),
+        to_tensor(np.stack(truth)),
+        torch.from_numpy(np.stack(points)).float(),
+        torch.tensor(inside, dtype=torch.float32),
+    )
+
+
+def numbers_of_part(batch: int, part: int, parts: int) -> range:
+    """Which numbers of a step belong to a part."""
+    share = batch // parts
+    return range(part * share, (part + 1) * share)
+
+
+class Batches:
+    """Endless parts of the steps from `step` on, for one process.
+
+    Args:
+        faces: Where faces come from.
+        recipe: How they are damaged.
+        config: The run.
+        step: First step.
+        retry: How often the run was rolled back; other faces are drawn then.
+        rank: Number of this process.
+        world: Processes in all.
+    """
+
+    def __init__(
+        self,
+        faces: Faces,
+        recipe: Recipe,
+        config: Config,
+        *,
+        step: int,
+        retry: int = 0,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self._config, self._step, self._rank, self._world = config, step, rank, world
+        seed = (config.seed, retry)
+        self._damaged = DamagedFaces(faces, recipe, seed, config.data.flip)
+        self._loaded = self._load()
+        self._restarts = 0
+
+    def step(self) -> list[Batch]:
+        """The parts of the next step that this process has to do.
+
+        Raises:
+            RuntimeError: Workers died again and again.
+        """
+        parts: list[Batch] = []
+        while len(parts) < self._config.optimiser.accumulate:
+            try:
+                parts.append(next(self._loaded))
+            except RuntimeError as error:  # a worker was killed: its faces can be made again
+                self._restarts += 1
+                if self._restarts > _MAX_RESTARTS or "worker" not in str(error):
+                    raise
+                _LOG.warning("a data worker was lost (%s); starting them anew", error)
+                self._loaded, parts = self._load(), []
+        self._step, self._restarts = self._step + 1, 0
+        return parts
+
+    def _keys(self) -> Iterator[list[tuple[int, int]]]:
+        optimiser, step = self._config.optimiser, self._step
+        while True:
+            for micro in range(optimiser.accumulate):
+                part = micro * self._world + self._rank
+                numbers = numbers_of_part(
+                    optimiser.batch, part, optimiser.accumulate * self._world
+                )
+                yield [(step, number) for number in numbers]
+            step += 1
+
+    def _load(self) -> Iterator[Batch]:
+        workers = self._config.data.workers
+        return iter(
+            DataLoader(
+                self._damaged,
+                batch_sampler=self._keys(),  # type: ignore[arg-type]
+                collate_fn=collate,
+                num_workers=workers,
+                prefetch_factor=4 if workers else None,
+                worker_init_fn=_single_threaded,
+                pin_memory=torch.cuda.is_available(),
+            )
+        )
+
+
+def _single_threaded(_worker: int) -> None:
+    """One thread in each worker: the processes are the parallelism."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

@@ -1,0 +1,103 @@
+"""What a config must not say, found before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import ConfigError
+from .config import Config
+
+_SIDES = tuple(8 << k for k in range(9))
+
+
+def check_config(config: Config) -> None:
+    """Refuse settings that contradict each other.
+
+    Raises:
+        ConfigError: Names every contradiction, and the first one's key.
+    """
+    found = list(_contradictions(config))
+    if found:
+        raise ConfigError("; ".join(f"{key}: {what}" for key, what in found), key=found[0][0])
+
+
+def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
+    yield from _network(config)
+    yield from _stages(config)
+    yield from _discriminator(config)
+    optimiser, data, damage = config.optimiser, config.data, config.degradation
+    if optimiser.batch < 1 or optimiser.accumulate < 1 or optimiser.batch % optimiser.accumulate:
+        yield "optimiser.batch", f"expected a multiple of accumulate ({optimiser.accumulate})"
+    if optimiser.lr <= 0 or optimiser.ema_half_life <= 0:
+        yield "optimiser.lr", "expected lr and ema_half_life above 0"
+    for key in ("decay", "warmup", "clip_norm", "encoder", "synthesis", "discriminator"):
+        if getattr(optimiser, key) < 0:
+            yield f"optimiser.{key}", "expected 0 or more"
+    if not 0 <= optimiser.decay <= 1:
+        yield "optimiser.decay", "expected a share from 0 to 1"
+    if not all(0 <= share <= 1 for share in (data.flip, damage.light)) or damage.grey > 1:
+        yield "data.flip", "expected shares (data.flip, degradation.light, .grey) from 0 to 1"
+    if data.workers < 0 or data.validated < 1:
+        yield "data.workers", "expected workers of 0 or more and at least one face to validate"
+    if set(data.train) & set(data.val):
+        yield "data.val", "expected other faces than data.train: what is learned is no test"
+    if not damage.presets:
+        yield "degradation.presets", "expected at least one recipe, as in [\"published\"]"
+    if config.every < 1 or config.log_every < 1:
+        yield "every", "expected every and log_every of at least 1"
+
+
+def _network(config: Config) -> Iterator[tuple[str, str]]:
+    network = config.network
+    if network.size not in _SIDES:
+        yield "network.size", f"{network.size} is no power of two from 8 to 2048"
+    if network.injection == "concat" and not network.encoder_features:
+        yield "network.injection", "concat needs encoder_features = true: there is nothing to join"
+    if network.n_mlp < 1 or network.style_dim < 1:
+        yield "network.n_mlp", "expected n_mlp and style_dim of at least 1"
+    if network.narrow <= 0 or network.channel_multiplier <= 0:
+        yield "network.narrow", "expected narrow and channel_multiplier above 0"
+    if network.init and network.prior:
+        yield "network.prior", "expected init or prior, not both: init would replace the prior"
+
+
+def _stages(config: Config) -> Iterator[tuple[str, str]]:
+    if config.steps < 1:
+        yield "stages", "expected at least one stage with steps"
+    before = 0
+    for number, stage in enumerate(config.stages):
+        key, size = f"stages[{number}].size", stage.size or config.network.size
+        if size not in _SIDES or size > config.network.size:
+            yield key, f"{size} is no power of two up to network.size ({config.network.size})"
+        elif before and size not in (before, 2 * before):
+            yield key, f"{size} follows {before}; expected the same or twice as much"
+        before = size
+    if config.stages and before != config.network.size:
+        yield "stages", f"the last stage ends at {before} px; expected {config.network.size}"
+
+
+def _discriminator(config: Config) -> Iterator[tuple[str, str]]:
+    judge, optimiser = config.discriminator, config.optimiser
+    losses = [config.loss, *(config.loss_at(step) for step in _starts(config))]
+    for loss in losses:
+        if judge.kind == "none" and (loss.adversarial or loss.feature_matching):
+            yield (
+                "discriminator.kind",
+                'is "none", but loss.adversarial or loss.feature_matching is above 0: set them to 0',
+            )
+            break
+        if loss.feature_matching and not loss.adversarial:
+            yield "loss.feature_matching", "needs loss.adversarial: nothing else trains its features"
+            break
+    if min(config.loss.r1_every, config.loss.path_length_every) < 1:
+        yield "loss.r1_every", "expected r1_every and path_length_every of at least 1"
+    share = optimiser.batch // max(1, optimiser.accumulate)
+    if judge.group < 0 or (judge.group and share % judge.group):
+        yield "discriminator.group", f"{judge.group} does not divide {share}, the faces of one part"
+
+
+def _starts(config: Config) -> Iterator[int]:
+    step = 0
+    for stage in config.stages:
+        yield step
+        step += stage.steps

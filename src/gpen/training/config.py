@@ -1,0 +1,395 @@
+"""What a training run is made of: TOML in, one frozen tree of dataclasses out.
+
+Every value is checked when the file is read, so that a typo costs a second and not a night.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from ..errors import ConfigError
+
+Precision = Literal["f32", "bf16", "f16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The generator.
+
+    Attributes:
+        size: Side of the pictures it restores, in pixels.
+        encoder: What turns the damaged picture into a code: "conv" (published), "resnet50",
+            "resnet101".
+        encoder_features: Whether the encoder's feature maps join the synthesis too.
+        n_mlp: Layers from the code to the style; published 8, described 2.
+        style_dim: Length of code and style.
+        injection: How features and style enter: "concat" (published), "add", "adain".
+        upsampling: "blur" (published: transposed convolution and blur) or "nearest".
+        channel_multiplier: Width of the levels from 64 px on.
+        narrow: Width of all levels, of the published 1.
+        init: Weights to start from: a path or the name of a model; empty starts from nothing.
+        prior: A StyleGAN2 generator whose synthesis to start from; empty for none.
+    """
+
+    size: int = 256
+    encoder: Literal["conv", "resnet50", "resnet101"] = "conv"
+    encoder_features: bool = True
+    n_mlp: int = 8
+    style_dim: int = 512
+    injection: Literal["concat", "add", "adain"] = "concat"
+    upsampling: Literal["blur", "nearest"] = "blur"
+    channel_multiplier: float = 2.0
+    narrow: float = 1.0
+    init: str = ""
+    prior: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Discriminator:
+    """What judges the generator's pictures.
+
+    Attributes:
+        kind: "stylegan2" (published), "patchgan" (several scales) or "none".
+        channel_multiplier: Width of StyleGAN2's levels from 64 px on.
+        narrow: Width of all of StyleGAN2's levels.
+        group: Pictures compared with each other by StyleGAN2's minibatch deviation; 0 for the
+            whole batch, as published.
+        resolutions: Sides that PatchGAN looks at; those above the network's size are left out.
+        patch_channels: Width of PatchGAN's first layer.
+    """
+
+    kind: Literal["stylegan2", "patchgan", "none"] = "stylegan2"
+    channel_multiplier: float = 2.0
+    narrow: float = 1.0
+    group: int = 0
+    resolutions: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
+    patch_channels: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Weight of each loss; 0 leaves it out.
+
+    Attributes:
+        l1: Mean absolute error.
+        l2: Mean squared error.
+        smooth_l1: Squared below 1, absolute above.
+        perceptual: VGG-19 features; needs `files.vgg19`.
+        lpips: LPIPS; needs `files.lpips_backbone` and `files.lpips_heads`.
+        identity: 1 - cosine of face embeddings; needs `files.identity`.
+        adversarial: The discriminator's opinion.
+        adversarial_kind: "nonsaturating" (published) or "hinge".
+        r1: Gradient penalty on real pictures.
+        r1_every: Steps between gradient penalties.
+        feature_matching: L1 between the discriminator's features of restored and true pictures.
+        path_length: Path-length regularisation.
+        path_length_every: Steps between path-length penalties.
+        eyes: Extra weight of the pixel losses around the eyes.
+        mouth: The same around the mouth.
+    """
+
+    l1: float = 1.0
+    l2: float = 0.0
+    smooth_l1: float = 0.0
+    perceptual: float = 0.0
+    lpips: float = 0.0
+    identity: float = 0.0
+    adversarial: float = 1.0
+    adversarial_kind: Literal["nonsaturating", "hinge"] = "nonsaturating"
+    r1: float = 10.0
+    r1_every: int = 16
+    feature_matching: float = 0.02
+    path_length: float = 0.0
+    path_length_every: int = 4
+    eyes: float = 0.0
+    mouth: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Weight files that losses need; empty where none does.
+
+    Attributes:
+        vgg19: VGG-19 of torchvision, .pth or .safetensors.
+        lpips_backbone: SqueezeNet 1.1, AlexNet or VGG-16.
+        lpips_heads: LPIPS v0.1 heads for that backbone.
+        identity: IR-SE50 .pth, MobileFaceNet, or an ArcFace .onnx.
+    """
+
+    vgg19: str = ""
+    lpips_backbone: str = ""
+    lpips_heads: str = ""
+    identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Faces to learn from.
+
+    Attributes:
+        train: Folders of aligned faces, `gpen data prepare` folders, or shards (.tar).
+        val: The same, to evaluate on; never trained on.
+        validated: Faces of `val` to evaluate.
+        workers: Processes that decode and damage faces; 0 does it between the steps.
+        flip: Share of faces that are mirrored.
+    """
+
+    train: tuple[str, ...] = ()
+    val: tuple[str, ...] = ()
+    validated: int = 32
+    workers: int = 2
+    flip: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """How faces are damaged.
+
+    Attributes:
+        presets: Recipes to draw from, each as likely as the others: "published", "gfpgan",
+            "codeformer", "real". A name that stands twice is twice as likely.
+        light: Share damaged lightly only, so that good faces are left as they are.
+        grey: Share turned grey, their truth too; negative keeps the recipe's own.
+    """
+
+    presets: tuple[str, ...] = ("published",)
+    light: float = 0.0
+    grey: float = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Optimiser:
+    """How weights change.
+
+    Attributes:
+        batch: Faces in a step, over all processes.
+        accumulate: Parts that each process takes its share of a batch in, to save memory.
+        lr: Adam's learning rate.
+        encoder: Learning rate of the encoder, of `lr`.
+        synthesis: Learning rate of mapping and synthesis, of `lr`.
+        discriminator: Learning rate of the discriminator, of `lr`.
+        betas: Adam's.
+        decay: Last share of the steps over which learning rates fall to 0.
+        warmup: Steps over which they rise.
+        clip_norm: Longest gradient of each network; 0 for no limit.
+        ema_half_life: Faces over which the moving average forgets half.
+    """
+
+    batch: int = 16
+    accumulate: int = 1
+    lr: float = 2e-3
+    encoder: float = 1.0
+    synthesis: float = 1.0
+    discriminator: float = 1.0
+    betas: tuple[float, float] = (0.0, 0.99)
+    decay: float = 0.0
+    warmup: int = 0
+    clip_norm: float = 0.0
+    ema_half_life: float = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of a run, with what differs in it.
+
+    Attributes:
+        steps: How many.
+        size: Side of the pictures; 0 for the network's. Grows by doubling from stage to stage.
+        loss: Losses that differ in this stage, by name.
+    """
+
+    steps: int = 0
+    size: int = 0
+    loss: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A training run.
+
+    Attributes:
+        name: Names the run's folder.
+        seed: Decides all that is random.
+        precision: Arithmetic under autocast: "f32", "bf16", "f16".
+        device: "auto", "cpu", "cuda", "mps".
+        compile: Whether torch compiles the networks first: much faster, after some minutes; needs
+            a C++ compiler on the CPU.
+        stages: Parts of the run, one after the other.
+        every: Steps between checkpoints, evaluations and sheets.
+        log_every: Steps between lines of the log.
+    """
+
+    name: str = "run"
+    seed: int = 0
+    precision: Precision = "bf16"
+    device: str = "auto"
+    compile: bool = False
+    every: int = 1000
+    log_every: int = 50
+    network: Network = field(default_factory=Network)
+    discriminator: Discriminator = field(default_factory=Discriminator)
+    loss: Loss = field(default_factory=Loss)
+    files: Files = field(default_factory=Files)
+    data: Data = field(default_factory=Data)
+    degradation: Degradation = field(default_factory=Degradation)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    stages: tuple[Stage, ...] = (Stage(steps=100_000),)
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> Stage:
+        """The stage that a step (from 0) belongs to; the last one from its end on."""
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage
+            step -= stage.steps
+        return self.stages[-1]
+
+    def size_at(self, step: int) -> int:
+        """Side of the pictures at a step."""
+        return self.stage_at(step).size or self.network.size
+
+    def loss_at(self, step: int) -> Loss:
+        """Weights of the losses at a step."""
+        return dataclasses.replace(self.loss, **self.stage_at(step).loss)
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read and check a config.
+
+    Args:
+        path: TOML file, or the config.toml of a run.
+        overrides: `section.key=value`, the value as TOML or as plain text; later ones win.
+
+    Raises:
+        ConfigError: The file cannot be read, a key is unknown (the nearest one is named), a value
+            has the wrong type, or settings contradict each other.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}; expected a TOML file") from error
+    for override in overrides:
+        _apply(tree, override)
+    config: Config = _build(Config, tree, "")
+    from .checks import check_config
+
+    check_config(config)
+    return config
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    """Put one `section.key=value` into a tree.
+
+    Raises:
+        ConfigError: There is no `=`, or the place is no table.
+    """
+    name, separator, text = override.partition("=")
+    if not separator:
+        raise ConfigError(f"{override!r} is no setting: expected key=value, as in optimiser.batch=8")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *sections, key = name.strip().split(".")
+    for section in sections:
+        inner = tree.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{name} is no place in the config: {section} is no table", key=name)
+        tree = inner
+    tree[key] = value
+
+
+def _build(kind: Any, tree: Any, where: str) -> Any:
+    """A dataclass from a table, checked.
+
+    Raises:
+        ConfigError: Names the key.
+    """
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{where or 'the config'} is {tree!r}; expected a table", key=where)
+    hints = get_type_hints(kind)
+    values = {}
+    for key, value in tree.items():
+        name = f"{where}.{key}" if where else key
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, n=1)
+            hint = f": did you mean {near[0]}?" if near else f"; known are {', '.join(hints)}"
+            raise ConfigError(f"{name} is no setting{hint}", key=name)
+        values[key] = _convert(hints[key], value, name)
+    return kind(**values)
+
+
+def _convert(hint: Any, value: Any, name: str) -> Any:
+    """A value as its type wants it.
+
+    Raises:
+        ConfigError: It does not fit.
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, name)
+    if origin is Literal and value in arguments:
+        return value
+    if origin is tuple and isinstance(value, list):
+        variable = arguments[-1] is Ellipsis
+        kinds = [arguments[0]] * len(value) if variable else arguments
+        if len(kinds) == len(value):
+            pairs = zip(kinds, value, strict=True)
+            return tuple(_convert(k, v, f"{name}[{i}]") for i, (k, v) in enumerate(pairs))
+    if origin is not None and origin not in (Literal, tuple, types.UnionType, typing.Union):
+        stage_losses = _build(Loss, value, name)  # the only mapping: losses of a stage
+        return {key: getattr(stage_losses, key) for key in value}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and type(value) is hint:
+        return value
+    expected = (
+        " or ".join(map(repr, arguments)) if origin is Literal else getattr(hint, "__name__", hint)
+    )
+    raise ConfigError(f"{name} is {value!r}; expected {expected}", key=name)
+
+
+def to_toml(config: Config) -> str:
+    """The whole config as TOML, such that `load_config` reads the same one."""
+    lines: list[str] = []
+    tables: list[tuple[str, Any]] = []
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if dataclasses.is_dataclass(value) or item.name == "stages":
+            tables.append((item.name, value))
+        else:
+            lines.append(f"{item.name} = {_toml_value(value)}")
+    for name, value in tables:
+        for head, table in (
+            [("[[stages]]", stage) for stage in value]
+            if name == "stages"
+            else [(f"[{name}]", value)]
+        ):
+            lines += ["", head]
+            fields = dataclasses.fields(table)
+            lines += [f"{f.name} = {_toml_value(getattr(table, f.name))}" for f in fields]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{k} = {_toml_value(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
+    return repr(value)

@@ -1,0 +1,19 @@
+"""Losses, each a function of tensors, or a network read from a file that the user names."""
+
+from __future__ import annotations
+
+from .adversarial import discriminator_loss, feature_matching, generator_loss
+from .pixels import importance_map, l1, l2, smooth_l1
+from .regularisation import path_length_penalty, r1_penalty
+
+__all__ = [
+    "discriminator_loss",
+    "feature_matching",
+    "generator_loss",
+    "importance_map",
+    "l1",
+    "l2",
+    "path_length_penalty",
+    "r1_penalty",
+    "smooth_l1",
+]

@@ -1,0 +1,53 @@
+"""Penalties on gradients; costly, so that a run adds them only every few steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+#: Share of the newest lengths in the mean, as published.
+_MEAN_RATE = 0.01
+
+
+def r1_penalty(logits: Sequence[Tensor], images: Tensor) -> Tensor:
+    """Mean squared length of the logits' gradient at real pictures.
+
+    Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018,
+    equation 9, without its factor γ/2: StyleGAN2 adds γ/2 · every · this at every 16th step. A
+    picture's logit is the mean over its patches and over the scales.
+
+    Args:
+        logits: Of each scale, (N, ...), computed from `images`.
+        images: (N, 3, H, W), with `requires_grad` set before they were judged.
+
+    Returns:
+        A scalar that can be differentiated once more.
+    """
+    score = torch.stack([x.float().flatten(1).mean(dim=1) for x in logits]).mean(dim=0)
+    (gradient,) = torch.autograd.grad(score.sum(), images, create_graph=True)
+    return gradient.float().square().sum(dim=(1, 2, 3)).mean()
+
+
+def path_length_penalty(images: Tensor, w: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """How unequally far pictures move when their styles do.
+
+    Source: StyleGAN2 (Karras et al., CVPR 2020), section 3.2: (|Jᵀy| - a)² with y normal noise and
+    a a moving mean of the lengths.
+
+    Args:
+        images: (N, 3, H, W), computed from `w`.
+        w: Styles (N, D) that need gradients.
+        mean: Scalar; 0 at first, then what the last call returned.
+
+    Returns:
+        The penalty, a scalar that can be differentiated once more, and the new mean.
+    """
+    # Pictures of any size then have lengths of one order.
+    noise = torch.randn_like(images) / math.sqrt(images.shape[2] * images.shape[3])
+    (gradient,) = torch.autograd.grad((images * noise).sum(), w, create_graph=True)
+    lengths = gradient.float().square().sum(dim=1).sqrt()
+    updated = torch.lerp(mean, lengths.detach().mean(), _MEAN_RATE)
+    return (lengths - updated).square().mean(), updated

@@ -1,0 +1,90 @@
+"""The processes of a run, on one machine or many, through Accelerate.
+
+Gradients are averaged here and not by a wrapper around the networks: gradient penalties
+differentiate twice, which wrappers do not follow, and compiled networks stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import MissingExtraError, TrainingError
+
+
+class Processes:
+    """This process among those that train together.
+
+    Attributes:
+        device: Where this process computes.
+        rank: Its number.
+        world: How many there are.
+    """
+
+    def __init__(self, device: str = "auto") -> None:
+        """Join the processes that torchrun or `accelerate launch` started, or be the only one.
+
+        Raises:
+            MissingExtraError: Accelerate is not installed.
+            TrainingError: There is no such device.
+        """
+        try:
+            from accelerate import PartialState
+        except ImportError:
+            raise MissingExtraError("Training", extra="train") from None
+        state = PartialState(cpu=device == "cpu")
+        self.rank, self.world = state.process_index, state.num_processes
+        self.device = torch.device(state.device)
+        if device not in ("auto", "cpu") and self.device.type != device.partition(":")[0]:
+            raise TrainingError(
+                f"there is no device {device!r} here, only {self.device}: set device=auto"
+            )
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Give every process the mean of all gradients; one message for all of them.
+
+        Raises:
+            TrainingError: Another process is gone.
+        """
+        if self.world == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        self.average(flat)
+        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def average(self, values: Tensor) -> Tensor:
+        """The mean over all processes, in place.
+
+        Raises:
+            TrainingError: Another process is gone.
+        """
+        if self.world > 1:
+            try:
+                torch.distributed.all_reduce(values)
+            except RuntimeError as error:
+                raise TrainingError(
+                    "another process of the run is gone; the last checkpoint is whole: start the "
+                    "same command with --resume"
+                ) from error
+            values /= self.world
+        return values
+
+    def any(self, flag: bool) -> bool:
+        """Whether any process says yes."""
+        if self.world == 1:
+            return flag
+        return bool(self.average(torch.tensor([float(flag)], device=self.device))[0] > 0)
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.world > 1:
+            self.any(flag=False)

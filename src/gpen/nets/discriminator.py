@@ -38,7 +38,7 @@ def _batch_deviation(x: Tensor, group: int) -> Tensor:
     if len(x) % group:
         raise ValueError(f"{len(x)} pictures do not fall into groups of {group}: take a multiple")
     # Not `std`, whose gradient is infinite where all pictures are alike.
-    variance = x.float().unflatten(0, (-1, group)).var(dim=1, correction=0)
+    variance = x.float().reshape(-1, group, *x.shape[1:]).var(dim=1, correction=0)
     deviation = torch.sqrt(variance + 1e-8).mean(dim=(1, 2, 3))  # (N / group,)
     deviation = deviation.repeat_interleave(group).to(x.dtype).view(-1, 1, 1, 1)
     return torch.cat([x, deviation.expand(-1, 1, *x.shape[2:])], dim=1)
@@ -84,8 +84,9 @@ class Discriminator(nn.Module):
             ValueError: The batch does not fall into groups.
         """
         features = []
-        x = self.convs[0](image)
-        for block in self.convs[1:]:
+        first, *blocks = self.convs
+        x = first(image)
+        for block in blocks:
             x = block(x)
             features.append(x)
         x = self.final_conv(_batch_deviation(x, self.group))  # (N, C, 4, 4)

@@ -81,4 +81,5 @@ def _distance(pixels: Tensor, start: Tensor, end: Tensor) -> Tensor:
     line = (end - start).view(-1, 1, 1, 2)
     away = pixels - start.view(-1, 1, 1, 2)  # (N, S, S, 2)
     along = (away * line).sum(dim=-1) / line.square().sum(dim=-1).clamp_min(1e-6)
-    return (away - along.clamp(0, 1).unsqueeze(-1) * line).norm(dim=-1)
+    distance: Tensor = (away - along.clamp(0, 1).unsqueeze(-1) * line).norm(dim=-1)
+    return distance

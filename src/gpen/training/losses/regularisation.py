@@ -48,6 +48,7 @@ def path_length_penalty(images: Tensor, w: Tensor, mean: Tensor) -> tuple[Tensor
     # Pictures of any size then have lengths of one order.
     noise = torch.randn_like(images) / math.sqrt(images.shape[2] * images.shape[3])
     (gradient,) = torch.autograd.grad((images * noise).sum(), w, create_graph=True)
-    lengths = gradient.float().square().sum(dim=1).sqrt()
+    # The root's own gradient is infinite at 0.
+    lengths = (gradient.float().square().sum(dim=1) + 1e-12).sqrt()
     updated = torch.lerp(mean, lengths.detach().mean(), _MEAN_RATE)
     return (lengths - updated).square().mean(), updated

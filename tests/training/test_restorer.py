@@ -13,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gpen.training.degradation import Damage, degrade  # noqa: E402
-from gpen.perception.lpips import PerceptualDistance  # noqa: E402
+from gpen.perception.lpips import Lpips  # noqa: E402
 from gpen.training.restorer import Config, Run, train  # noqa: E402
 from gpen.training.tensors import to_tensor  # noqa: E402
 
@@ -73,7 +73,7 @@ def test_truth_of_a_grey_face_is_grey() -> None:
 
 def test_perceptual_distance_grows_with_blur(shared: Path) -> None:
     models = shared / "models"
-    distance = PerceptualDistance(
+    distance = Lpips(
         models / "squeezenet1_1.safetensors", models / "lpips_v0.1_squeeze.pth"
     )
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ..nets.gpen import GPEN, GPENConfig
 from .degradation import UInt8Array, degrade
-from ..perception.lpips import PerceptualDistance
+from ..perception.lpips import Lpips
 from .tensors import to_tensor, update_average
 
 _LOG = logging.getLogger("gpen")
@@ -112,7 +112,7 @@ class Run:
     def __init__(self, config: Config) -> None:
         self.config, self.step = config, 0
         torch.manual_seed(config.seed)
-        self.distance = PerceptualDistance(
+        self.distance = Lpips(
             config.models / "squeezenet1_1.safetensors", config.models / "lpips_v0.1_squeeze.pth"
         )
         self._build(config.start_size if config.grow_at else config.size)

@@ -1,0 +1,269 @@
+"""Recipes: which steps damage a face, how often, and how much, as tables.
+
+Sources of the ranges:
+    published   training code of GPEN (arXiv 2105.06070)
+    gfpgan      training options of GFPGAN v1 (arXiv 2101.04061); its jitter changes the input only
+    codeformer  options of CodeFormer's stage 3 (arXiv 2206.11253): half lightly, half heavily
+    real        gpen's own, set by looking at photos: what cameras, prints and websites do
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from ...errors import ConfigError
+from . import blur, compression, noise, prints, resampling, tone
+from .pixels import Random, UInt8Array
+
+#: From the harmless end to the worst.
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One kind of damage.
+
+    Attributes:
+        work: Name in `WORKS`.
+        ranges: What each of its strengths is drawn from.
+        share: How often it is done.
+    """
+
+    work: str
+    ranges: Mapping[str, Range]
+    share: float = 1.0
+
+    def draw(self, random: Random, reach: float) -> dict[str, float]:
+        """Strengths, even over the first part `reach` of each range."""
+        return {
+            name: low + (high - low) * reach * random.random()
+            for name, (low, high) in self.ranges.items()
+        }
+
+    def at(self, place: float) -> dict[str, float]:
+        """Strengths at a place in each range: 0 is harmless, 1 the worst."""
+        return {name: low + (high - low) * place for name, (low, high) in self.ranges.items()}
+
+
+#: Steps of which at most one is done; what their shares leave of 1 is the share of none.
+Stage = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Stages, one after the other.
+
+    Attributes:
+        damage: Changes the input only.
+        tone: Comes first and changes the truth too: a restorer keeps the tones of a photo.
+        grey: Share turned grey after that, the truth too.
+        grey_files: Share of the grey ones that are files without colour: their noise is grey too.
+        share: How likely this chain is, of the sum over a recipe.
+    """
+
+    damage: tuple[Stage, ...]
+    tone: tuple[Stage, ...] = ()
+    grey: float = 0.0
+    grey_files: float = 0.0
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How faces are damaged; `recipe` makes it.
+
+    Attributes:
+        chains: What one is drawn from for each face.
+        light: Share damaged over the lower third of every range only, so that a network learns to
+            leave a good face as it is.
+    """
+
+    chains: tuple[Chain, ...] = field(default_factory=lambda: PRESETS["published"])
+    light: float = 0.2
+
+
+#: What a step does, by name.
+WORKS: Mapping[str, Callable[..., UInt8Array]] = MappingProxyType(
+    {
+        work.__name__: work
+        for work in (
+            blur.gaussian_blur,
+            blur.motion_blur,
+            blur.defocus,
+            resampling.shrink,
+            resampling.shrink_anyhow,
+            resampling.resample,
+            resampling.sharpen,
+            noise.gaussian_noise,
+            noise.sensor_noise,
+            noise.grain,
+            compression.jpeg,
+            compression.double_jpeg,
+            compression.webp,
+            compression.h264,
+            prints.halftone,
+            prints.scratches,
+            prints.dust,
+            tone.sepia,
+            tone.cast,
+            tone.fade,
+            tone.uneven_light,
+            tone.colour_shift,
+            tone.colour_jitter,
+        )
+    }
+)
+
+#: Every step over its whole range, alone.
+CATALOGUE: Mapping[str, Step] = MappingProxyType(
+    {
+        work: Step(work, ranges)
+        for work, ranges in {
+            "gaussian_blur": {"sigma": (0.1, 10.0), "across": (0.1, 10.0)},
+            "motion_blur": {"length": (0.0, 48.0)},
+            "defocus": {"radius": (0.0, 10.0)},
+            "shrink": {"factor": (1.0, 8.0)},
+            "shrink_anyhow": {"factor": (1.0, 8.0)},
+            "resample": {"factor": (1.0, 3.0), "misfit": (0.0, 0.04)},
+            "sharpen": {"amount": (0.0, 1.5)},
+            "gaussian_noise": {"sigma": (0.0, 20.0)},
+            "sensor_noise": {"read": (0.0, 7.0), "shot": (0.0, 12.0), "chroma": (0.0, 8.0)},
+            "grain": {"strength": (0.0, 15.0)},
+            "jpeg": {"quality": (100.0, 30.0)},
+            "double_jpeg": {"first": (100.0, 30.0), "second": (100.0, 50.0)},
+            "webp": {"quality": (100.0, 10.0)},
+            "h264": {"crf": (16.0, 40.0)},
+            "halftone": {"pitch": (4.0, 9.0), "depth": (0.0, 0.8)},
+            "scratches": {"count": (0.0, 14.0), "opacity": (0.0, 1.0)},
+            "dust": {"count": (0.0, 80.0), "opacity": (0.0, 1.0)},
+            "sepia": {"strength": (0.0, 1.0)},
+            "cast": {"strength": (0.0, 0.3)},
+            "fade": {"strength": (0.0, 1.0)},
+            "uneven_light": {"strength": (0.0, 0.7)},
+            "colour_shift": {"red": (0.0, 20.0), "green": (0.0, 20.0), "blue": (0.0, 20.0)},
+            "colour_jitter": {
+                "brightness": (0.0, 0.5),
+                "contrast": (0.0, 0.5),
+                "saturation": (0.0, 1.0),
+                "hue": (0.0, 0.1),
+            },
+        }.items()
+    }
+)
+
+
+def _step(work: str, share: float = 1.0, **ranges: Range) -> Step:
+    """A step of the catalogue with some of its ranges changed."""
+    entry = CATALOGUE[work]
+    return replace(entry, share=share, ranges={**entry.ranges, **ranges})
+
+
+def _classic(sigma: Range, factor: Range, noise: Range, quality: Range) -> tuple[Stage, ...]:
+    """Blur, downsampling, noise and JPEG, as all published recipes have them."""
+    return (
+        (_step("gaussian_blur", sigma=sigma, across=sigma),),
+        (_step("shrink", factor=factor),),
+        (_step("gaussian_noise", sigma=noise),),
+        (_step("jpeg", quality=quality),),
+    )
+
+
+_GPEN = _classic((0.1, 10.0), (0.8, 8.0), (0.0, 20.0), (100.0, 60.0))
+
+_REAL = Chain(
+    tone=(
+        (_step("sepia", 0.06), _step("cast", 0.14)),
+        (_step("fade", 0.15),),
+        (_step("uneven_light", 0.08),),
+    ),
+    grey=0.2,
+    grey_files=0.6,
+    damage=(
+        (
+            _step("gaussian_blur", 0.4),
+            _step("defocus", 0.2),
+            _step("motion_blur", 0.2),
+        ),
+        (_step("scratches", 0.08),),
+        (_step("dust", 0.08),),
+        (_step("shrink_anyhow"),),
+        (_step("halftone", 0.06, pitch=(4.0, 7.0)),),
+        (
+            _step("sensor_noise", 0.4),
+            _step("gaussian_noise", 0.2),
+            _step("grain", 0.15),
+        ),
+        (_step("sharpen", 0.15),),
+        (_step("resample", 0.15),),
+        (
+            _step("jpeg", 0.4),
+            _step("double_jpeg", 0.2),
+            _step("webp", 0.12),
+            _step("h264", 0.12),
+        ),
+    ),
+)
+
+#: Chains by preset.
+PRESETS: Mapping[str, tuple[Chain, ...]] = MappingProxyType(
+    {
+        "published": (Chain(_GPEN, grey=0.2),),
+        "gfpgan": (
+            Chain(
+                (*_GPEN, (_step("colour_shift", 0.3),), (_step("colour_jitter", 0.3),)), grey=0.01
+            ),
+        ),
+        "codeformer": (
+            Chain(_classic((0.1, 10.0), (1.0, 12.0), (0.0, 15.0), (100.0, 60.0))),
+            Chain(_classic((1.0, 15.0), (4.0, 30.0), (0.0, 20.0), (80.0, 30.0))),
+        ),
+        "real": (_REAL,),
+    }
+)
+
+
+def recipe(presets: Sequence[str], *, light: float = 0.0, grey: float = -1.0) -> Recipe:
+    """Mix presets.
+
+    Args:
+        presets: Names in `PRESETS`, each as likely as the others; one that stands twice is twice
+            as likely.
+        light: Share damaged over the lower third of every range only.
+        grey: Share turned grey, their truth too; negative keeps each preset's own.
+
+    Raises:
+        ConfigError: There is no such preset, none at all, or a share is beyond 1.
+        MissingExtraError: A preset writes H.264 and PyAV is not installed.
+    """
+    if not presets:
+        raise ConfigError(
+            f"no recipe is named; expected some of {', '.join(PRESETS)}", key="degradation.presets"
+        )
+    for name, share in (("light", light), ("grey", grey)):
+        if not share <= 1 or (name == "light" and share < 0):
+            raise ConfigError(
+                f"{name} is {share}; expected a share from 0 to 1", key=f"degradation.{name}"
+            )
+    chains = []
+    for preset in presets:
+        mixed = _chains(preset)
+        for chain in mixed:
+            own = chain.grey if grey < 0 else grey
+            chains.append(replace(chain, grey=own, share=1 / len(mixed)))
+    if any(step.work == "h264" for chain in chains for stage in chain.damage for step in stage):
+        compression.require_av()
+    return Recipe(tuple(chains), light)
+
+
+def _chains(preset: str) -> tuple[Chain, ...]:
+    if preset not in PRESETS:
+        near = difflib.get_close_matches(preset, PRESETS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(
+            f"{preset!r} is no recipe: expected one of {', '.join(PRESETS)}{hint}",
+            key="degradation.presets",
+        )
+    return PRESETS[preset]

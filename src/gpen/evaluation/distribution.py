@@ -46,8 +46,8 @@ def kernel_distance(features: ArrayLike, others: ArrayLike) -> float:
         others: (M, D).
 
     Returns:
-        The unbiased estimate with k(x, y) = (x·y / D + 1)³; about 0, also just below, for two
-        sets of the same kind.
+        The unbiased estimate with k(x, y) = (x·y / D + 1)³; about 0 for two sets of the same kind,
+        and below where each picture of one set is near its own counterpart in the other.
 
     Raises:
         TrainingError: A set has fewer than two pictures, or the lengths D differ.
@@ -55,7 +55,8 @@ def kernel_distance(features: ArrayLike, others: ArrayLike) -> float:
     one, other = _checked(features, others)
 
     def kernel(x: Float64Array, y: Float64Array) -> Float64Array:
-        return (x @ y.T / x.shape[1] + 1) ** 3
+        values: Float64Array = (x @ y.T / x.shape[1] + 1) ** 3
+        return values
 
     def mean_of_pairs(x: Float64Array) -> float:
         values = kernel(x, x)
@@ -67,7 +68,8 @@ def kernel_distance(features: ArrayLike, others: ArrayLike) -> float:
 def _root(matrix: Float64Array) -> Float64Array:
     """The symmetric square root of a symmetric matrix without negative eigenvalues."""
     values, vectors = np.linalg.eigh(matrix)
-    return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    root: Float64Array = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    return root
 
 
 def _checked(features: ArrayLike, others: ArrayLike) -> tuple[Float64Array, Float64Array]:

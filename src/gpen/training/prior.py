@@ -1,0 +1,257 @@
+"""Starts a generator from a StyleGAN2 prior, and says tensor by tensor what became of it.
+
+Source: GPEN (Yang et al., CVPR 2021), section 3.2: the synthesis is first trained as a GAN of
+faces. Read are checkpoints in the layout of rosinality's stylegan2-pytorch, the common one.
+
+What is taken makes the network answer as the prior does without its noise, as long as its layers
+are StyleGAN2's: injection "concat" or "add", upsampling "blur". Under "concat" the layers' inputs
+are twice as many; the prior fills the half of the picture, and the half of the encoder features
+starts at zero, so that the answer is the prior's whatever the features are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import UnsafeFileError, WeightsError
+from ..nets.gpen import GPEN, GPENConfig
+from ..weights import load_weights
+from ..weights.pth import read_pth
+
+Status = Literal["taken", "taken in part", "new", "left out"]
+
+_EXPECTED = (
+    "expected a StyleGAN2 generator in the layout of rosinality/stylegan2-pytorch (g_ema with "
+    "style.1.weight, input.input, conv1.conv.weight, …), whose convert_weight.py turns NVIDIA's "
+    "files into it"
+)
+#: The mean style, which the common files keep beside `g_ema`.
+_BESIDE = "latent_avg"
+_MARKS = ("style.1.weight", "input.input", "conv1.conv.weight", "to_rgb1.conv.weight")
+#: What other files are, by the beginning of a tensor's name.
+_STRANGERS = {
+    "synthesis.b": "a StyleGAN2 generator in NVIDIA's layout",
+    "synthesis.L": "a StyleGAN3 generator",
+    "style_mlp.": "a StyleGAN2 generator in BasicSR's layout",
+    "generator.style.": "a GPEN generator, which network.init takes",
+    "stylegan_decoder.": "a GFPGAN restorer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PriorRow:
+    """What became of one tensor.
+
+    Attributes:
+        name: The network's tensor; the prior's where it was left out.
+        status: What became of it.
+        why: The reason, empty where a tensor was taken as it is.
+    """
+
+    name: str
+    status: Status
+    why: str = ""
+
+
+def load_prior(path: Path, net: GPEN) -> list[PriorRow]:
+    """Give a generator the weights of a StyleGAN2 prior, as far as they fit.
+
+    A layer is taken whole or not at all. The encoder is not touched.
+
+    Args:
+        path: Checkpoint with `g_ema`, or a bare state dict; nothing in it is run.
+        net: Changed in place.
+
+    Returns:
+        A row for each tensor of the network's synthesis, then for each left out of the prior.
+
+    Raises:
+        UnsafeFileError: The file would run code when loaded.
+        WeightsError: It is no StyleGAN2 generator of this layout, or nothing in it fits.
+    """
+    prior = _read(path)
+    config = net.config
+    state = net.generator.state_dict()  # shares its values with the network
+    names = [name for name in state if not name.endswith(".kernel")]
+    refused = _refused(names, state, prior, config)
+    rows, used = [], set()
+    for name in names:
+        why = refused.get(_layer(name)) or _without_counterpart(name, config)
+        if why:
+            rows.append(PriorRow(f"generator.{name}", "new", why))
+            continue
+        used.add(name)
+        rows.append(_take(name, state[name], prior[name], config))
+    if all(_is_mapping(name) for name in used):
+        reason = next(iter(refused.values()))
+        raise WeightsError(
+            f"nothing of {path.name} fits the network ({reason}): make [network] agree with it",
+            path=path,
+        )
+    left = [PriorRow(n, "left out", _why_left(n, refused, config)) for n in prior if n not in used]
+    return rows + left
+
+
+def prior_report(rows: Sequence[PriorRow]) -> str:
+    """The rows as plain text: how many of each status, then one line for each tensor."""
+    counts = Counter(row.status for row in rows)
+    width = max(len(row.name) for row in rows)
+    lines = [", ".join(f"{count} {status}" for status, count in counts.items()), ""]
+    lines += [f"{row.name:{width}}  {row.status:13}  {row.why}".rstrip() for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The prior's tensors as float32.
+
+    Raises:
+        UnsafeFileError: It would run code when loaded.
+        WeightsError: It is something else.
+    """
+    try:
+        stored = load_weights(path).tensors
+        if _BESIDE in stored:  # a tensor beside the state dict hides that from load_weights
+            stored = read_pth(path).get("g_ema", stored)
+    except UnsafeFileError as error:
+        raise UnsafeFileError(f"{error}; {_EXPECTED}", path=path) from error
+    missing = [name for name in _MARKS if name not in stored]
+    if missing:
+        names = ", ".join(list(stored)[:3]) or "no tensors"
+        known = (
+            what
+            for beginning, what in _STRANGERS.items()
+            if any(name.startswith(beginning) for name in stored)
+        )
+        what = next(known, f"no prior ({names}, …; {missing[0]} is missing)")
+        raise WeightsError(f"{path.name} is {what}; {_EXPECTED}", path=path)
+    return {name: torch.from_numpy(np.array(tensor.float32())) for name, tensor in stored.items()}
+
+
+def _layer(name: str) -> str:
+    """The layer that a tensor belongs to: `style`, `conv1`, `convs.3`, `to_rgbs.1` and so on."""
+    first, *rest = name.split(".")
+    return f"{first}.{rest[0]}" if first in ("convs", "to_rgbs") and rest else first
+
+
+def _side(layer: str) -> int:
+    """Pixels of a layer's level; 0 for what belongs to none."""
+    first, _, number = layer.partition(".")
+    if not number.isdecimal():
+        return 0
+    if first == "convs":
+        return 8 << int(number) // 2
+    return 8 << int(number) if first == "to_rgbs" else 0
+
+
+def _refused(
+    names: Sequence[str],
+    state: Mapping[str, Tensor],
+    prior: Mapping[str, Tensor],
+    config: GPENConfig,
+) -> dict[str, str]:
+    """Layers that are not taken, and why."""
+    refused: dict[str, str] = {}
+    here, there = (sum(_is_mapping(n) for n in tree) // 2 for tree in (names, prior))
+    if here != there:
+        refused["style"] = f"the mapping has {there} layers in the prior, {here} here"
+    for name in names:
+        layer = _layer(name)
+        if layer in refused or _without_counterpart(name, config):
+            continue
+        wanted = _prior_shape(name, state[name].shape, config)
+        if name not in prior:
+            end = max(_side(_layer(known)) for known in prior)
+            above = _side(layer) > end
+            refused[layer] = f"the prior ends at {end} px" if above else f"the prior has no {name}"
+        elif tuple(prior[name].shape) != wanted:
+            found = tuple(prior[name].shape)
+            refused[layer] = f"{name} has shape {found} in the prior, {wanted} is needed"
+    return refused
+
+
+def _is_mapping(name: str) -> bool:
+    return name.startswith("style.")
+
+
+def _without_counterpart(name: str, config: GPENConfig) -> str:
+    """Why StyleGAN2 has nothing for a tensor of the network; empty where it has."""
+    if ".adain." in name:
+        return "StyleGAN2 modulates weights and has no AdaIN"
+    if name.endswith(".noise.weight") and config.injection != "add":
+        return "strength of the encoder features, which StyleGAN2 does not have"
+    return ""
+
+
+def _doubled_axis(name: str, config: GPENConfig) -> int | None:
+    """The axis that is twice as long as in StyleGAN2, because features stand beside answers."""
+    if config.injection != "concat":
+        return None
+    if name.endswith(".activate.bias"):
+        return 0
+    if name.startswith("conv1."):  # its input is the constant, beside which nothing stands
+        return None
+    if ".modulation." in name:
+        return 0
+    return 2 if name.endswith(".conv.weight") else None
+
+
+def _prior_shape(name: str, shape: Sequence[int], config: GPENConfig) -> tuple[int, ...]:
+    """The shape that StyleGAN2's tensor has where the network's has this one."""
+    lengths, axis = list(shape), _doubled_axis(name, config)
+    if axis is not None:
+        lengths[axis] //= 2
+    if config.injection == "adain" and name.endswith(".conv.weight"):
+        lengths.insert(0, 1)
+    return tuple(lengths)
+
+
+@torch.no_grad()
+def _take(name: str, value: Tensor, source: Tensor, config: GPENConfig) -> PriorRow:
+    """Copy one tensor of the prior, whose shape fits, into the network's."""
+    axis, kernel = _doubled_axis(name, config), name.endswith(".conv.weight")
+    notes = []
+    layer, _, number = _layer(name).partition(".")
+    if kernel and layer == "convs" and int(number) % 2 == 0 and config.upsampling == "nearest":
+        # A transposed convolution applies its kernel the other way round.
+        source = source.flip(-1, -2)
+        notes.append("turned by 180°, for upsampling is no transposed convolution here")
+    if config.injection == "adain" and kernel:
+        source = source[0]
+        notes.append("was modulated in the prior")
+    if axis is None:
+        value.copy_(source)
+        return PriorRow(f"generator.{name}", "taken", "; ".join(notes))
+    if kernel:
+        # The equalised learning rate divides by the root of twice as many inputs.
+        source = source * math.sqrt(2)
+        value.zero_()
+        notes.append("features' half of the inputs starts at zero")
+    else:
+        notes.append("features' half starts as in a new network")
+    value.narrow(axis, 0, source.shape[axis]).copy_(source)
+    return PriorRow(f"generator.{name}", "taken in part", "; ".join(notes))
+
+
+def _why_left(name: str, refused: Mapping[str, str], config: GPENConfig) -> str:
+    """Why a tensor of the prior is not in the network."""
+    layer = _layer(name)
+    reasons = {
+        "a blur's constant, which is built in": name.endswith(".kernel"),
+        "the prior's noise, which is not used": name.startswith("noises."),
+        refused.get(layer, ""): layer in refused,
+        f"level of {_side(layer)} px, above the network's {config.size}": (
+            _side(layer) > config.size
+        ),
+        "strength of the prior's noise, which is not used": name.endswith(".noise.weight"),
+        "modulation, in whose place AdaIN is": ".modulation." in name,
+    }
+    return next((why for why, holds in reasons.items() if holds), "nothing has this name here")

@@ -1,4 +1,4 @@
-"""Degradation, the perceptual distance, and a training run that stops, goes on and grows."""
+"""The perceptual distance, and a training run that stops, goes on and grows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gpen.training.degradation import Damage, degrade  # noqa: E402
 from gpen.perception.lpips import Lpips  # noqa: E402
 from gpen.training.restorer import Config, Run, train  # noqa: E402
 from gpen.training.tensors import to_tensor  # noqa: E402
@@ -47,28 +46,6 @@ def config(shared: Path, tmp_path: Path) -> Config:
         every=1,
         evaluated=2,
     )
-
-
-def test_degradation_follows_its_seed() -> None:
-    face = _picture(64)
-    one, same, other = (degrade(face, np.random.default_rng(seed))[0] for seed in (1, 1, 2))
-    assert np.array_equal(one, same)
-    assert not np.array_equal(one, other)
-
-
-def test_light_degradation_stays_closer_to_the_truth() -> None:
-    def error(light: float) -> float:
-        damage = Damage(light=light, grey=0)
-        pairs = [degrade(_picture(64, i), np.random.default_rng(i), damage) for i in range(20)]
-        return float(np.mean([np.abs(a.astype(int) - b).mean() for a, b in pairs]))
-
-    assert error(1.0) < 0.7 * error(0.0)
-
-
-def test_truth_of_a_grey_face_is_grey() -> None:
-    damaged, truth = degrade(_picture(64), np.random.default_rng(0), Damage(grey=1))
-    assert np.ptp(truth, axis=2).max() == 0
-    assert damaged.shape == truth.shape == (64, 64, 3)
 
 
 def test_perceptual_distance_grows_with_blur(shared: Path) -> None:

@@ -187,8 +187,8 @@ _REAL = Chain(
             _step("defocus", 0.2),
             _step("motion_blur", 0.2),
         ),
-        (_step("scratches", 0.08),),
-        (_step("dust", 0.08),),
+        (_step("scratches", 0.1),),
+        (_step("dust", 0.1),),
         (_step("shrink_anyhow"),),
         (_step("halftone", 0.06, pitch=(4.0, 7.0)),),
         (
@@ -202,7 +202,7 @@ _REAL = Chain(
             _step("jpeg", 0.4),
             _step("double_jpeg", 0.2),
             _step("webp", 0.12),
-            _step("h264", 0.12),
+            _step("h264", 0.12, crf=(16.0, 36.0)),
         ),
     ),
 )

@@ -195,6 +195,15 @@ def _average_pool(
     return sums / share.to(x.dtype)
 
 
+def _reduce_mean(
+    x: Tensor, axes: Sequence[int] | None = None, *, keepdims: int = 1,
+    noop_with_empty_axes: int = 0,
+) -> Tensor:  # fmt: skip
+    if not axes:
+        axes = () if noop_with_empty_axes else range(x.dim())
+    return x.mean(dim=tuple(axes), keepdim=bool(keepdims)) if len(axes) else x
+
+
 def _squeeze(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
     return x.squeeze() if axes is None else x.squeeze(tuple(axes))
 
@@ -225,6 +234,7 @@ _OPERATIONS: Mapping[str, _Operation] = {
     "MaxPool": _max_pool,
     "Mul": lambda a, b: a * b,
     "PRelu": _prelu,
+    "ReduceMean": _reduce_mean,
     "Relu": functional.relu,
     "Reshape": _reshape,
     "Sigmoid": torch.sigmoid,

@@ -227,6 +227,8 @@ def _take(name: str, value: Tensor, source: Tensor, config: GPENConfig) -> Prior
     if config.injection == "adain" and kernel:
         source = source[0]
         notes.append("was modulated in the prior")
+    if name.endswith(".noise.weight"):
+        notes.append("strength of the prior's noise, here of the encoder features")
     if axis is None:
         value.copy_(source)
         return PriorRow(f"generator.{name}", "taken", "; ".join(notes))

@@ -22,7 +22,8 @@ class _Excitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         squeezed = functional.relu(self.fc1(x.mean(dim=(2, 3), keepdim=True)))
-        return x * self.fc2(squeezed).sigmoid()
+        gate: Tensor = self.fc2(squeezed).sigmoid()
+        return x * gate
 
 
 class _Block(nn.Module):

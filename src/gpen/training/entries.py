@@ -95,8 +95,11 @@ def list_entries(source: str | Path) -> tuple[list[Entry], list[Skipped]]:
 
 def no_faces(sources: object, skipped: list[Skipped]) -> TrainingError:
     """The error about sources that hold no face which can be used."""
-    why = f" ({len(skipped)} skipped, the first: {skipped[0][0]}: {skipped[0][1]})"
-    return TrainingError(f"no usable face in {sources}{why if skipped else ''}: {_EXPECTED}")
+    why = ""
+    if skipped:
+        name, reason = skipped[0]
+        why = f" ({len(skipped)} skipped, the first: {name}: {reason})"
+    return TrainingError(f"no usable face in {sources}{why}: {_EXPECTED}")
 
 
 def _list_folder(folder: Path) -> tuple[list[Entry], list[Skipped]]:

@@ -70,8 +70,9 @@ class Candidate:
 
     @property
     def detail(self) -> float:
-        """How much a crop shows: its side in pixels that are worth their space."""
-        return min(self.native, self.size) * min(self.sharpness, 0.3)
+        """How much a crop shows, to choose among copies; higher sharpness than 0.3 is noise."""
+        colour = 0.5 if self.grey else 1.0
+        return colour * min(self.native, self.size) * min(self.sharpness, 0.3)
 
     def encoded(self) -> bytes:
         """The crop as the bytes of a JPEG or PNG file."""

@@ -199,14 +199,17 @@ def _write_text(path: Path, text: str) -> None:
 
 def _publish(plan: Plan, new: Path, *, complete: bool) -> None:
     """Put everything in its place; the manifest says that all is there, so it comes last."""
-    if complete:
-        (plan.target / "manifest.jsonl").unlink(missing_ok=True)
-    names = PARTS if complete else ("sheet.jpg", "report.json")
-    for name in names:
+    manifest = plan.target / "manifest.jsonl"
+    if not complete:
+        if not manifest.exists():  # else an older data set keeps its report
+            for name in ("sheet.jpg", "report.json"):
+                (new / name).replace(plan.target / name)
+        return
+    manifest.unlink(missing_ok=True)
+    for name in PARTS:
         place = plan.target / name
         if place.is_dir():
             shutil.rmtree(place)
         if (new / name).exists():
             (new / name).replace(place)
-    if complete:
-        shutil.rmtree(plan.work, ignore_errors=True)
+    shutil.rmtree(plan.work, ignore_errors=True)

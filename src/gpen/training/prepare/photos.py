@@ -134,10 +134,10 @@ def _find_photos(
             if full in photos or target.resolve() in full.parents:
                 continue
             below = path.relative_to(root).as_posix() if root.is_dir() else path.name
-            identity = known.get(below) or known.get(path.name)
+            name = f"{root.resolve().name}/{below}" if root.is_dir() else below
+            identity = known.get(name) or known.get(below) or known.get(path.name)
             if options.identity_from_folder:
                 identity = full.parent.name
-            name = f"{root.resolve().name}/{below}" if root.is_dir() else below
             status = path.stat()
             stamp = (status.st_size, status.st_mtime_ns)
             photos[full] = Photo(len(photos), path, name, stamp, identity)

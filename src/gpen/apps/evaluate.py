@@ -243,15 +243,11 @@ def _damage(name: str, seed: int) -> Damage:
     """
     import numpy as np
 
-    from gpen.evaluation.severities import SEVERITIES, UInt8Array, shrink_face
+    from gpen.evaluation.severities import SEVERITIES, UInt8Array, severity_damage
     from gpen.training.degradation import PRESETS, recipe, shrink_and_damage
 
     if severity := SEVERITIES.get(name):
-
-        def shrink(face: UInt8Array, index: int) -> tuple[UInt8Array, UInt8Array]:
-            return shrink_face(face, severity, np.random.default_rng((seed, index))), face
-
-        return shrink
+        return severity_damage(severity, seed)
     if name not in PRESETS:
         raise SettingsError(
             f"degrade is {name!r}; expected one of {', '.join((*SEVERITIES, *PRESETS))}"

@@ -1,12 +1,12 @@
 """Three fixed degrees of damage, so that figures of different days compare.
 
-A face is blurred, shrunk, given noise and JPEG artefacts, and enlarged bicubically to its old side,
-which is how `gpen.align` cuts a small face out of a photo.
+A face is blurred, shrunk, and given noise and JPEG artefacts. `gpen.evaluation.tasks` enlarges it
+bicubically to its old side, which is how `gpen.align` cuts a small face out of a photo.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -16,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 UInt8Array = NDArray[np.uint8]
+#: A damaged face and its truth.
+Pair = tuple[UInt8Array, UInt8Array]
 
-#: Side of the face that the widths of blur are given for.
+#: Side of the face that the widths of blur are given for. They are a quarter to a third of a pixel
+#: of the small picture, as a good lens has.
 _REFERENCE_SIDE = 256
 
 
@@ -72,18 +75,19 @@ def shrink_face(face: UInt8Array, severity: Severity, random: np.random.Generato
     return np.ascontiguousarray(image)
 
 
-def damage_face(face: UInt8Array, severity: Severity, *, seed: int, index: int) -> UInt8Array:
-    """Damage a face at its size; the same seed, index and face give the same picture.
+def severity_damage(severity: Severity, seed: int) -> Callable[[UInt8Array, int], Pair]:
+    """What damages the faces of a set: each alike whenever it has the same place in the set.
 
     Args:
-        face: RGB, (S, S, 3).
         severity: How much.
-        seed: Of the whole set.
-        index: Place of the face in the set.
+        seed: Of the set.
 
     Returns:
-        RGB, (S, S, 3), enlarged bicubically.
+        A function of a face, RGB (S, S, 3), and its place in the set, that gives the small damaged
+        face and the truth, which is the face.
     """
-    small = shrink_face(face, severity, np.random.default_rng((seed, index)))
-    size = face.shape[0]
-    return np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+    def damage(face: UInt8Array, index: int) -> Pair:
+        return shrink_face(face, severity, np.random.default_rng((seed, index))), face
+
+    return damage

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from .config import Config
 from .degradation import Recipe, degrade
-from .faces import Faces
+from .faces import Faces, Sample
 from .tensors import to_tensor
 
 _LOG = logging.getLogger("gpen")
@@ -61,11 +61,18 @@ class DamagedFaces(Dataset[tuple[Any, ...]]):
         """Damaged and true picture, points and inside of one face."""
         random = np.random.default_rng((*self._seed, *key))
         sample = self._faces[int(random.integers(len(self._faces)))]
-        pixels, points = sample.pixels, sample.points_xy
-        if random.random() < self._flip:
-            pixels, points = np.ascontiguousarray(pixels[:, ::-1]), mirrored(points, len(pixels))
-        damaged, truth = degrade(pixels, random, self._recipe)
-        return damaged, truth, points, sample.inside
+        return damage(sample, random, self._recipe, self._flip)
+
+
+def damage(
+    sample: Sample, random: np.random.Generator, recipe: Recipe, flip: float
+) -> tuple[Any, ...]:
+    """Damaged and true picture, points and inside of a face, mirrored now and then."""
+    pixels, points = sample.pixels, sample.points_xy
+    if random.random() < flip:
+        pixels, points = np.ascontiguousarray(pixels[:, ::-1]), mirrored(points, len(pixels))
+    damaged, truth = degrade(pixels, random, recipe)
+    return damaged, truth, points, sample.inside
 
 
 def mirrored(points_xy: Any, size: int) -> Any:

@@ -53,6 +53,8 @@ def _network(config: Config) -> Iterator[tuple[str, str]]:
         yield "network.size", f"{network.size} is no power of two from 8 to 2048"
     if network.injection == "concat" and not network.encoder_features:
         yield "network.injection", "concat needs encoder_features = true: there is nothing to join"
+    if network.pass_through and (network.encoder, network.injection) != ("conv", "concat"):
+        yield "network.pass_through", 'needs encoder "conv" and injection "concat"'
     if network.n_mlp < 1 or network.style_dim < 1:
         yield "network.n_mlp", "expected n_mlp and style_dim of at least 1"
     if network.narrow <= 0 or network.channel_multiplier <= 0:

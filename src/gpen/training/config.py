@@ -35,6 +35,9 @@ class Network:
         upsampling: "blur" (published: transposed convolution and blur) or "nearest".
         channel_multiplier: Width of the levels from 64 px on.
         narrow: Width of all levels, of the published 1.
+        pass_through: Whether the network begins by returning its input, and so learns only what to
+            change; needs encoder "conv" and injection "concat". After `init` its RGB layers are
+            set anew.
         init: Weights to start from: a path or the name of a model; empty starts from nothing.
         prior: A StyleGAN2 generator whose synthesis to start from; empty for none.
     """
@@ -48,6 +51,7 @@ class Network:
     upsampling: Literal["blur", "nearest"] = "blur"
     channel_multiplier: float = 2.0
     narrow: float = 1.0
+    pass_through: bool = False
     init: str = ""
     prior: str = ""
 
@@ -155,7 +159,7 @@ class Degradation:
 
     Attributes:
         presets: Recipes to draw from, each as likely as the others: "published", "gfpgan",
-            "codeformer", "real". A name that stands twice is twice as likely.
+            "codeformer", "real", "tiny". A name that stands twice is twice as likely.
         light: Share damaged lightly only, so that good faces are left as they are.
         grey: Share turned grey, their truth too; negative keeps the recipe's own.
     """
@@ -277,9 +281,22 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
             has the wrong type, or settings contradict each other.
     """
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}; expected a TOML file") from error
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path} ({error}); expected a TOML file") from error
+    return parse_config(text, overrides, source=str(path))
+
+
+def parse_config(text: str, overrides: Sequence[str] = (), *, source: str = "text") -> Config:
+    """What `load_config` does, for the text of a file.
+
+    Raises:
+        ConfigError: As for `load_config`.
+    """
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source} is no TOML: {error}") from error
     for override in overrides:
         _apply(tree, override)
     config: Config = _build(Config, tree, "")

@@ -16,7 +16,7 @@ _LIGHT = 1 / 3  # part of each range that faces of the share `light` are damaged
 def degrade(
     face: UInt8Array, random: Random, recipe: Recipe | None = None
 ) -> tuple[UInt8Array, UInt8Array]:
-    """Damage a face, and bring it back to its size, bilinearly as the published recipes do.
+    """Damage a face, and bring it back to its size.
 
     Args:
         face: RGB, (S, S, 3). Blur and dots scale with S, so a face is damaged alike at all sizes.
@@ -28,9 +28,11 @@ def degrade(
         it is grey, brown, faded or dim where the damaged face is, because a restored face is put
         back into a photo that stays so. Jitter as GFPGAN's leaves the truth as it was.
     """
-    small, truth = shrink_and_damage(face, random, recipe)
+    chain = _chain(recipe or Recipe(), random)
+    small, truth = _damage(face, random, chain, recipe or Recipe())
     height, width = face.shape[:2]
-    return resized(small, (width, height), cv2.INTER_LINEAR), truth
+    way = cv2.INTER_CUBIC if chain.cubic else cv2.INTER_LINEAR
+    return resized(small, (width, height), way), truth
 
 
 def shrink_and_damage(
@@ -38,7 +40,12 @@ def shrink_and_damage(
 ) -> tuple[UInt8Array, UInt8Array]:
     """What `degrade` does, but for the way back to the size: (s, s, 3) and (S, S, 3)."""
     recipe = recipe or Recipe()
-    chain = _chain(recipe, random)
+    return _damage(face, random, _chain(recipe, random), recipe)
+
+
+def _damage(
+    face: UInt8Array, random: Random, chain: Chain, recipe: Recipe
+) -> tuple[UInt8Array, UInt8Array]:
     to_grey = random.random() < chain.grey
     reach = _LIGHT if random.random() < recipe.light else 1.0
     truth = face

@@ -5,6 +5,7 @@ Sources of the ranges:
     gfpgan      training options of GFPGAN v1 (arXiv 2101.04061); its jitter changes the input only
     codeformer  options of CodeFormer's stage 3 (arXiv 2206.11253): half lightly, half heavily
     real        gpen's own, set by looking at photos: what cameras, prints and websites do
+    tiny        gpen's own: small faces of good photos, which align enlarges bicubically
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class Chain:
         grey: Share turned grey after that, the truth too.
         grey_files: Share of the grey ones that are files without colour: their noise is grey too.
         share: How likely this chain is, of the sum over a recipe.
+        cubic: Whether the face comes back to its size bicubically, as `gpen.align` does it, and
+            not bilinearly.
     """
 
     damage: tuple[Stage, ...]
@@ -69,6 +72,7 @@ class Chain:
     grey: float = 0.0
     grey_files: float = 0.0
     share: float = 1.0
+    cubic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,7 @@ _REAL = Chain(
     ),
     grey=0.2,
     grey_files=0.6,
+    cubic=True,
     damage=(
         (
             _step("gaussian_blur", 0.4),
@@ -207,6 +212,17 @@ _REAL = Chain(
     ),
 )
 
+_TINY = Chain(
+    grey=0.1,
+    cubic=True,
+    damage=(
+        (_step("gaussian_blur", 0.7, sigma=(0.1, 5.0), across=(0.1, 5.0)),),
+        (_step("shrink_anyhow", factor=(1.0, 9.5)),),
+        (_step("gaussian_noise", 0.4, sigma=(0.0, 14.0)), _step("sensor_noise", 0.1)),
+        (_step("jpeg", 0.6, quality=(100.0, 40.0)),),
+    ),
+)
+
 #: Chains by preset.
 PRESETS: Mapping[str, tuple[Chain, ...]] = MappingProxyType(
     {
@@ -221,6 +237,7 @@ PRESETS: Mapping[str, tuple[Chain, ...]] = MappingProxyType(
             Chain(_classic((1.0, 15.0), (4.0, 30.0), (0.0, 20.0), (80.0, 30.0))),
         ),
         "real": (_REAL,),
+        "tiny": (_TINY,),
     }
 )
 

@@ -1,0 +1,102 @@
+"""Doubles the side of a network in training, so that it goes on from what it knows.
+
+The generator gets a level at its end, which is silent at first, and a convolutional encoder one at
+its beginning, which at first passes the picture on: the grown network answers like the smaller one,
+enlarged. The discriminator's new first level has to be learned.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from torch import Tensor, nn
+
+from .passthrough import move_pass_through
+
+_NUMBERED = re.compile(r"(ecd|convs\.)(\d+)\.(.*)")
+
+
+def grow_generator(
+    small: dict[str, Tensor], grown: nn.Module, *, pass_through: bool = False
+) -> None:
+    """Give a generator of twice the side what a smaller one has learned.
+
+    Args:
+        small: State of the smaller network.
+        grown: The network to fill, fresh.
+        pass_through: Whether the picture passes through its last level.
+
+    Raises:
+        ValueError: The new levels are too narrow to pass the picture on.
+    """
+    fresh = {name: value.clone() for name, value in grown.state_dict().items()}
+    conv_encoder = "ecd0.0.0.weight" in fresh
+    for name, value in small.items():
+        target = _encoder_name(name) if conv_encoder else name
+        if target is not None and target in fresh and fresh[target].shape == value.shape:
+            fresh[target] = value.clone()
+    if conv_encoder:
+        fresh |= _encoder_entry(fresh, small)
+    last = max(int(name.split(".")[2]) for name in fresh if name.startswith("generator.to_rgbs."))
+    fresh[f"generator.to_rgbs.{last}.conv.weight"].zero_()
+    if pass_through:
+        move_pass_through(fresh)
+    grown.load_state_dict(fresh)
+
+
+def grow_discriminator(small: dict[str, Tensor], grown: nn.Module) -> None:
+    """Give a discriminator of twice the side what a smaller one has learned, where it fits.
+
+    StyleGAN2's gets a block at its beginning. PatchGAN's nets are named by their side: each stays.
+
+    Args:
+        small: State of the smaller network.
+        grown: The network to fill, fresh.
+    """
+    fresh = {name: value.clone() for name, value in grown.state_dict().items()}
+    shifts = "convs.1.conv1.0.weight" in fresh
+    for name, value in small.items():
+        match = _NUMBERED.fullmatch(name)
+        if shifts and match:
+            level, rest = int(match[2]), match[3]
+            if level == 0:
+                continue
+            target = f"convs.{level + 1}.{rest}"
+        else:
+            target = name
+        if target in fresh and fresh[target].shape == value.shape:
+            fresh[target] = value.clone()
+    grown.load_state_dict(fresh)
+
+
+def _encoder_name(name: str) -> str | None:
+    """Where a tensor goes: the encoder gets a level at its beginning, the rest keeps its place."""
+    match = _NUMBERED.fullmatch(name)
+    if match is None or match[1] != "ecd":
+        return name
+    level, rest = int(match[2]), match[3]
+    return None if level == 0 else f"ecd{level + 1}.{rest}"
+
+
+def _encoder_entry(fresh: dict[str, Tensor], small: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a grown encoder's first two stages, whose second answers as the old first did.
+
+    The new first stage passes on the picture and its negative: activate(c) - activate(-c) is
+    √2 · 1.2 · c. The second stage's blur halves it, and its middle tap holds the old 1 × 1 kernel.
+    """
+    if len(fresh["ecd0.0.0.weight"]) < 6:
+        raise ValueError("a network grows to levels of at least 6 channels: use a wider one")
+    first, second = fresh["ecd0.0.0.weight"], fresh["ecd1.0.1.weight"]
+    picture = first.new_tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1]]).reshape(3, 3, 1, 1)
+    picture = picture * math.sqrt(3)  # Conv multiplies by 1 / √fan_in
+    first[:3], first[3:6] = picture, -picture
+    old = small["ecd0.0.0.weight"][..., 0, 0] / math.sqrt(3)
+    new = old * math.sqrt(first.shape[0] * 9) / (math.sqrt(2) * 1.2)
+    second.zero_()
+    second[:, :3, 1, 1], second[:, 3:6, 1, 1] = new, -new
+    return {
+        "ecd0.0.0.weight": first,
+        "ecd1.0.1.weight": second,
+        "ecd1.0.2.bias": small["ecd0.0.1.bias"],
+    }

@@ -1,0 +1,230 @@
+"""Trains a restorer: from a config to weights, stopping and going on whenever it has to."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import TrainingError
+from ..weights import config_note
+from .batches import Batches
+from .config import Config
+from .degradation import Recipe, recipe
+from .faces import Faces, open_faces
+from .judges import Judges, open_judges
+from .logs import Log
+from .networks import architecture_of, export_weights
+from .prior import load_prior, prior_report
+from .processes import Processes
+from .runs import load_checkpoint, save_checkpoint
+from .trainer import NotFiniteError, Trainer
+from .validation import Validation, score
+
+_LOG = logging.getLogger("gpen")
+#: Roll-backs without a good checkpoint between them before a run gives up.
+_MAX_RETRIES = 5
+
+#: Told after every step: steps done, and the step's figures.
+Progress = Callable[[int, dict[str, float]], None]
+
+
+class StoppedError(Exception):
+    """The run was asked to stop and has saved its state."""
+
+
+class Run:
+    """A run in its folder.
+
+    Args:
+        config: What it is made of.
+        folder: Where it lives, with its config in it.
+        processes: Those that train together.
+        resume: Whether to go on from the folder's checkpoint.
+
+    Raises:
+        ConfigError: Files are missing, or the checkpoint is of another network.
+        TrainingError: There are no faces, or the checkpoint is damaged.
+    """
+
+    def __init__(
+        self, config: Config, folder: Path, processes: Processes, *, resume: bool = False
+    ) -> None:
+        self.config, self.folder, self.processes = config, folder, processes
+        self._judges: Judges = open_judges(config, processes.device)
+        damage = config.degradation
+        self._recipe: Recipe = recipe(damage.presets, light=damage.light, grey=damage.grey)
+        self._trainer = Trainer(config, self._judges, processes)
+        if resume:
+            self._trainer.load_state(load_checkpoint(folder, config))
+        elif config.network.prior:
+            self._import_prior(Path(config.network.prior))
+        self._best = float("inf")
+        self._saved_retries = self._trainer.retries
+        self._log = Log(folder, self._trainer.step) if processes.is_first else None
+        self._open(self._trainer.size)
+
+    def _import_prior(self, path: Path) -> None:
+        rows = load_prior(path, self._trainer.net)
+        self._trainer.average.load_state_dict(self._trainer.net.state_dict())
+        if self.processes.is_first:
+            (self.folder / "prior.txt").write_text(prior_report(rows), encoding="utf-8")
+
+    def _open(self, size: int) -> None:
+        """Open the faces at a side."""
+        data = self.config.data
+        self._faces: Faces = open_faces(data.train, size)
+        self._validation = Validation(open_faces(data.val, size), self._recipe, self.config)
+        for name, reason in self._faces.skipped[:5]:
+            _LOG.warning("left out %s: %s", name, reason)
+        if len(self._faces.skipped) > 5:
+            _LOG.warning("left out %d pictures in all", len(self._faces.skipped))
+        self._tell("event", {"faces": len(self._faces), "skipped": len(self._faces.skipped)})
+        self._batches = self._new_batches()
+
+    def _new_batches(self) -> Batches:
+        return Batches(
+            self._faces,
+            self._recipe,
+            self.config,
+            step=self._trainer.step,
+            retry=self._trainer.retries,
+            rank=self.processes.rank,
+            world=self.processes.world,
+        )
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self._trainer.step
+
+    def train(self, progress: Progress | None = None) -> None:
+        """Train until all steps are done.
+
+        Raises:
+            StoppedError: SIGTERM or SIGINT came; the state is saved.
+            TrainingError: It cannot go on; the last checkpoint is intact.
+        """
+        with _stop_signals() as stop:
+            while self.step < self.config.steps:
+                figures = self._one_step()
+                if progress is not None:
+                    progress(self.step, figures)
+                stopping = self.processes.any(bool(stop))
+                done = self.step == self.config.steps
+                if done or stopping or self.step % self.config.every == 0:
+                    self._keep(evaluate=not stopping)
+                if stopping and not done:
+                    raise StoppedError
+        if self._log is not None:
+            self._log.close()
+
+    def _one_step(self) -> dict[str, float]:
+        size = self.config.size_at(self.step)
+        if size != self._trainer.size:
+            self._trainer.grow(size)
+            self._open(size)
+        started = time.perf_counter()
+        parts = [batch.to(self.processes.device) for batch in self._batches.step()]
+        waited = time.perf_counter() - started
+        try:
+            figures = self._trainer.train_step(parts)
+        except NotFiniteError:
+            self._roll_back()
+            return {}
+        if self.step % self.config.log_every == 0:
+            seconds = time.perf_counter() - started
+            speed = self.config.optimiser.batch / seconds
+            self._tell("train", {**figures, "faces_per_s": speed, "waited_s": waited})
+        return figures
+
+    def _roll_back(self) -> None:
+        """Go back to the last checkpoint, and on with other faces.
+
+        Raises:
+            TrainingError: There is no checkpoint, or it went wrong too often.
+        """
+        step, retries = self.step, self._trainer.retries + 1
+        if retries - self._saved_retries > _MAX_RETRIES:
+            raise TrainingError(
+                f"the losses became NaN {_MAX_RETRIES} times after step {step}: lower "
+                "optimiser.lr, set optimiser.clip_norm=1, or use precision=f32, then --resume"
+            )
+        try:
+            self._trainer.load_state(load_checkpoint(self.folder, self.config))
+        except TrainingError as error:
+            raise TrainingError(
+                f"the losses became NaN at step {step}, before the first checkpoint: lower "
+                "optimiser.lr or set optimiser.warmup"
+            ) from error
+        self._trainer.retries = retries
+        _LOG.warning("NaN at step %d: back to step %d, with other faces", step, self.step)
+        self._tell("event", {"rolled_back_from": step, "retries": retries})
+        if self._faces.size != self._trainer.size:
+            self._open(self._trainer.size)
+        else:
+            self._batches = self._new_batches()
+
+    def _keep(self, *, evaluate: bool) -> None:
+        """Save the state, then evaluate and keep the weights that did best."""
+        self._saved_retries = self._trainer.retries
+        if self._log is not None:
+            save_checkpoint(self._trainer.state(), self.config, self.folder)
+            self._export("weights.safetensors")
+            if evaluate:
+                self._evaluate()
+        self.processes.wait()
+
+    def _evaluate(self) -> None:
+        assert self._log is not None
+        device, average = self.processes.device, self._trainer.average
+        figures = self._validation.figures(average, self._judges, device)
+        self._tell("val", {**figures, "size": self._trainer.size})
+        self._log.add_sheet(self.step, self._validation.sheet_rows(average, device))
+        final_size = self._trainer.size == self.config.network.size
+        if final_size and score(figures) < self._best_before():
+            self._best = score(figures)
+            self._export("best.safetensors")
+
+    def _best_before(self) -> float:
+        """The best score so far, of earlier sittings too."""
+        if self._best == float("inf") and self._log is not None:
+            scores = [
+                score(entry)
+                for entry in self._log.entries("val")
+                if entry["size"] == self.config.network.size and entry["step"] < self.step
+            ]
+            self._best = min(scores, default=self._best)
+        return self._best
+
+    def _export(self, name: str) -> None:
+        notes = config_note(architecture_of(self._trainer.average.config))
+        export_weights(self._trainer.average, self.folder / name, notes)
+
+    def _tell(self, kind: str, values: dict[str, Any]) -> None:
+        if self._log is not None:
+            self._log.add(kind, self.step, values)
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """A list that SIGTERM and SIGINT add themselves to; a second one ends the process."""
+    came: list[int] = []
+    before = {}
+
+    def remember(number: int, _frame: object) -> None:
+        came.append(number)
+        signal.signal(number, before[number])
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, remember)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+

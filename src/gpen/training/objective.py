@@ -1,0 +1,85 @@
+"""What the generator is asked to do: the losses of a config, added up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from . import losses
+from .batches import Batch
+from .config import Loss
+from .judges import Judges
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The generator's loss and what it is made of.
+
+    Attributes:
+        total: What to differentiate.
+        terms: Each loss before its weight, for the log.
+    """
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+class Objective:
+    """Judges a restored batch.
+
+    Args:
+        judges: Networks that losses need.
+        discriminator: Its `judge`, compiled or not; None without adversarial loss.
+    """
+
+    def __init__(self, judges: Judges, discriminator: nn.Module | None) -> None:
+        self._judges, self._discriminator = judges, discriminator
+
+    def judge(self, restored: Tensor, batch: Batch, loss: Loss) -> Outcome:
+        """The loss of a batch.
+
+        Args:
+            restored: (N, 3, S, S) f32 in about [-1, 1], with gradient.
+            batch: What it was made from. Mirrored margins count less: samples weigh `inside`.
+            loss: Weights.
+        """
+        terms = self._pixels(restored, batch, loss)
+        inside = batch.inside
+        for name, judge in self._judges.distances(loss):
+            terms[name] = (inside * judge(restored, batch.truth, batch.points_xy)).mean()
+        if loss.adversarial and self._discriminator is not None:
+            terms |= self._opinion(restored, batch, loss)
+        total = sum((getattr(loss, name) * term for name, term in terms.items()), restored.new_zeros(()))
+        return Outcome(total, {name: term.detach() for name, term in terms.items()})
+
+    def _pixels(self, restored: Tensor, batch: Batch, loss: Loss) -> dict[str, Tensor]:
+        importance = None
+        if loss.eyes or loss.mouth:
+            importance = losses.importance_map(
+                batch.points_xy, restored.shape[-1], eyes=loss.eyes, mouth=loss.mouth
+            )
+        pixel_losses = {"l1": losses.l1, "l2": losses.l2, "smooth_l1": losses.smooth_l1}
+        return {
+            name: (batch.inside * error(restored, batch.truth, importance)).mean()
+            for name, error in pixel_losses.items()
+            if getattr(loss, name)
+        }
+
+    def _opinion(self, restored: Tensor, batch: Batch, loss: Loss) -> dict[str, Tensor]:
+        """How real the discriminator finds the batch, and how near in its features."""
+        assert self._discriminator is not None
+        logits, features = self._discriminator(restored)
+        terms = {
+            "adversarial": losses.generator_loss(
+                [scale.float() for scale in logits], loss.adversarial_kind
+            )
+        }
+        if loss.feature_matching:
+            with torch.no_grad():
+                _, wanted = self._discriminator(batch.truth)
+            terms["feature_matching"] = losses.feature_matching(
+                [map_.float() for map_ in features], [map_.float() for map_ in wanted]
+            )
+        return terms

@@ -1,0 +1,170 @@
+"""The folder of a run: everything needed to repeat it or go on with it.
+
+    runs/00003-default/
+      config.toml          the whole config, defaults included
+      run.json             command, seed, git commit, versions, machine
+      checkpoint.pt        the state to go on from
+      weights.safetensors  the moving average, as of the last checkpoint
+      best.safetensors     the moving average that did best on held-out faces
+      log.jsonl            losses and figures, one line each time
+      samples/             sheets: damaged, restored, true
+      tensorboard/
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import ConfigError, TrainingError, WriteError
+from ..version import VERSION
+from ..weights import written_whole
+from .config import Config, parse_config, to_toml
+
+CHECKPOINT, CONFIG = "checkpoint.pt", "config.toml"
+_NUMBERED = re.compile(r"(\d{5})-(.*)")
+#: What two configs must agree on for one to go on from the other's checkpoint.
+_DECISIVE = ("network", "discriminator")
+#: What says where to start, and means nothing once a run has begun.
+_BEGINNINGS = ("init", "prior")
+
+
+def new_run(folder: Path, config: Config) -> Path:
+    """Make the next numbered folder for a run.
+
+    Raises:
+        WriteError: The place cannot be written.
+    """
+    taken = [int(match[1]) for match in map(_NUMBERED.fullmatch, _names(folder)) if match]
+    run = folder / f"{max(taken, default=-1) + 1:05d}-{config.name}"
+    try:
+        (run / "samples").mkdir(parents=True)
+        (run / CONFIG).write_text(to_toml(config), encoding="utf-8")
+        text = json.dumps(_circumstances(config), indent=2, ensure_ascii=False)
+        (run / "run.json").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise WriteError(
+            f"cannot make {run} ({error.strerror}): choose another --runs folder", path=run
+        ) from error
+    return run
+
+
+def latest_run(folder: Path, name: str) -> Path:
+    """The newest run of a name that has a checkpoint.
+
+    Raises:
+        TrainingError: There is none.
+    """
+    for run in sorted(_names(folder), reverse=True):
+        match = _NUMBERED.fullmatch(run)
+        if match and match[2] == name and (folder / run / CHECKPOINT).exists():
+            return folder / run
+    raise TrainingError(
+        f"{folder} holds no run named {name!r} with a checkpoint; leave --resume out to begin one"
+    )
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+
+
+def _circumstances(config: Config) -> dict[str, Any]:
+    packages = {name: version(name) for name in ("torch", "numpy", "opencv-python-headless")}
+    return {
+        "command": sys.argv,
+        "seed": config.seed,
+        "commit": _git_commit(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "machine": f"{platform.machine()}, {platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "gpen": VERSION,
+        **packages,
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit of this code, with `+` where files differ from it; None outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(here), *arguments],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", str(here)) else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def save_checkpoint(state: dict[str, Any], config: Config, run: Path) -> None:
+    """Replace a run's checkpoint, whole or not at all.
+
+    Raises:
+        TrainingError: The disk is full or cannot be written; the old checkpoint is intact.
+    """
+    path = run / CHECKPOINT
+    try:
+        with written_whole(path) as temporary:
+            torch.save({**state, "config": to_toml(config)}, temporary)
+    except (WriteError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        kept = "the one before is intact" if path.exists() else "there is none before it"
+        raise TrainingError(
+            f"cannot save the checkpoint of step {state['step']} ({error}); {kept}: free some "
+            "space and start again with --resume"
+        ) from error
+
+
+def load_checkpoint(run: Path, config: Config) -> dict[str, Any]:
+    """Read a run's checkpoint.
+
+    Raises:
+        TrainingError: It is missing or damaged.
+        ConfigError: It is of another network; names what differs.
+    """
+    path = run / CHECKPOINT
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        text = state["config"]
+    except FileNotFoundError:
+        raise TrainingError(
+            f"{run} holds no {CHECKPOINT}; expected the folder of a run that was stopped"
+        ) from None
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(
+            f"{path} is no checkpoint of gpen, or damaged ({reason}): begin a new run"
+        ) from error
+    _check_same_network(text, config, run)
+    return state
+
+
+def _check_same_network(text: str, config: Config, run: Path) -> None:
+    before = parse_config(text)
+    differing = [
+        f"{section}.{key}: {old!r} then, {getattr(getattr(config, section), key)!r} now"
+        for section in _DECISIVE
+        for key in getattr(before, section).__dataclass_fields__
+        if key not in _BEGINNINGS
+        and (old := getattr(getattr(before, section), key))
+        != getattr(getattr(config, section), key)
+    ]
+    if differing:
+        raise ConfigError(
+            f"the checkpoint in {run} is of another network ({'; '.join(differing)}): set these "
+            "back, or leave --resume out",
+            key=differing[0].split(":")[0],
+        )

@@ -45,6 +45,7 @@ def prepare(
     min_sharpness: Annotated[
         float, typer.Option(help="Sharp photos have 0.13 to 0.30, blurred by a pixel 0.05.")
     ] = 0.1,
+    max_sharpness: Annotated[float, typer.Option(help="What has more is noise.")] = 0.7,
     max_turn: Annotated[
         float, typer.Option(help="0 faces the camera; at 1 the nose is over an eye.")
     ] = 0.9,
@@ -97,6 +98,7 @@ def prepare(
         "min_face": min_face,
         "min_inside": min_inside,
         "min_sharpness": min_sharpness,
+        "max_sharpness": max_sharpness,
         "max_turn": max_turn,
         "max_duplicate": max_duplicate,
         "identity_from_folder": identity_from == "folder",

@@ -43,6 +43,7 @@ def face(number: int = 0, looks: bytes | None = None, **values: object) -> Candi
         ({"native": 100.0}, "small"),
         ({"inside": 0.3}, "cut off"),
         ({"sharpness": 0.05}, "blurred"),
+        ({"sharpness": 0.9}, "noisy"),
         ({"turn": 1.5}, "turned"),
         ({"native": 100.0, "turn": 1.5}, "small"),
         ({"face": 1}, None),
@@ -70,6 +71,14 @@ def test_the_face_with_more_detail_stays() -> None:
     poor = face(0, looks, native=128.0)
     good = face(1, flipped(looks, 20))
     assert duplicates([poor, good, face(2)], 32) == {poor.key: good.key}
+
+
+@pytest.mark.parametrize(
+    "worse", [{"sharpness": 0.15}, {"sharpness": 0.5}, {"grey": True}, {"native": 200.0}]
+)
+def test_blurred_noisy_grey_and_small_copies_are_worse(worse: dict[str, object]) -> None:
+    looks = bytes(range(32))
+    assert duplicates([face(0, looks, **worse), face(1, looks)], 0) == {face(0).key: face(1).key}
 
 
 def test_of_equals_the_first_stays() -> None:

@@ -70,9 +70,11 @@ class Candidate:
 
     @property
     def detail(self) -> float:
-        """How much a crop shows, to choose among copies; higher sharpness than 0.3 is noise."""
+        """How much a crop shows, to choose among copies; of sharpness above 0.3 noise has part."""
         colour = 0.5 if self.grey else 1.0
-        return colour * min(self.native, self.size) * min(self.sharpness, 0.3)
+        return (
+            colour * min(self.native, self.size) * max(0, min(self.sharpness, 0.6 - self.sharpness))
+        )
 
     def encoded(self) -> bytes:
         """The crop as the bytes of a JPEG or PNG file."""

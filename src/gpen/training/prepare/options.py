@@ -26,6 +26,7 @@ class Options:
         min_face: Least side of the crop in the photo's own pixels, as a share of `size`.
         min_inside: Least share of the crop that shows the photo and not its mirror image.
         min_sharpness: Least `measures.sharpness`.
+        max_sharpness: Largest of it; what has more is noise.
         max_turn: Largest `measures.turn`: 0 looks into the camera, at 1 the nose is over an eye.
         max_duplicate: Faces whose hashes differ in no more of 256 bits are duplicates; -1 keeps
             all.
@@ -49,6 +50,7 @@ class Options:
     min_face: float = 0.5
     min_inside: float = 0.5
     min_sharpness: float = 0.1
+    max_sharpness: float = 0.7
     max_turn: float = 0.9
     max_duplicate: int = 32
     identity_from_folder: bool = False
@@ -78,6 +80,7 @@ class Options:
             ("min_face", 0, 8),
             ("min_inside", 0, 1),
             ("min_sharpness", 0, 10),
+            ("max_sharpness", 0, 10),
             ("max_turn", 0, 100),
             ("max_duplicate", -1, 128),
             ("val_share", 0, 1),

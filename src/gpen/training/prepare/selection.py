@@ -15,9 +15,9 @@ from .options import Options
 Split = Literal["train", "val"]
 
 #: Why a face is refused, in the order in which that is looked at.
-UNSURE, SMALL, MIRRORED, BLURRED, TURNED = "unsure", "small", "cut off", "blurred", "turned"
-BYSTANDER, DUPLICATE = "bystander", "duplicate"
-REASONS = (UNSURE, SMALL, MIRRORED, BLURRED, TURNED, BYSTANDER, DUPLICATE)
+UNSURE, SMALL, MIRRORED, BLURRED, NOISY = "unsure", "small", "cut off", "blurred", "noisy"
+TURNED, BYSTANDER, DUPLICATE = "turned", "bystander", "duplicate"
+REASONS = (UNSURE, SMALL, MIRRORED, BLURRED, NOISY, TURNED, BYSTANDER, DUPLICATE)
 
 _BITS = 256
 _BLOCK = 256  # faces compared at a time; more take memory and are no faster
@@ -36,6 +36,7 @@ def refusal(face: Candidate, options: Options, *, named: bool) -> str | None:
         (face.native < options.min_face * options.size, SMALL),
         (face.inside < options.min_inside, MIRRORED),
         (face.sharpness < options.min_sharpness, BLURRED),
+        (face.sharpness > options.max_sharpness, NOISY),
         (face.turn > options.max_turn, TURNED),
         (named and face.face > 0, BYSTANDER),
     )

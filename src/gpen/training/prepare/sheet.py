@@ -18,7 +18,7 @@ from ...read import read_image
 from ...weights import written_whole
 from .candidates import Candidate
 from .photos import Plan
-from .selection import BLURRED, DUPLICATE, MIRRORED, SMALL, TURNED, UNSURE, Split
+from .selection import BLURRED, DUPLICATE, MIRRORED, NOISY, SMALL, TURNED, UNSURE, Split
 
 Item = TypeVar("Item")
 
@@ -31,6 +31,7 @@ _FIGURES: Mapping[str, Callable[[Candidate], str]] = {
     SMALL: lambda face: f"{face.native:.0f} px",
     MIRRORED: lambda face: f"{face.inside:.0%} inside",
     BLURRED: lambda face: f"sharp {face.sharpness:.2f}",
+    NOISY: lambda face: f"sharp {face.sharpness:.2f}",
     TURNED: lambda face: f"turn {face.turn:.2f}",
     DUPLICATE: lambda face: face.key,
 }

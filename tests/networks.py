@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,44 @@ from gpen.weights.specs import expected_shapes
 
 TINY = Architecture(size=32, in_size=32, style_dim=16, n_mlp=2, channels=(8, 8, 8, 4))
 TINY_SR = Architecture(size=64, in_size=16, style_dim=16, n_mlp=3, channels=(8, 8, 8, 4, 4))
+
+TINY_DESCRIBED = Architecture(
+    size=32,
+    in_size=32,
+    style_dim=16,
+    n_mlp=2,
+    channels=(8, 8, 8, 4),
+    encoder="resnet50",
+    injection="adain",
+    upsampling="nearest",
+    encoder_width=4,
+)
+
+
+def _variants() -> dict[str, Architecture]:
+    """Every choice of parts with every other that means something."""
+    found = {}
+    for encoder, features, injection, upsampling in product(
+        ("conv", "resnet50", "resnet101"),
+        (True, False),
+        ("concat", "add", "adain"),
+        ("blur", "nearest"),
+    ):
+        if injection == "concat" and not features:
+            continue
+        name = f"{encoder}-{'features' if features else 'code'}-{injection}-{upsampling}"
+        found[name] = replace(
+            TINY if encoder == "conv" else TINY_DESCRIBED,
+            encoder=encoder,
+            encoder_features=features,
+            injection=injection,
+            upsampling=upsampling,
+        )
+    return found
+
+
+#: All combinations of parts, by name.
+VARIANTS = _variants()
 
 
 def published(size: int, *, widest: int = 512, in_size: int | None = None) -> Architecture:
@@ -34,7 +74,7 @@ def random_tensors(net: Architecture, seed: int = 0) -> dict[str, Tensor]:
             values = blur * np.float32(1 if name.startswith("ecd") else 4)
         elif name.startswith("generator.style") and name.endswith("weight"):
             values *= np.float32(100)  # undoes the learning-rate multiplier
-        elif name.endswith("modulation.bias"):
+        elif name.endswith(("modulation.bias", "adain.bias")):
             values = 1 + values * np.float32(0.1)
         elif name.endswith("bias"):
             values *= np.float32(0.1)

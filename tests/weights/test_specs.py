@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gpen.errors import MismatchError
-from gpen.weights.specs import KINDS, expected_shapes, read_architecture, recognise
-from networks import TINY, TINY_SR, published
+from gpen.weights import GENERATOR_KINDS, Architecture
+from gpen.weights.kinds import KINDS, recognise
+from gpen.weights.specs import expected_shapes, read_architecture
+from networks import TINY, TINY_DESCRIBED, TINY_SR, VARIANTS, published
 
 
 @pytest.mark.parametrize("size", [256, 512, 1024, 2048])
@@ -57,8 +60,13 @@ def test_architecture_survives_its_shapes(net) -> None:
         pytest.param("ecd9.0.1.weight", (8, 8, 3, 3), "halves the picture 9 times", id="too_deep"),
         pytest.param("extra.weight", (3,), r"extra\.weight is \(3,\), no part of", id="left_over"),
         pytest.param(
-            "generator.conv1.activate.bias", (8,), "joins them side by side", id="adds_features"
+            "generator.conv1.noise.weight", None, r"noise\.weight is missing", id="no_strength"
         ),
+        pytest.param(
+            "generator.convs.0.conv.blur.kernel", None, r"blur\.kernel is missing", id="no_blur"
+        ),
+        pytest.param("generator.input.input", None, r"input\.input is missing", id="no_constant"),
+        pytest.param("final_linear.0.weight", None, r"final_linear.* is missing", id="no_code"),
     ],
 )
 def test_contradictions_are_named(key: str, shape: tuple[int, ...] | None, message: str) -> None:
@@ -70,6 +78,72 @@ def test_contradictions_are_named(key: str, shape: tuple[int, ...] | None, messa
     with pytest.raises(MismatchError, match=message) as caught:
         read_architecture(shapes, Path("weights.pth"))
     assert key in caught.value.keys
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("net", VARIANTS.values(), ids=VARIANTS)
+def test_parts_are_read_off_the_tensors(net) -> None:
+    shapes = expected_shapes(net)
+    assert read_architecture(shapes, Path("x")) == net
+    assert recognise(shapes).id in GENERATOR_KINDS
+
+
+def test_families_are_told_apart() -> None:
+    kinds = {name: net.kind for name, net in VARIANTS.items()}
+    assert [name for name, kind in kinds.items() if kind == "gpen"] == ["conv-features-concat-blur"]
+    assert {name for name, kind in kinds.items() if kind == "gpen-described"} == {
+        f"{encoder}-{features}-adain-nearest"
+        for encoder in ("resnet50", "resnet101")
+        for features in ("features", "code")
+    }
+    assert set(kinds.values()) == {"gpen", "gpen-described", "gpen-modular"}
+    assert TINY_SR.kind == "gpen-sr"
+    assert replace(TINY_DESCRIBED, n_mlp=8).kind == "gpen-modular"
+
+
+@pytest.mark.parametrize("size", [8, 64, 256, 2048])
+def test_described_networks_of_all_sizes_are_read(size: int) -> None:
+    net = Architecture.published(
+        size, n_mlp=2, encoder="resnet50", injection="adain", upsampling="nearest"
+    )
+    assert read_architecture(expected_shapes(net), Path("x")) == net
+
+
+@pytest.mark.parametrize(
+    ("key", "shape", "message"),
+    [
+        pytest.param(
+            "encoder.layer3.6.conv1.weight", (16, 64, 1, 1), "layer3 has 7 blocks", id="depth"
+        ),
+        pytest.param("encoder.fc.weight", None, r"encoder\.fc\.weight is missing", id="no_code"),
+        pytest.param("encoder.conv1.weight", (5, 3, 7, 7), "encoder_width is 5", id="odd_width"),
+        pytest.param(
+            "encoder.layer2.0.norm2.bias",
+            (9,),
+            r"norm2\.bias is \(9,\), expected \(8,\)",
+            id="norm",
+        ),
+        pytest.param(
+            "laterals.2.0.weight", None, r"laterals\.2\.0\.weight is missing", id="lateral"
+        ),
+        pytest.param(
+            "generator.conv1.adain.weight", None, r"conv1\.adain\.weight is missing", id="adain"
+        ),
+        pytest.param(
+            "generator.convs.0.conv.blur.kernel", (4, 4), r"blur\.kernel is missing", id="one_blur"
+        ),
+    ],
+)
+def test_contradictions_of_described_networks_are_named(
+    key: str, shape: tuple[int, ...] | None, message: str
+) -> None:
+    shapes = expected_shapes(TINY_DESCRIBED)
+    if shape is None:
+        del shapes[key]
+    else:
+        shapes[key] = shape
+    with pytest.raises(MismatchError, match=message) as caught:
+        read_architecture(shapes, Path("weights.pth"))
     assert "\n" not in str(caught.value)
 
 

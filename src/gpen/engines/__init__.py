@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from ..errors import EngineError, SettingsError
-from ..weights import ModelInfo, read_onnx
+from ..weights import GENERATOR_KINDS, PUBLISHED_KINDS, ModelInfo, read_onnx
 from .base import Engine, Graph
 from .cache import forget, inference_graph
 
@@ -97,7 +97,7 @@ def _open_restorer(path: Path, engine: str, device: str, precision: str) -> Engi
 
 def _choose(model: ModelInfo, device: str) -> str:
     """The fastest engine that is installed and can run this file on this device."""
-    torch_runs_it = _installed("torch") and model.kind in ("gpen", "gpen-sr")
+    torch_runs_it = _installed("torch") and model.kind in GENERATOR_KINDS
     kind = device.partition(":")[0]
     if kind in ("cuda", "mps"):
         return "torch" if torch_runs_it else "onnxruntime"
@@ -110,10 +110,10 @@ def _fastest_faithful(model: ModelInfo, engine: str, device: str) -> str:
     """The fastest arithmetic that keeps the picture.
 
     On held-out damaged crops the default restorer in bf16 has 53.7 dB PSNR to itself in f32, at
-    least 51.9, and runs 2.5 times as fast (`benchmarks/engines.py`). Networks of other tools were
-    not measured: they get f32.
+    least 51.9, and runs 2.5 times as fast (`benchmarks/engines.py`). Networks of other tools and
+    of other parts were not measured: they get f32.
     """
-    return fast_precision(engine, device) if model.kind in ("gpen", "gpen-sr") else "f32"
+    return fast_precision(engine, device) if model.kind in PUBLISHED_KINDS else "f32"
 
 
 def fast_precision(engine: str = "auto", device: str = "auto") -> str:

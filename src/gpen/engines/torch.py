@@ -78,18 +78,10 @@ def _network(net: Architecture, tensors: Mapping[str, Tensor]) -> torch.nn.Modul
     """The network with its weights, in f32 on the CPU; no weight is allocated twice."""
     import torch
 
-    from ..nets.gpen import GPEN, GPENConfig
+    from ..nets.gpen import GPEN
 
     with torch.device("meta"):
-        module: torch.nn.Module = GPEN(
-            GPENConfig(
-                size=net.size,
-                in_size=net.in_size,
-                style_dim=net.style_dim,
-                n_mlp=net.n_mlp,
-                channels=net.channels,
-            )
-        )
+        module: torch.nn.Module = GPEN(net)
     state = {
         name: torch.from_numpy(np.array(tensor.float32(), order="C"))
         for name, tensor in tensors.items()

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .config import NORM_EPSILON, Upsampling
+
 _EPSILON = 1e-8
 
 
@@ -124,12 +126,75 @@ class Linear(nn.Module):
         return activate(x) if self.activated else x
 
 
+class AdaIN(nn.Module):
+    """Give each channel the mean and the deviation that a style asks for.
+
+    Source: Huang & Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance
+    Normalization", ICCV 2017, their scale and shift from a linear layer of the style. Scales start
+    around 1 and shifts around 0.
+    """
+
+    def __init__(self, channels: int, style_dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2 * channels, style_dim))
+        self.bias = nn.Parameter(torch.cat([torch.ones(channels), torch.zeros(channels)]))
+        self.factor = 1 / math.sqrt(style_dim)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """(N, C, h, w) and styles (N, style_dim) → the shape of x."""
+        style = functional.linear(w, self.weight * self.factor, self.bias)[:, :, None, None]
+        scale, shift = style.chunk(2, dim=1)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # bf16 would lose the variance
+        variance, mean = torch.var_mean(wide, dim=(2, 3), correction=0, keepdim=True)
+        wide = (wide - mean) * torch.rsqrt(variance + NORM_EPSILON)
+        return (wide * scale + shift).to(x.dtype)
+
+
 class PixelNorm(nn.Module):
     """Divide each row by its root mean square."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C) → the same shape."""
         return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + _EPSILON)
+
+
+def convolve(x: Tensor, weight: Tensor, upsampling: Upsampling | None, groups: int = 1) -> Tensor:
+    """Convolve without changing the sides, or doubling them.
+
+    Args:
+        x: (N, groups · in, r, r).
+        weight: (groups · out, in, k, k), k odd.
+        upsampling: "nearest" doubles every pixel first; "blur" is a transposed convolution, of one
+            row and column too many, that a blur is to follow.
+        groups: Convolutions done side by side.
+    """
+    side = weight.shape[-1]
+    if upsampling == "blur":  # a transposed convolution wants (groups · in, out, k, k)
+        inputs = weight.shape[1]
+        weight = weight.reshape(groups, -1, *weight.shape[1:]).transpose(1, 2)
+        weight = weight.reshape(groups * inputs, -1, *weight.shape[3:])
+        return functional.conv_transpose2d(x, weight, stride=2, groups=groups)
+    if upsampling == "nearest":
+        x = functional.interpolate(x, scale_factor=2, mode="nearest")
+    return functional.conv2d(x, weight, padding=side // 2, groups=groups)
+
+
+class PlainConv(nn.Module):
+    """Convolution at the equalised learning rate that keeps or doubles the sides, without bias."""
+
+    def __init__(
+        self, inputs: int, outputs: int, side: int, *, upsampling: Upsampling | None = None
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, side, side))
+        self.blur = Blur(padding=1, gain=4) if upsampling == "blur" else None
+        self.scale = 1 / math.sqrt(inputs * side * side)
+        self.upsampling = upsampling
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, r, r) → (N, outputs, r or 2r, r or 2r)."""
+        x = convolve(x, self.weight * self.scale, self.upsampling)
+        return x if self.blur is None else self.blur(x)
 
 
 class ModulatedConv(nn.Module):
@@ -150,15 +215,15 @@ class ModulatedConv(nn.Module):
         style_dim: int,
         *,
         demodulate: bool = True,
-        upsample: bool = False,
+        upsampling: Upsampling | None = None,
         reference: bool = False,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(1, outputs, inputs, side, side))
-        self.blur = Blur(padding=1, gain=4) if upsample else None
+        self.blur = Blur(padding=1, gain=4) if upsampling == "blur" else None
         self.modulation = Linear(style_dim, inputs, bias=1.0)
         self.scale = 1 / math.sqrt(inputs * side * side)
-        self.padding = side // 2
+        self.upsampling = upsampling
         self.demodulate, self.reference = demodulate, reference
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
@@ -166,7 +231,7 @@ class ModulatedConv(nn.Module):
         style, weight = self.modulation(w), self.weight[0] * self.scale
         if self.reference:
             return self._per_sample(x, weight, style)
-        x = self._convolve(x * style.to(x.dtype)[:, :, None, None], weight)
+        x = convolve(x * style.to(x.dtype)[:, :, None, None], weight, self.upsampling)
         if self.demodulate:
             x = x * demodulation(weight, style)[:, :, None, None].to(x.dtype)
         return x if self.blur is None else self.blur(x)
@@ -178,15 +243,6 @@ class ModulatedConv(nn.Module):
             squares = weights.square().sum(dim=(2, 3, 4), keepdim=True)
             weights = weights * torch.rsqrt(squares + _EPSILON)
         x = x.reshape(1, -1, *x.shape[2:])  # (1, N·in, r, r)
-        x = self._convolve(x, weights.flatten(0, 1), groups=batch)
+        x = convolve(x, weights.flatten(0, 1), self.upsampling, groups=batch)
         x = x.reshape(batch, -1, *x.shape[2:])
         return x if self.blur is None else self.blur(x)
-
-    def _convolve(self, x: Tensor, weight: Tensor, groups: int = 1) -> Tensor:
-        if self.blur is None:
-            return functional.conv2d(x, weight, padding=self.padding, groups=groups)
-        # A transposed convolution wants (groups·in, out, k, k).
-        inputs = weight.shape[1]
-        weight = weight.reshape(groups, -1, *weight.shape[1:]).transpose(1, 2)
-        weight = weight.reshape(groups * inputs, -1, *weight.shape[3:])
-        return functional.conv_transpose2d(x, weight, stride=2, groups=groups)

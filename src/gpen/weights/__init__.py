@@ -5,19 +5,24 @@ from __future__ import annotations
 from .conversion import convert, write_inference_graph
 from .files import cache_dir, crc32, temporary_file, written_whole
 from .find import ASSETS, ModelInfo, find_file, find_model, list_models, model_folders
+from .kinds import GENERATOR_KINDS, PUBLISHED_KINDS
 from .load import Weights, load_weights
+from .notes import config_note
 from .onnxfile import OnnxFile, read_onnx
 from .specs import Architecture
 from .tensors import Tensor
 
 __all__ = [
     "ASSETS",
+    "GENERATOR_KINDS",
+    "PUBLISHED_KINDS",
     "Architecture",
     "ModelInfo",
     "OnnxFile",
     "Tensor",
     "Weights",
     "cache_dir",
+    "config_note",
     "convert",
     "crc32",
     "find_file",

@@ -11,7 +11,8 @@ from ..errors import MissingExtraError, OutputExistsError, WeightsError
 from .files import crc32, written_whole
 from .find import find_file
 from .graph import GRAPH_VERSION, write_graph
-from .load import GRAPH_NOTE, KIND_NOTE, Weights, load_weights
+from .load import Weights, load_weights
+from .notes import GRAPH_NOTE, notes_to_write
 from .safetensors import write_safetensors
 from .tensors import Tensor
 
@@ -96,7 +97,8 @@ def _write(weights: Weights, tensors: Mapping[str, Tensor], path: Path, suffix: 
     if suffix == ".onnx":
         write_inference_graph(weights, path, tensors)
     elif suffix == ".safetensors":
-        write_safetensors(tensors, path, {"format": "pt", KIND_NOTE: weights.kind})
+        notes = notes_to_write(weights.notes, weights.kind, weights.net)
+        write_safetensors(tensors, path, {"format": "pt", **notes})
     else:
         _write_pth(tensors, path)
 
@@ -119,11 +121,8 @@ def write_inference_graph(
             f"{weights.path.name} is {weights.title}; only GPEN generators become ONNX graphs",
             path=weights.path,
         )
-    notes = {
-        KIND_NOTE: weights.kind,
-        GRAPH_NOTE: str(GRAPH_VERSION),
-        **{key: value for key, value in weights.notes.items() if key == "gpen.template"},
-    }
+    notes = notes_to_write(weights.notes, weights.kind, weights.net)
+    notes[GRAPH_NOTE] = str(GRAPH_VERSION)
     write_graph(tensors or weights.tensors, weights.net, path, notes)
 
 

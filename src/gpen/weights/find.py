@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ..errors import UnknownModelError, WeightsError
 from .files import sha256
+from .kinds import GENERATOR_KINDS, Role
 from .load import SUFFIXES, Weights, load_weights
-from .specs import Role
 
 #: The weights that gpen brings.
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
@@ -28,7 +28,8 @@ class ModelInfo:
         name: Its name without suffix; names a model wherever a path does.
         path: The file.
         source: The folder it was found in, or "path" where it was named outright.
-        kind: What it is: "gpen", "gpen-sr", "onnx-restorer", "yunet", "stable-diffusion", …
+        kind: What it is: "gpen", "gpen-sr", "gpen-described", "gpen-modular", "onnx-restorer",
+            "yunet", "stable-diffusion", …
         role: What gpen can use it for: "restorer", "detector" or "none".
         size: Side of the picture a restorer returns, in pixels.
         in_size: Side of the picture it takes; smaller for super-resolution variants.
@@ -167,7 +168,7 @@ def _describe(path: Path, source: str) -> ModelInfo:
 def _info(weights: Weights, source: str) -> ModelInfo:
     path = weights.path
     usable = weights.role != "none"
-    own_template = weights.kind in ("gpen", "gpen-sr") or "gpen" in path.stem.casefold()
+    own_template = weights.kind in GENERATOR_KINDS or "gpen" in path.stem.casefold()
     return ModelInfo(
         name=path.stem,
         path=path,

@@ -10,16 +10,18 @@ from typing import Any
 
 from ..errors import WeightsError
 from .graph import tensors_of_graph
+from .kinds import GENERATOR_KINDS, PUBLISHED_KINDS, Role, recognise
+from .notes import GRAPH_NOTE, KIND_NOTE, checked_notes
 from .onnxfile import OnnxFile, Value, read_onnx
 from .pth import read_pth
 from .safetensors import read_safetensors
-from .specs import Architecture, Role, expected_shapes, read_architecture, recognise
+from .specs import Architecture, expected_shapes, read_architecture
 from .tensors import Tensor, main_dtype
+
+__all__ = ["KIND_NOTE", "SUFFIXES", "Weights", "load_weights"]
 
 #: Suffixes of weight files; the first is preferred where a model has several.
 SUFFIXES = (".onnx", ".safetensors", ".pth", ".pt", ".ckpt")
-#: Metadata keys of files written here.
-KIND_NOTE, GRAPH_NOTE = "gpen.kind", "gpen.graph"
 
 # Where training checkpoints keep the network to use, best first: moving averages, then the rest.
 _WRAPPERS = ("g_ema", "params_ema", "params", "state_dict", "model_state_dict", "net_state_dict")
@@ -47,7 +49,7 @@ class Weights:
 
     Attributes:
         path: The file.
-        kind: What it is, in one word: "gpen", "gpen-sr", "yunet", "stable-diffusion", …
+        kind: What it is, in one word: "gpen", "gpen-described", "yunet", "rrdb", …
         title: The same in a sentence.
         role: What gpen can use it for.
         dtype: What most of its values are stored in, or None where it holds none.
@@ -149,7 +151,7 @@ def _from_tensors(path: Path, tensors: dict[str, Tensor], notes: dict[str, str])
     if kind is None:
         title = f"a network unknown to gpen ({len(tensors)} tensors, {next(iter(tensors))!r}, …)"
         return Weights(path, "unknown", title, "none", dtype, tensors=tensors, notes=notes)
-    if kind.id != "gpen":
+    if kind.id not in GENERATOR_KINDS:
         return Weights(path, kind.id, kind.title, kind.role, dtype, tensors=tensors, notes=notes)
     net = read_architecture({name: tensor.shape for name, tensor in tensors.items()}, path)
     return _generator(path, net, tensors, notes)
@@ -158,14 +160,35 @@ def _from_tensors(path: Path, tensors: dict[str, Tensor], notes: dict[str, str])
 def _generator(
     path: Path, net: Architecture, tensors: Mapping[str, Tensor], notes: Mapping[str, str]
 ) -> Weights:
-    title = f"a GPEN generator for {net.size} px"
-    if net.in_size != net.size:
-        title = f"a GPEN super-resolution generator from {net.in_size} to {net.size} px"
     dtype = main_dtype(tensors.values())
-    tensors = {name: tensors[name] for name in expected_shapes(net)}  # in the published order
+    tensors = {name: tensors[name] for name in expected_shapes(net)}
     return Weights(
-        path, net.kind, title, "restorer", dtype, net.size, net.in_size, net, tensors, notes
+        path,
+        net.kind,
+        _title(net),
+        "restorer",
+        dtype,
+        net.size,
+        net.in_size,
+        net,
+        tensors,
+        checked_notes(notes, net, path),
     )
+
+
+def _title(net: Architecture) -> str:
+    """What to call a generator in a sentence."""
+    sizes = f"for {net.size} px"
+    if net.in_size != net.size:
+        sizes = f"from {net.in_size} to {net.size} px"
+    if net.kind in PUBLISHED_KINDS:
+        family = "GPEN generator" if net.in_size == net.size else "GPEN super-resolution generator"
+        return f"a {family} {sizes}"
+    parts = [f"encoder {net.encoder}", f"mapping of {net.n_mlp}", net.injection, net.upsampling]
+    if not net.encoder_features:
+        parts.insert(1, "no features")
+    family = "described" if net.kind == "gpen-described" else "modular"
+    return f"a {family} GPEN generator {sizes} ({', '.join(parts)})"
 
 
 def _from_onnx(path: Path, file: OnnxFile) -> Weights:

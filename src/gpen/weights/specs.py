@@ -1,140 +1,46 @@
-"""What weight files there are, how each is recognised, and what shape a GPEN network has."""
+"""What shape a GPEN generator's tensors have, and which generator tensors speak of."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 from ..errors import MismatchError
-
-Role = Literal["restorer", "detector", "none"]
-Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A family of weight files.
-
-    Attributes:
-        id: Short name, as `gpen models` shows it.
-        title: What to call it in a sentence.
-        marks: Tensor names, or their beginnings where they end in `*`, that together are found in
-            no other family.
-        role: What gpen can use it for.
-    """
-
-    id: str
-    title: str
-    marks: tuple[str, ...]
-    role: Role = "none"
-
-
-#: The first whose marks are all there is meant, so the particular stand before the general.
-KINDS = (
-    Kind(
-        "gpen",
-        "a GPEN generator",
-        ("ecd0.0.0.weight", "final_linear.0.weight", "generator.input.input"),
-        role="restorer",
-    ),
-    Kind(
-        "gpen-discriminator",
-        "a GPEN discriminator",
-        ("convs.1.conv1.0.weight", "final_conv.0.weight", "final_linear.1.weight"),
-    ),
-    Kind(
-        "retinaface",
-        "a RetinaFace detector",
-        ("BboxHead.0.conv1x1.weight", "ClassHead.0.conv1x1.weight", "LandmarkHead.*"),
-        role="detector",
-    ),
-    Kind("gfpgan", "a GFPGAN restorer", ("stylegan_decoder.*", "final_linear.weight")),
-    Kind("codeformer", "a CodeFormer restorer", ("quantize.embedding.weight", "ft_layers.*")),
-    Kind(
-        "restoreformer",
-        "a RestoreFormer restorer",
-        ("quantize.embedding.weight", "encoder.conv_in.weight", "decoder.conv_in.weight"),
-    ),
-    Kind(
-        "restoreformer",
-        "a RestoreFormer restorer",
-        ("vqvae.quantize.embedding.weight", "vqvae.encoder.conv_in.weight"),
-    ),
-    Kind("stable-diffusion", "a Stable Diffusion model", ("model.diffusion_model.*",)),
-    Kind("stable-diffusion", "a Stable Diffusion VAE", ("encoder.mid.*", "post_quant_conv.*")),
-    Kind("stable-diffusion", "a Stable Diffusion LoRA", ("lora_unet_*",)),
-    Kind("rrdb", "a Real-ESRGAN upscaler", ("conv_first.weight", "body.0.rdb1.conv1.weight")),
-    Kind("rrdb", "an ESRGAN upscaler", ("model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight")),
-    Kind("rrdb", "an ESRGAN upscaler", ("conv_first.weight", "RRDB_trunk.0.RDB1.conv1.weight")),
-    Kind("parsenet", "a ParseNet face parser", ("out_mask_conv.conv2d.weight",)),
-    Kind("bisenet", "a BiSeNet face parser", ("cp.resnet.conv1.weight", "conv_out.*")),
-    Kind(
-        "stylegan2",
-        "a bare StyleGAN2 generator",
-        ("style.1.weight", "input.input", "conv1.conv.weight"),
-    ),
-    Kind("stylegan2", "a bare StyleGAN2 generator", ("synthesis.b4.const", "mapping.*")),
-    Kind("arcface", "an ArcFace identity network", ("input_layer.0.weight", "output_layer.*")),
-    Kind("lpips", "the heads of an LPIPS metric", ("lin0.model.1.weight",)),
+from ..nets.config import (
+    ENCODER_WIDTH,
+    EXPANSION,
+    RESNET_BLOCKS,
+    Encoder,
+    GPENConfig,
+    Injection,
 )
 
+Shape = tuple[int, ...]
 
-def recognise(names: Iterable[str]) -> Kind | None:
-    """The family that tensor names belong to, or None."""
-    known = set(names)
+#: The numbers that define a GPEN generator; a network is built from the same.
+Architecture = GPENConfig
 
-    def has(mark: str) -> bool:
-        if mark.endswith("*"):
-            return any(name.startswith(mark[:-1]) for name in known)
-        return mark in known
-
-    return next((kind for kind in KINDS if all(map(has, kind.marks))), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """The numbers that define a GPEN generator.
-
-    Attributes:
-        size: Side of the picture it returns, in pixels.
-        in_size: Side of the picture it takes; smaller than `size` in super-resolution variants.
-        style_dim: Length of the style vector.
-        n_mlp: Layers that map the encoder's answer to the style.
-        channels: Width of each level, from 4 × 4 to `size` × `size`.
-    """
-
-    size: int
-    in_size: int
-    style_dim: int
-    n_mlp: int
-    channels: tuple[int, ...]
-
-    @property
-    def kind(self) -> str:
-        """`gpen`, or `gpen-sr` for a super-resolution variant."""
-        return "gpen" if self.in_size == self.size else "gpen-sr"
+_STEM = "encoder.conv1.weight"
 
 
 def expected_shapes(net: Architecture) -> dict[str, Shape]:
-    """Every tensor of a published network, with its shape, in the published order."""
+    """Every tensor of a network, with its shape, in the order that torch lists them."""
     shapes: dict[str, Shape] = {}
     for layer in range(1, net.n_mlp + 1):
         shapes |= _linear(f"generator.style.{layer}", net.style_dim, net.style_dim)
     first = net.channels[0]
     shapes["generator.input.input"] = (1, first, 4, 4)
-    shapes |= _styled_conv("generator.conv1", first, first, net.style_dim, upsample=False)
-    shapes |= _to_rgb("generator.to_rgb1", first, net.style_dim, upsample=False)
-    levels = list(zip(net.channels, net.channels[1:], strict=False))
-    for i, (below, width) in enumerate(levels):
+    shapes |= _styled_conv("generator.conv1", first, first, net, upsample=False)
+    shapes |= _to_rgb("generator.to_rgb1", first, net, upsample=False)
+    for i, (below, width) in enumerate(pairwise(net.channels)):
         up, flat = f"generator.convs.{2 * i}", f"generator.convs.{2 * i + 1}"
-        shapes |= _styled_conv(up, 2 * below, width, net.style_dim, upsample=True)
-        shapes |= _styled_conv(flat, 2 * width, width, net.style_dim, upsample=False)
-    for i, (_, width) in enumerate(levels):
-        shapes |= _to_rgb(f"generator.to_rgbs.{i}", width, net.style_dim, upsample=True)
-    return shapes | _encoder(net)
+        shapes |= _styled_conv(up, net.joined * below, width, net, upsample=True)
+        shapes |= _styled_conv(flat, net.joined * width, width, net, upsample=False)
+    for i, width in enumerate(net.channels[1:]):
+        shapes |= _to_rgb(f"generator.to_rgbs.{i}", width, net, upsample=True)
+    return shapes | (_resnet(net) if net.is_resnet else _strided_encoder(net))
 
 
 def _linear(name: str, inputs: int, outputs: int) -> dict[str, Shape]:
@@ -142,27 +48,32 @@ def _linear(name: str, inputs: int, outputs: int) -> dict[str, Shape]:
 
 
 def _styled_conv(
-    name: str, inputs: int, outputs: int, style_dim: int, *, upsample: bool
+    name: str, inputs: int, outputs: int, net: Architecture, *, upsample: bool
 ) -> dict[str, Shape]:
+    adain, blurred = net.injection == "adain", upsample and net.upsampling == "blur"
+    weight = (outputs, inputs, 3, 3)
     return {
-        f"{name}.conv.weight": (1, outputs, inputs, 3, 3),
-        **({f"{name}.conv.blur.kernel": (4, 4)} if upsample else {}),
-        **_linear(f"{name}.conv.modulation", style_dim, inputs),
-        f"{name}.noise.weight": (1,),
-        f"{name}.activate.bias": (2 * outputs,),
+        f"{name}.conv.weight": weight if adain else (1, *weight),
+        **({f"{name}.conv.blur.kernel": (4, 4)} if blurred else {}),
+        **({} if adain else _linear(f"{name}.conv.modulation", net.style_dim, inputs)),
+        **({f"{name}.noise.weight": (1,)} if net.encoder_features else {}),
+        f"{name}.activate.bias": (net.joined * outputs,),
+        **(_linear(f"{name}.adain", net.style_dim, 2 * outputs) if adain else {}),
     }
 
 
-def _to_rgb(name: str, width: int, style_dim: int, *, upsample: bool) -> dict[str, Shape]:
+def _to_rgb(name: str, width: int, net: Architecture, *, upsample: bool) -> dict[str, Shape]:
+    adain, inputs = net.injection == "adain", net.joined * width
+    weight = (3, inputs, 1, 1)
     return {
         f"{name}.bias": (1, 3, 1, 1),
         **({f"{name}.upsample.kernel": (4, 4)} if upsample else {}),
-        f"{name}.conv.weight": (1, 3, 2 * width, 1, 1),
-        **_linear(f"{name}.conv.modulation", style_dim, 2 * width),
+        f"{name}.conv.weight": weight if adain else (1, *weight),
+        **({} if adain else _linear(f"{name}.conv.modulation", net.style_dim, inputs)),
     }
 
 
-def _encoder(net: Architecture) -> dict[str, Shape]:
+def _strided_encoder(net: Architecture) -> dict[str, Shape]:
     depth = (net.in_size // 4).bit_length() - 1
     widths = net.channels[depth::-1]
     shapes: dict[str, Shape] = {"ecd0.0.0.weight": (widths[0], 3, 1, 1)}
@@ -174,25 +85,59 @@ def _encoder(net: Architecture) -> dict[str, Shape]:
     return shapes | _linear("final_linear.0", net.channels[0] * 16, net.style_dim)
 
 
+def _resnet(net: Architecture) -> dict[str, Shape]:
+    inputs = net.encoder_width
+    shapes: dict[str, Shape] = {_STEM: (inputs, 3, 7, 7)}
+    shapes |= _norm("encoder.norm1", inputs)
+    for number, blocks in enumerate(RESNET_BLOCKS[net.encoder]):
+        width = net.encoder_width << number
+        for block in range(blocks):
+            shapes |= _bottleneck(f"encoder.layer{number + 1}.{block}", inputs, width, block == 0)
+            inputs = EXPANSION * width
+    shapes |= _linear("encoder.fc", inputs, net.style_dim)
+    if net.encoder_features:
+        levels = zip(net.lateral_inputs, net.channels, strict=True)
+        for level, (taken, width) in enumerate(levels):
+            shapes[f"laterals.{level}.0.weight"] = (width, taken, 1, 1)
+            shapes[f"laterals.{level}.1.bias"] = (width,)
+    return shapes
+
+
+def _norm(name: str, channels: int) -> dict[str, Shape]:
+    return {f"{name}.weight": (channels,), f"{name}.bias": (channels,)}
+
+
+def _bottleneck(name: str, inputs: int, width: int, first: bool) -> dict[str, Shape]:
+    outputs = EXPANSION * width
+    return {
+        f"{name}.conv1.weight": (width, inputs, 1, 1),
+        **_norm(f"{name}.norm1", width),
+        f"{name}.conv2.weight": (width, width, 3, 3),
+        **_norm(f"{name}.norm2", width),
+        f"{name}.conv3.weight": (outputs, width, 1, 1),
+        **_norm(f"{name}.norm3", outputs),
+        **({f"{name}.downsample.0.weight": (outputs, inputs, 1, 1)} if first else {}),
+        **(_norm(f"{name}.downsample.1", outputs) if first else {}),
+    }
+
+
 def read_architecture(shapes: Mapping[str, Shape], path: Path) -> Architecture:
     """Read a GPEN network off its tensors.
 
     Raises:
         MismatchError: Tensors are missing, left over, or have widths that do not fit together.
     """
-    net = _guess(shapes, path)
+    try:
+        net = _guess(shapes, path)
+    except ValueError as error:
+        raise MismatchError(
+            f"{path.name} is no GPEN network: {error}: download it again", path=path, keys=[]
+        ) from error
     expected = expected_shapes(net)
     wrong = [key for key, shape in expected.items() if shapes.get(key) != shape]
     left_over = [key for key in shapes if key not in expected]
     if not wrong and not left_over:
         return net
-    if shapes.get("generator.conv1.activate.bias") == (net.channels[0],):
-        raise MismatchError(
-            f"{path.name} adds the encoder's features to the generator's; expected a network "
-            "that joins them side by side, as all published GPEN weights do",
-            path=path,
-            keys=["generator.conv1.activate.bias"],
-        )
     key = (wrong or left_over)[0]
     found = f"is {shapes[key]}" if key in shapes else "is missing"
     wanted = f"expected {expected[key]}" if key in expected else f"no part of GPEN-{net.size}"
@@ -207,15 +152,67 @@ def read_architecture(shapes: Mapping[str, Shape], path: Path) -> Architecture:
 
 
 def _guess(shapes: Mapping[str, Shape], path: Path) -> Architecture:
-    """The network that the decisive tensors speak of; the others are not looked at."""
-    widths, missing = [], []
+    """The network that the decisive tensors speak of; the others are not looked at.
+
+    Raises:
+        MismatchError: Decisive tensors are missing.
+        ValueError: They contradict each other.
+    """
+    channels = _channels(shapes, path)
+    levels = len(channels) - 1
+    encoder, code = _encoder(shapes, path)
+    resnet = encoder != "conv"
+    depth = levels if resnet else _depth(shapes, levels, path)
+    injection = _injection(shapes, channels[0])
+    return Architecture(
+        size=4 << levels,
+        in_size=4 << depth,
+        style_dim=_axis(shapes, code, 0, path),
+        n_mlp=max(0, _highest(shapes, r"generator\.style\.(\d{1,2})\.weight")),
+        channels=channels,
+        encoder=encoder,
+        encoder_features=injection == "concat" or _any(shapes, r"generator\..*\.noise\.weight"),
+        injection=injection,
+        upsampling="blur" if _any(shapes, r"generator\..*\.conv\.blur\.kernel") else "nearest",
+        encoder_width=_axis(shapes, _STEM, 0, path) if resnet else ENCODER_WIDTH,
+    )
+
+
+def _channels(shapes: Mapping[str, Shape], path: Path) -> tuple[int, ...]:
+    """Width of each level; output channels lie before input channels and taps."""
     levels = _highest(shapes, r"generator\.to_rgbs\.(\d{1,2})\.bias") + 1
     keys = [f"generator.convs.{2 * i}.conv.weight" for i in range(levels)]
-    for key in ("generator.input.input", *keys):
-        if len(shapes.get(key, ())) > 1:
-            widths.append(shapes[key][1])
-        else:
-            missing.append(key)
+    first = _axis(shapes, "generator.input.input", 1, path)
+    return first, *(_axis(shapes, key, -4, path) for key in keys)
+
+
+def _encoder(shapes: Mapping[str, Shape], path: Path) -> tuple[Encoder, str]:
+    """The encoder, and the name of the tensor that ends in the code.
+
+    Raises:
+        MismatchError: It is a ResNet of a depth that gpen does not know.
+    """
+    if _STEM not in shapes:
+        return "conv", "final_linear.0.weight"
+    pattern = r"encoder\.layer3\.(\d{1,2})\.conv1\.weight"
+    found = _highest(shapes, pattern) + 1
+    known: dict[int, Encoder] = {6: "resnet50", 23: "resnet101"}
+    if found not in known:
+        raise MismatchError(
+            f"{path.name} has a ResNet whose layer3 has {found} blocks; expected 6 (ResNet-50) or "
+            "23 (ResNet-101): download it again",
+            path=path,
+            keys=[key for key in shapes if re.fullmatch(pattern, key)],
+        )
+    return known[found], "encoder.fc.weight"
+
+
+def _depth(shapes: Mapping[str, Shape], levels: int, path: Path) -> int:
+    """How often a strided encoder halves the picture.
+
+    Raises:
+        MismatchError: Never, or more often than the generator doubles it.
+    """
     depth = _highest(shapes, r"ecd(\d{1,2})\.0\.[01]\.weight")
     if not 1 <= depth <= levels:
         raise MismatchError(
@@ -224,19 +221,35 @@ def _guess(shapes: Mapping[str, Shape], path: Path) -> Architecture:
             path=path,
             keys=[key for key in shapes if key.startswith(f"ecd{depth}.")],
         )
-    if missing:
+    return depth
+
+
+def _injection(shapes: Mapping[str, Shape], width: int) -> Injection:
+    """How code and features enter a layer."""
+    if _any(shapes, r"generator\..*\.adain\.weight"):
+        return "adain"
+    return "add" if shapes.get("generator.conv1.activate.bias") == (width,) else "concat"
+
+
+def _axis(shapes: Mapping[str, Shape], key: str, axis: int, path: Path) -> int:
+    """The length of an axis of a tensor.
+
+    Raises:
+        MismatchError: There is no such tensor, or it has fewer axes.
+    """
+    try:
+        return shapes[key][axis]
+    except (KeyError, IndexError):
         raise MismatchError(
-            f"{path.name} is no complete GPEN network: {missing[0]} is missing: download it again",
+            f"{path.name} is no complete GPEN network: {key} is missing: download it again",
             path=path,
-            keys=missing,
-        )
-    return Architecture(
-        size=4 << levels,
-        in_size=4 << depth,
-        style_dim=shapes["final_linear.0.weight"][0],
-        n_mlp=_highest(shapes, r"generator\.style\.(\d{1,2})\.weight"),
-        channels=tuple(widths),
-    )
+            keys=[key],
+        ) from None
+
+
+def _any(shapes: Mapping[str, Shape], pattern: str) -> bool:
+    """Whether a key has this pattern."""
+    return any(re.fullmatch(pattern, key) for key in shapes)
 
 
 def _highest(shapes: Mapping[str, Shape], pattern: str) -> int:

@@ -1,0 +1,131 @@
+"""The half of a GPEN generator that draws: mapping network and synthesis, coarse to fine.
+
+Sources: GPEN (arXiv 2105.06070), StyleGAN2 (Karras et al., CVPR 2020); AdaIN (Huang & Belongie,
+ICCV 2017) in the place that StyleGAN gives it (Karras et al., CVPR 2019).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from .config import GPENConfig, Upsampling
+from .ops import AdaIN, BiasActivation, Linear, ModulatedConv, PixelNorm, PlainConv, Upsample
+
+_MAPPING_LR = 0.01
+
+
+class _Noise(nn.Module):
+    """Strength of what joins a styled convolution: the encoder's feature."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+
+class _StyledConv(nn.Module):
+    """A 3 × 3 convolution that style and feature enter as the config says."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        config: GPENConfig,
+        *,
+        upsampling: Upsampling | None,
+        reference: bool,
+    ) -> None:
+        super().__init__()
+        dim, adain = config.style_dim, config.injection == "adain"
+        self.conv = (
+            PlainConv(inputs, outputs, 3, upsampling=upsampling)
+            if adain
+            else ModulatedConv(inputs, outputs, 3, dim, upsampling=upsampling, reference=reference)
+        )
+        self.noise = _Noise() if config.encoder_features else None
+        self.activate = BiasActivation(config.joined * outputs)
+        self.adain = AdaIN(outputs, dim) if adain else None
+        self._beside = config.injection == "concat"
+
+    def forward(self, x: Tensor, w: Tensor, feature: Tensor | None) -> Tensor:
+        x = self.conv(x) if self.adain is not None else self.conv(x, w)  # (N, outputs, r, r)
+        if self.noise is not None and feature is not None:
+            feature = (self.noise.weight * feature).to(x.dtype)
+            x = torch.cat([x, feature], dim=1) if self._beside else x + feature
+        x = self.activate(x)
+        return x if self.adain is None else self.adain(x, w)
+
+
+class _ToRGB(nn.Module):
+    """A level's picture, added to those of the levels below."""
+
+    def __init__(self, width: int, config: GPENConfig, *, upsample: bool, reference: bool) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
+        self.upsample = Upsample() if upsample else None
+        inputs, self._plain = config.joined * width, config.injection == "adain"
+        self.conv = (
+            PlainConv(inputs, 3, 1)
+            if self._plain
+            else ModulatedConv(
+                inputs, 3, 1, config.style_dim, demodulate=False, reference=reference
+            )
+        )
+
+    def forward(self, x: Tensor, w: Tensor, rgb: Tensor | None = None) -> Tensor:
+        x = (self.conv(x) if self._plain else self.conv(x, w)) + self.bias
+        return x if self.upsample is None else x + self.upsample(rgb)
+
+
+class _Constant(nn.Module):
+    """The learned 4 × 4 picture that synthesis starts from."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.input = nn.Parameter(torch.randn(1, channels, 4, 4))
+
+
+class Generator(nn.Module):
+    """Mapping network and synthesis.
+
+    Args:
+        config: The network's numbers.
+        reference: See `GPEN`.
+    """
+
+    def __init__(self, config: GPENConfig, *, reference: bool) -> None:
+        super().__init__()
+        dim, channels, wide = config.style_dim, config.channels, config.joined
+
+        def styled(inputs: int, width: int, upsampling: Upsampling | None = None) -> _StyledConv:
+            return _StyledConv(inputs, width, config, upsampling=upsampling, reference=reference)
+
+        mapping = (Linear(dim, dim, lr=_MAPPING_LR, activated=True) for _ in range(config.n_mlp))
+        self.style = nn.Sequential(PixelNorm(), *mapping)
+        self.input = _Constant(channels[0])
+        self.conv1 = styled(channels[0], channels[0])
+        self.to_rgb1 = _ToRGB(channels[0], config, upsample=False, reference=reference)
+        self.convs, self.to_rgbs = nn.ModuleList(), nn.ModuleList()
+        for below, width in pairwise(channels):
+            self.convs.append(styled(wide * below, width, config.upsampling))
+            self.convs.append(styled(wide * width, width))
+            self.to_rgbs.append(_ToRGB(width, config, upsample=True, reference=reference))
+
+    def forward(self, w: Tensor, features: list[Tensor]) -> Tensor:
+        """Styles (N, style_dim) and the features of each level → (N, 3, size, size).
+
+        Args:
+            w: What the mapping network `style` makes of a code.
+            features: One (N, C, r, r) for each level from 4 × 4 up, or none at all.
+        """
+        at = dict(enumerate(features))
+        x = self.input.input.expand(w.shape[0], -1, -1, -1)  # (N, C, 4, 4)
+        x = self.conv1(x, w, at.get(0))
+        rgb: Tensor = self.to_rgb1(x, w)
+        for i, to_rgb in enumerate(self.to_rgbs):
+            x = self.convs[2 * i](x, w, at.get(i + 1))  # (N, joined · C, r, r)
+            x = self.convs[2 * i + 1](x, w, at.get(i + 1))
+            rgb = to_rgb(x, w, rgb)
+        return rgb

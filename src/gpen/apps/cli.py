@@ -15,7 +15,7 @@ import gpen
 from gpen.errors import GpenError
 from gpen.settings import DEFAULT_DETECTOR, DEFAULT_MODEL
 
-from . import console
+from . import console, evaluate, prepare, preview, train
 
 app = typer.Typer(
     name="gpen",
@@ -229,6 +229,16 @@ def convert(
     with console.err.status(f"Converting {source.name}"):
         written = gpen.convert(source, target, half=half, write_hash=hash_, overwrite=overwrite)
     console.say(f"{written} · {written.stat().st_size / 2**20:.1f} MiB")
+
+
+app.command(epilog=train.EPILOG)(train.train)
+app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)
+data = typer.Typer(
+    help="Make and look at faces to train on.", no_args_is_help=True, rich_markup_mode="markdown"
+)
+data.command(epilog=prepare.EPILOG)(prepare.prepare)
+data.command(epilog=preview.EPILOG)(preview.preview)
+app.add_typer(data, name="data")
 
 
 def main(arguments: list[str] | None = None) -> Any:

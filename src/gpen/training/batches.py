@@ -7,10 +7,13 @@ stopped, or that is spread over more processes, sees the same faces in the same 
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -82,14 +85,19 @@ def mirrored(points_xy: Any, size: int) -> Any:
     return flipped
 
 
-def collate(samples: list[tuple[Any, ...]]) -> Batch:
-    """Samples as one batch."""
-    damaged, truth, points, inside = zip(*samples, strict=True)
+def collate(samples: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Samples as arrays, which travel between processes as bytes."""
+    return tuple(np.stack(values) for values in zip(*samples, strict=True))
+
+
+def to_batch(arrays: tuple[Any, ...]) -> Batch:
+    """What `collate` made, as tensors."""
+    damaged, truth, points, inside = arrays
     return Batch(
-        to_tensor(np.stack(damaged)),
-        to_tensor(np.stack(truth)),
-        torch.from_numpy(np.stack(points)).float(),
-        torch.tensor(inside, dtype=torch.float32),
+        to_tensor(damaged),
+        to_tensor(truth),
+        torch.from_numpy(points).float(),
+        torch.from_numpy(inside).float(),
     )
 
 
@@ -133,15 +141,16 @@ class Batches:
         """The parts of the next step that this process has to do.
 
         Raises:
-            RuntimeError: Workers died again and again.
+            RuntimeError, EOFError, OSError: Workers died again and again.
         """
         parts: list[Batch] = []
         while len(parts) < self._config.optimiser.accumulate:
             try:
-                parts.append(next(self._loaded))
-            except RuntimeError as error:  # a worker was killed: its faces can be made again
+                parts.append(to_batch(next(self._loaded)))
+            except (RuntimeError, EOFError, OSError) as error:
+                # A worker was killed; what it should have made depends on its numbers alone.
                 self._restarts += 1
-                if self._restarts > _MAX_RESTARTS or "worker" not in str(error):
+                if self._restarts > _MAX_RESTARTS or not self._config.data.workers:
                     raise
                 _LOG.warning("a data worker was lost (%s); starting them anew", error)
                 self._loaded, parts = self._load(), []
@@ -159,24 +168,32 @@ class Batches:
                 yield [(step, number) for number in numbers]
             step += 1
 
-    def _load(self) -> Iterator[Batch]:
+    def _load(self) -> Iterator[tuple[Any, ...]]:
         workers = self._config.data.workers
-        return iter(
+        if workers:
+            # OpenCV's threads do not survive a fork; a worker that touched them would wait forever.
+            cv2.setNumThreads(1)
+        loader = iter(
             DataLoader(
                 self._damaged,
                 batch_sampler=self._keys(),  # type: ignore[arg-type]
                 collate_fn=collate,
                 num_workers=workers,
                 prefetch_factor=4 if workers else None,
-                worker_init_fn=_single_threaded,
-                pin_memory=torch.cuda.is_available(),
+                worker_init_fn=_begin_worker,
+                # Its own, so that making a loader takes no number from the run's random state.
+                generator=torch.Generator(),
             )
         )
+        if workers and threading.current_thread() is threading.main_thread():
+            # torch raises from its handler wherever the program is just then, in the middle of a
+            # step too; without it a lost worker shows when its next batch is asked for.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        return loader
 
 
-def _single_threaded(_worker: int) -> None:
-    """One thread in each worker: the processes are the parallelism."""
-    import cv2
-
-    cv2.setNumThreads(1)
+def _begin_worker(_worker: int) -> None:
+    """One thread in each worker, which leaves it to the main process to stop."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)

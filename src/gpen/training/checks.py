@@ -21,6 +21,22 @@ def check_config(config: Config) -> None:
         raise ConfigError("; ".join(f"{key}: {what}" for key, what in found), key=found[0][0])
 
 
+def check_shares(config: Config, world: int) -> None:
+    """Refuse a batch that cannot be shared out to the processes.
+
+    Raises:
+        ConfigError: Names the number that would do.
+    """
+    parts, group = world * config.optimiser.accumulate, max(1, config.discriminator.group)
+    if config.optimiser.batch % (parts * group):
+        raise ConfigError(
+            f"optimiser.batch is {config.optimiser.batch}; expected a multiple of {parts * group}: "
+            f"{world} processes × accumulate {config.optimiser.accumulate} × discriminator.group "
+            f"{group}",
+            key="optimiser.batch",
+        )
+
+
 def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     yield from _network(config)
     yield from _stages(config)
@@ -59,8 +75,10 @@ def _network(config: Config) -> Iterator[tuple[str, str]]:
         yield "network.n_mlp", "expected n_mlp and style_dim of at least 1"
     if network.narrow <= 0 or network.channel_multiplier <= 0:
         yield "network.narrow", "expected narrow and channel_multiplier above 0"
-    if network.init and network.prior:
-        yield "network.prior", "expected init or prior, not both: init would replace the prior"
+    if network.prior and (network.init or network.pass_through):
+        yield "network.prior", "init and pass_through would replace it: leave them out"
+    if network.prior and config.size_at(0) != network.size:
+        yield "network.prior", "fills the first stage's levels only: begin at network.size"
 
 
 def _stages(config: Config) -> Iterator[tuple[str, str]]:
@@ -93,9 +111,8 @@ def _discriminator(config: Config) -> Iterator[tuple[str, str]]:
             break
     if min(config.loss.r1_every, config.loss.path_length_every) < 1:
         yield "loss.r1_every", "expected r1_every and path_length_every of at least 1"
-    share = optimiser.batch // max(1, optimiser.accumulate)
-    if judge.group < 0 or (judge.group and share % judge.group):
-        yield "discriminator.group", f"{judge.group} does not divide {share}, the faces of one part"
+    if judge.group < 0 or (judge.group and optimiser.batch % judge.group):
+        yield "discriminator.group", f"{judge.group} does not divide the batch, {optimiser.batch}"
 
 
 def _starts(config: Config) -> Iterator[int]:

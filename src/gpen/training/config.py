@@ -359,6 +359,8 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
         return _build(hint, value, name)
     if origin is Literal and value in arguments:
         return value
+    if hint == tuple[str, ...] and isinstance(value, str):  # as in data.train=faces/,more/
+        value = [part for part in value.split(",") if part]
     if origin is tuple and isinstance(value, list):
         variable = arguments[-1] is Ellipsis
         kinds = [arguments[0]] * len(value) if variable else arguments

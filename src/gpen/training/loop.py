@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TrainingError
+from ..nets.gpen import GPEN
 from ..weights import config_note
 from .batches import Batches
+from .checks import check_shares
 from .config import Config
 from .degradation import Recipe, recipe
 from .faces import Faces, open_faces
 from .judges import Judges, open_judges
 from .logs import Log
-from .networks import architecture_of, export_weights
+from .networks import export_weights
 from .prior import load_prior, prior_report
 from .processes import Processes
 from .runs import load_checkpoint, save_checkpoint
@@ -54,6 +56,7 @@ class Run:
     def __init__(
         self, config: Config, folder: Path, processes: Processes, *, resume: bool = False
     ) -> None:
+        check_shares(config, processes.world)
         self.config, self.folder, self.processes = config, folder, processes
         self._judges: Judges = open_judges(config, processes.device)
         damage = config.degradation
@@ -102,6 +105,21 @@ class Run:
         """Steps done."""
         return self._trainer.step
 
+    @property
+    def retries(self) -> int:
+        """How often it was rolled back."""
+        return self._trainer.retries
+
+    @property
+    def generator(self) -> GPEN:
+        """The network in training."""
+        return self._trainer.net
+
+    @property
+    def average(self) -> GPEN:
+        """Its moving average."""
+        return self._trainer.average
+
     def train(self, progress: Progress | None = None) -> None:
         """Train until all steps are done.
 
@@ -112,6 +130,8 @@ class Run:
         with _stop_signals() as stop:
             while self.step < self.config.steps:
                 figures = self._one_step()
+                if figures is None:
+                    continue
                 if progress is not None:
                     progress(self.step, figures)
                 stopping = self.processes.any(bool(stop))
@@ -123,7 +143,8 @@ class Run:
         if self._log is not None:
             self._log.close()
 
-    def _one_step(self) -> dict[str, float]:
+    def _one_step(self) -> dict[str, float] | None:
+        """A step's figures, or None where the run was rolled back instead."""
         size = self.config.size_at(self.step)
         if size != self._trainer.size:
             self._trainer.grow(size)
@@ -135,7 +156,7 @@ class Run:
             figures = self._trainer.train_step(parts)
         except NotFiniteError:
             self._roll_back()
-            return {}
+            return None
         if self.step % self.config.log_every == 0:
             seconds = time.perf_counter() - started
             speed = self.config.optimiser.batch / seconds
@@ -202,7 +223,7 @@ class Run:
         return self._best
 
     def _export(self, name: str) -> None:
-        notes = config_note(architecture_of(self._trainer.average.config))
+        notes = config_note(self._trainer.average.config)
         export_weights(self._trainer.average, self.folder / name, notes)
 
     def _tell(self, kind: str, values: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from ..errors import ConfigError
 from ..nets.discriminator import Discriminator
 from ..nets.gpen import GPEN, GPENConfig
 from ..nets.patchgan import PatchDiscriminator
-from ..weights import Architecture, find_model, load_weights
+from ..weights import find_model, load_weights
 from .config import Config
 
 
@@ -49,8 +48,9 @@ def build_discriminator(config: Config, size: int) -> Discriminator | PatchDiscr
     if judge.kind == "none":
         return None
     if judge.kind == "patchgan":
-        sides = tuple(side for side in judge.resolutions if side <= size)
-        return PatchDiscriminator(size, resolutions=sides, channels=judge.patch_channels)
+        return PatchDiscriminator(
+            size, resolutions=judge.resolutions, channels=judge.patch_channels
+        )
     return Discriminator(
         size,
         channel_multiplier=judge.channel_multiplier,
@@ -111,10 +111,3 @@ def export_weights(net: nn.Module, path: Path, notes: dict[str, str]) -> None:
     with written_whole(path) as temporary:
         save_file(state, temporary, metadata={"format": "pt", **notes})
 
-
-def architecture_of(config: GPENConfig) -> Architecture:
-    """The numbers of a network as weight files tell them."""
-    import dataclasses
-
-    numbers: dict[str, Any] = dataclasses.asdict(config)
-    return Architecture(**numbers)

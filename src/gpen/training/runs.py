@@ -29,6 +29,7 @@ from ..errors import ConfigError, TrainingError, WriteError
 from ..version import VERSION
 from ..weights import written_whole
 from .config import Config, parse_config, to_toml
+from .processes import Processes
 
 CHECKPOINT, CONFIG = "checkpoint.pt", "config.toml"
 _NUMBERED = re.compile(r"(\d{5})-(.*)")
@@ -168,3 +169,33 @@ def _check_same_network(text: str, config: Config, run: Path) -> None:
             "back, or leave --resume out",
             key=differing[0].split(":")[0],
         )
+
+
+def run_folder(
+    runs: Path, run: Path | None, config: Config, processes: Processes, *, resume: bool
+) -> Path:
+    """The folder of a run, the same for all its processes: a new one, or one to go on with.
+
+    Args:
+        runs: Where run folders are made.
+        run: The folder to go on with; None for the newest of that name.
+        config: The run.
+        processes: Those that train together; the first one makes the folder.
+        resume: Whether to go on.
+
+    Raises:
+        TrainingError: There is no run to go on with.
+        WriteError: The folder cannot be made.
+    """
+    if run is not None:
+        return run
+    if resume:
+        return latest_run(runs, config.name)
+    if processes.is_first:
+        made = new_run(runs, config)
+    processes.wait()
+    return made if processes.is_first else _newest(runs, config.name)
+
+
+def _newest(runs: Path, name: str) -> Path:
+    return runs / max(found for found in _names(runs) if found.endswith(f"-{name}"))

@@ -289,7 +289,7 @@ class Trainer:
             "step": self.step,
             "size": self.size,
             "retries": self.retries,
-            "path_mean": self.path_mean,
+            "path_mean": float(self.path_mean),
             "g": self.net.state_dict(),
             "g_ema": self.average.state_dict(),
             "g_optim": self._g_optim.state_dict(),
@@ -313,7 +313,7 @@ class Trainer:
             self.discriminator.load_state_dict(state["d"])
             self._d_optim.load_state_dict(state["d_optim"])
         self.step, self.retries = state["step"], state["retries"]
-        self.path_mean = state["path_mean"].to(self.processes.device)
+        self.path_mean = torch.tensor(state["path_mean"], device=self.processes.device)
         torch.set_rng_state(state["random"])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .batches import Batch, collate, damage
+from .batches import Batch, collate, damage, to_batch
 from .config import Config
 from .degradation import Recipe
 from .faces import Faces
@@ -31,9 +31,9 @@ class Validation:
             for number in chosen.round().astype(int).tolist()
         ]
         self._batches = [
-            collate(samples[i : i + _AT_ONCE]) for i in range(0, len(samples), _AT_ONCE)
+            to_batch(collate(samples[i : i + _AT_ONCE])) for i in range(0, len(samples), _AT_ONCE)
         ]
-        self.shown: Batch = collate(samples[:SHOWN])
+        self.shown: Batch = to_batch(collate(samples[:SHOWN]))
 
     @torch.inference_mode()
     def figures(self, net: nn.Module, judges: Judges, device: torch.device) -> dict[str, float]:

@@ -127,7 +127,7 @@ def _state_dict(tree: Any, path: Path) -> dict[str, Tensor]:
         WeightsError: There are none.
     """
     for _ in range(_MAX_WRAPPERS):
-        if not isinstance(tree, dict) or any(isinstance(v, Tensor) for v in tree.values()):
+        if not isinstance(tree, dict):
             break
         keys = (*_WRAPPERS, *_MORE_WRAPPERS)
         inner = next((tree[key] for key in keys if isinstance(tree.get(key), dict)), None)

@@ -1,0 +1,237 @@
+"""Runs: what they leave behind, and that they go on as if they had never stopped."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from gpen import ConfigError, TrainingError, find_model  # noqa: E402
+from gpen.training.config import Config, Stage, parse_config  # noqa: E402
+from gpen.training.loop import Run, StoppedError  # noqa: E402
+from gpen.training.processes import Processes  # noqa: E402
+from gpen.training.runs import latest_run, load_checkpoint, new_run  # noqa: E402
+
+
+def begin(config: Config, runs: Path) -> Run:
+    return Run(config, new_run(runs, config), Processes("cpu"))
+
+
+def resume(config: Config, folder: Path) -> Run:
+    return Run(config, folder, Processes("cpu"), resume=True)
+
+
+def losses(folder: Path) -> list[dict[str, float]]:
+    lines = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    timings = ("faces_per_s", "waited_s")
+    return [
+        {k: v for k, v in line.items() if k not in timings}
+        for line in lines
+        if line["kind"] == "train"
+    ]
+
+
+def test_run_folder_holds_everything_to_repeat_it(tiny: Config, tmp_path: Path) -> None:
+    run = begin(tiny, tmp_path / "runs")
+    run.train()
+    folder = run.folder
+    assert folder.name == "00000-tiny"
+    assert parse_config((folder / "config.toml").read_text()) == tiny
+    told = json.loads((folder / "run.json").read_text())
+    assert told["seed"] == tiny.seed
+    assert {"command", "commit", "torch", "machine"} <= set(told)
+    assert [line["step"] for line in losses(folder)] == [1, 2, 3, 4]
+    names = {path.name for path in folder.iterdir()}
+    assert {"checkpoint.pt", "weights.safetensors", "best.safetensors", "tensorboard"} <= names
+    assert len(list((folder / "samples").glob("*.png"))) == 2
+
+
+def test_weights_of_a_run_restore_and_say_what_they_are(tiny: Config, tmp_path: Path) -> None:
+    run = begin(tiny, tmp_path / "runs")
+    run.train()
+    for name in ("weights.safetensors", "checkpoint.pt"):
+        model = find_model(run.folder / name)
+        assert (model.kind, model.size) == ("gpen", 32), name
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [],
+        ["loss.path_length=1", "loss.path_length_every=2", "optimiser.accumulate=2"],
+        ["discriminator.kind=patchgan", "discriminator.patch_channels=4", "network.size=64",
+         "discriminator.resolutions=[64]", "loss.adversarial_kind=hinge"],
+        ["network.size=64", "network.narrow=0.1", "network.pass_through=true",
+         "stages=[{steps=1, size=32}, {steps=3, size=64}]"],
+        ["precision=bf16", "network.injection=adain", "network.upsampling=nearest"],
+    ],
+    ids=["published", "path-length", "patchgan", "growing", "adain-bf16"],
+)  # fmt: skip
+def test_resumed_run_has_the_next_losses_of_one_that_was_never_stopped(
+    tiny_with: Callable[..., Config], changes: list[str], tmp_path: Path
+) -> None:
+    config = tiny_with("every=1", *changes)
+    whole = begin(config, tmp_path / "whole")
+    whole.train()
+    stopped = begin(config, tmp_path / "stopped")
+
+    def stop(step: int, _figures: dict[str, float]) -> None:
+        if step == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(StoppedError):
+        stopped.train(stop)
+    resumed = resume(config, stopped.folder)
+    assert resumed.step == 2
+    resumed.train()
+    assert losses(resumed.folder) == losses(whole.folder)
+    ends = [load_checkpoint(run.folder, config) for run in (whole, resumed)]
+    for part in ("g", "d", "g_ema"):
+        for name, value in ends[0][part].items():
+            assert torch.equal(value, ends[1][part][name]), (part, name)
+
+
+def test_nan_rolls_back_to_the_checkpoint_and_draws_other_faces(
+    tiny: Config, tmp_path: Path
+) -> None:
+    run = begin(tiny, tmp_path / "runs")
+
+    def poison(step: int, _figures: dict[str, float]) -> None:
+        if step == 3 and run.retries == 0:
+            next(run.generator.parameters()).data.fill_(float("nan"))
+
+    run.train(poison)
+    events = [json.loads(x) for x in (run.folder / "log.jsonl").read_text().splitlines()]
+    assert [e["rolled_back_from"] for e in events if "rolled_back_from" in e] == [3]
+    assert run.step == 4
+    weights = load_checkpoint(run.folder, tiny)["g"].values()
+    assert all(value.isfinite().all() for value in weights)
+
+
+def test_nan_before_the_first_checkpoint_says_what_to_lower(tiny: Config, tmp_path: Path) -> None:
+    config = replace(tiny, every=100)
+    run = begin(config, tmp_path / "runs")
+    next(run.generator.parameters()).data.fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"NaN at step 0.*optimiser\.lr"):
+        run.train()
+
+
+def test_full_disk_leaves_the_old_checkpoint(tiny: Config, tmp_path: Path) -> None:
+    run = begin(replace(tiny, every=1), tmp_path / "runs")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(step: int, _figures: dict[str, float]) -> None:
+        if step == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+
+    try:
+        with pytest.raises(TrainingError, match="step 2.*one before is intact.*--resume"):
+            run.train(fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert load_checkpoint(run.folder, tiny)["step"] == 1
+    assert not list(run.folder.glob(".gpen-*"))
+
+
+def test_checkpoint_of_another_network_is_refused(
+    tiny: Config, tiny_with: Callable[..., Config], tmp_path: Path
+) -> None:
+    run = begin(tiny, tmp_path / "runs")
+    run.train()
+    other = tiny_with("network.n_mlp=3")
+    with pytest.raises(ConfigError, match="network.n_mlp: 2 then, 3 now"):
+        resume(other, run.folder)
+
+
+def test_damaged_checkpoint_is_an_error_of_its_own(tiny: Config, tmp_path: Path) -> None:
+    run = begin(tiny, tmp_path / "runs")
+    (run.folder / "checkpoint.pt").write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(TrainingError, match="no checkpoint of gpen, or damaged"):
+        resume(tiny, run.folder)
+
+
+def test_resume_without_a_run_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no run named 'tiny'"):
+        latest_run(tmp_path, "tiny")
+
+
+def test_runs_are_numbered_and_the_newest_is_found(tiny: Config, tmp_path: Path) -> None:
+    first, second = (new_run(tmp_path, tiny) for _ in range(2))
+    assert (first.name, second.name) == ("00000-tiny", "00001-tiny")
+    for folder in (first, second):
+        (folder / "checkpoint.pt").touch()
+    assert latest_run(tmp_path, "tiny") == second
+
+
+def test_corrupt_and_tiny_pictures_are_left_out_and_counted(
+    tiny: Config, faces: Path, tmp_path: Path
+) -> None:
+    (faces / "train" / "broken.jpg").write_bytes(b"\xff\xd8\xff not a picture")
+    run = begin(tiny, tmp_path / "runs")
+    run.train()
+    first = json.loads((run.folder / "log.jsonl").read_text().splitlines()[0])
+    assert first["faces"] + first["skipped"] >= 5
+    assert len(losses(run.folder)) == 4
+
+
+def test_empty_folder_is_an_error_at_start(tiny: Config, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    data = replace(tiny.data, train=(str(tmp_path / "nothing"),))
+    with pytest.raises(TrainingError, match="nothing"):
+        begin(replace(tiny, data=data), tmp_path / "runs")
+
+
+def test_loss_that_needs_a_file_says_which_at_start(tiny: Config, tmp_path: Path) -> None:
+    loss = replace(tiny.loss, perceptual=1, identity=1)
+    with pytest.raises(ConfigError) as caught:
+        begin(replace(tiny, loss=loss), tmp_path / "runs")
+    for part in ("files.vgg19", "vgg19-dcbb9e9d.pth", "files.identity", "model_ir_se50.pth"):
+        assert part in str(caught.value)
+
+
+def test_init_starts_from_weights_and_refuses_those_of_another_network(
+    tiny: Config, tmp_path: Path
+) -> None:
+    first = begin(tiny, tmp_path / "runs")
+    first.train()
+    weights = str(first.folder / "weights.safetensors")
+    second = begin(
+        replace(tiny, network=replace(tiny.network, init=weights)), tmp_path / "second"
+    )
+    before = first.average.state_dict()
+    for name, value in second.generator.state_dict().items():
+        assert torch.equal(value, before[name])
+    other = replace(tiny.network, init=weights, n_mlp=3)
+    with pytest.raises(ConfigError, match=r"network\.init"):
+        begin(replace(tiny, network=other), tmp_path / "third")
+
+
+def test_learning_lowers_the_loss(tiny: Config, tmp_path: Path) -> None:
+    loss = replace(tiny.loss, adversarial=0, feature_matching=0)
+    network = replace(tiny.network, narrow=0.125, pass_through=True)
+    config = replace(
+        tiny, loss=loss, network=network, stages=(Stage(steps=60),), every=60, log_every=1
+    )
+    run = begin(config, tmp_path / "runs")
+    run.train()
+    values = [line["l1"] for line in losses(run.folder)]
+    assert sum(values[-10:]) < 0.9 * sum(values[:10])
+
+
+def test_second_signal_is_not_held_back(tiny: Config, tmp_path: Path) -> None:
+    """The first Ctrl-C lets the step end; the second one does what it always does."""
+    run = begin(tiny, tmp_path / "runs")
+
+    def interrupt_twice(_step: int, _figures: dict[str, float]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run.train(interrupt_twice)

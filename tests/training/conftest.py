@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from gpen.training.config import Config, parse_config  # noqa: E402
+from gpen.training.config import Config, parse_config
 
 CONFIG = """
 name = "tiny"

@@ -21,7 +21,9 @@ from gpen.training.faces import open_faces  # noqa: E402
 
 @pytest.fixture
 def batches(faces: Path, tiny_with: Callable[..., Config]) -> Callable[..., Batches]:
-    def make(*overrides: str, step: int = 0, retry: int = 0, rank: int = 0, world: int = 1) -> Batches:
+    def make(
+        *overrides: str, step: int = 0, retry: int = 0, rank: int = 0, world: int = 1
+    ) -> Batches:
         return Batches(
             open_faces([faces / "train"], 32),
             recipe(["tiny"]),

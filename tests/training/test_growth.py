@@ -21,6 +21,10 @@ def trainer(config: Config) -> Trainer:
     return Trainer(config, Judges(), Processes("cpu"))
 
 
+def copied(net: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in net.state_dict().items()}
+
+
 def smooth_pictures(size: int) -> torch.Tensor:
     coarse = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     return torch.nn.functional.interpolate(coarse, size=(size, size), mode="bicubic")
@@ -54,13 +58,17 @@ def test_growing_keeps_what_generator_and_discriminator_know(
     tiny_with: Callable[..., Config],
 ) -> None:
     run = trainer(tiny_with(*GROWING, "network.narrow=0.2"))
-    assert run.discriminator is not None
-    small = {name: value.clone() for name, value in run.net.state_dict().items()}
-    judged = {name: value.clone() for name, value in run.discriminator.state_dict().items()}
+    assert run.opponent is not None
+    small = copied(run.net)
+    judged = {
+        name: value.clone() for name, value in run.opponent.discriminator.state_dict().items()
+    }
     run.grow(64)
-    grown, judge = run.net.state_dict(), run.discriminator.state_dict()
+    grown, judge = run.net.state_dict(), run.opponent.discriminator.state_dict()
     assert torch.equal(grown["ecd2.0.1.weight"], small["ecd1.0.1.weight"])
-    assert torch.equal(grown["generator.convs.3.conv.weight"], small["generator.convs.3.conv.weight"])
+    assert torch.equal(
+        grown["generator.convs.3.conv.weight"], small["generator.convs.3.conv.weight"]
+    )
     assert not grown["generator.to_rgbs.3.conv.weight"].any()
     assert torch.equal(judge["convs.2.conv1.0.weight"], judged["convs.1.conv1.0.weight"])
     assert torch.equal(judge["final_linear.0.weight"], judged["final_linear.0.weight"])
@@ -77,10 +85,12 @@ def test_patch_discriminators_keep_the_nets_of_their_sides(
         "discriminator.patch_channels=4",
     )
     run = trainer(config)
-    assert run.discriminator is not None
-    before = {name: value.clone() for name, value in run.discriminator.state_dict().items()}
+    assert run.opponent is not None
+    before = {
+        name: value.clone() for name, value in run.opponent.discriminator.state_dict().items()
+    }
     run.grow(128)
-    after = run.discriminator.state_dict()
+    after = run.opponent.discriminator.state_dict()
     assert len(after) == 2 * len(before)
     for name, value in before.items():
         assert torch.equal(after[name], value)
@@ -115,7 +125,9 @@ def test_discriminators_of_the_config_are_built(
     tiny_with: Callable[..., Config], kind: str
 ) -> None:
     losses = ["loss.adversarial=0", "loss.feature_matching=0"] if kind == "none" else []
-    config = tiny_with(f"discriminator.kind={kind}", *losses, "network.size=64", "stages=[{steps=1}]")
+    config = tiny_with(
+        f"discriminator.kind={kind}", *losses, "network.size=64", "stages=[{steps=1}]"
+    )
     judge = build_discriminator(config, 64)
     assert (judge is None) == (kind == "none")
     assert build_generator(config, 64).config.size == 64

@@ -162,9 +162,7 @@ class Batches:
         while True:
             for micro in range(optimiser.accumulate):
                 part = micro * self._world + self._rank
-                numbers = numbers_of_part(
-                    optimiser.batch, part, optimiser.accumulate * self._world
-                )
+                numbers = numbers_of_part(optimiser.batch, part, optimiser.accumulate * self._world)
                 yield [(step, number) for number in numbers]
             step += 1
 
@@ -176,7 +174,7 @@ class Batches:
         loader = iter(
             DataLoader(
                 self._damaged,
-                batch_sampler=self._keys(),  # type: ignore[arg-type]
+                batch_sampler=self._keys(),
                 collate_fn=collate,
                 num_workers=workers,
                 prefetch_factor=4 if workers else None,
@@ -193,7 +191,6 @@ class Batches:
 
 
 def _begin_worker(_worker: int) -> None:
-    """One thread in each worker, which leaves it to the main process to stop."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    """One thread in each worker, which leaves it to the main process to answer Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)

@@ -58,7 +58,7 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     if set(data.train) & set(data.val):
         yield "data.val", "expected other faces than data.train: what is learned is no test"
     if not damage.presets:
-        yield "degradation.presets", "expected at least one recipe, as in [\"published\"]"
+        yield "degradation.presets", 'expected at least one recipe, as in ["published"]'
     if config.every < 1 or config.log_every < 1:
         yield "every", "expected every and log_every of at least 1"
 
@@ -103,11 +103,14 @@ def _discriminator(config: Config) -> Iterator[tuple[str, str]]:
         if judge.kind == "none" and (loss.adversarial or loss.feature_matching):
             yield (
                 "discriminator.kind",
-                'is "none", but loss.adversarial or loss.feature_matching is above 0: set them to 0',
+                'is "none", but an adversarial or feature_matching loss is above 0: set it to 0',
             )
             break
         if loss.feature_matching and not loss.adversarial:
-            yield "loss.feature_matching", "needs loss.adversarial: nothing else trains its features"
+            yield (
+                "loss.feature_matching",
+                "needs loss.adversarial: nothing else trains its features",
+            )
             break
     if min(config.loss.r1_every, config.loss.path_length_every) < 1:
         yield "loss.r1_every", "expected r1_every and path_length_every of at least 1"

@@ -314,7 +314,9 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     """
     name, separator, text = override.partition("=")
     if not separator:
-        raise ConfigError(f"{override!r} is no setting: expected key=value, as in optimiser.batch=8")
+        raise ConfigError(
+            f"{override!r} is no setting: expected key=value, as in optimiser.batch=8"
+        )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

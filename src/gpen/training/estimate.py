@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..nets.discriminator import Discriminator
+from ..nets.patchgan import PatchDiscriminator
 from .batches import Batch
 from .config import Config
 from .judges import Judges
@@ -71,8 +73,8 @@ def estimate(config: Config, processes: Processes) -> list[StageEstimate]:
             StageEstimate(
                 size=size,
                 steps=stage.steps,
-                generator=_parameters(build_generator, config, size),
-                discriminator=_parameters(build_discriminator, config, size),
+                generator=_parameters(_nets(config, size, step).net),
+                discriminator=_parameters(_nets(config, size, step).discriminator),
                 memory_mib=_memory(config, size, step, processes.world) / 2**20,
                 seconds=operations * per_operation * stage.steps,
             )
@@ -81,29 +83,32 @@ def estimate(config: Config, processes: Processes) -> list[StageEstimate]:
     return found
 
 
-def _on_meta(
-    build: Callable[[Config, int], nn.Module | None], config: Config, size: int
-) -> nn.Module | None:
+@dataclass(frozen=True, slots=True)
+class _Nets:
+    """A run's networks at one side, without data."""
+
+    net: nn.Module
+    discriminator: Discriminator | PatchDiscriminator | None
+    picture: Tensor
+
+
+def _nets(config: Config, size: int, step: int) -> _Nets:
+    """What a step differentiates; no discriminator where it has no part in the loss."""
     with torch.device("meta"):
-        return build(config, size)
+        judged = build_discriminator(config, size) if config.loss_at(step).adversarial else None
+        return _Nets(build_generator(config, size), judged, torch.zeros(1, 3, size, size))
 
 
-def _parameters(
-    build: Callable[[Config, int], nn.Module | None], config: Config, size: int
-) -> int:
-    net = _on_meta(build, config, size)
+def _parameters(net: nn.Module | None) -> int:
     return sum(parameter.numel() for parameter in net.parameters()) if net is not None else 0
 
 
 def _operations(config: Config, size: int, step: int) -> float:
     """Floating-point operations for one face in one step."""
-    picture = torch.zeros(1, 3, size, size, device="meta")
-    net = _on_meta(build_generator, config, size)
-    assert net is not None
-    total = _count(lambda: net(picture)) * 3  # forward once, backward about twice
-    discriminator = _on_meta(build_discriminator, config, size)
-    if discriminator is not None and config.loss_at(step).adversarial:
-        once = _count(lambda: discriminator.judge(picture))  # type: ignore[operator]
+    nets = _nets(config, size, step)
+    total = _count(lambda: nets.net(nets.picture)) * 3  # forward once, backward about twice
+    if (discriminator := nets.discriminator) is not None:
+        once = _count(lambda: discriminator.judge(nets.picture))
         passes = 2 + 6 + (1 if config.loss_at(step).feature_matching else 0)
         total += once * (passes + 6 / config.loss.r1_every)
     return total
@@ -118,15 +123,12 @@ def _count(work: Callable[[], object]) -> float:
 def _memory(config: Config, size: int, step: int, world: int) -> float:
     """Bytes for weights and their optimisers, and for what differentiating keeps."""
     faces = max(1, config.optimiser.batch // (config.optimiser.accumulate * world))
-    picture = torch.zeros(1, 3, size, size, device="meta")
-    net = _on_meta(build_generator, config, size)
-    assert net is not None
-    weights = _parameters(build_generator, config, size) * (_COPIES + _AVERAGE) * 4
-    kept = _kept_bytes(lambda: net(picture))
-    discriminator = _on_meta(build_discriminator, config, size)
-    if discriminator is not None and config.loss_at(step).adversarial:
-        weights += _parameters(build_discriminator, config, size) * _COPIES * 4
-        kept += _kept_bytes(lambda: discriminator.judge(picture))  # type: ignore[operator]
+    nets = _nets(config, size, step)
+    weights = _parameters(nets.net) * (_COPIES + _AVERAGE) * 4
+    kept = _kept_bytes(lambda: nets.net(nets.picture))
+    if (discriminator := nets.discriminator) is not None:
+        weights += _parameters(discriminator) * _COPIES * 4
+        kept += _kept_bytes(lambda: discriminator.judge(nets.picture))
     share = 0.5 if config.precision != "f32" else 1.0
     return weights + kept * faces * share
 

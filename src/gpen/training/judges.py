@@ -89,7 +89,7 @@ _NEEDS = {
     "lpips_backbone": "loss.lpips needs SqueezeNet 1.1, AlexNet or VGG-16 weights",
     "lpips_heads": "loss.lpips needs the LPIPS v0.1 heads of that backbone (its squeeze.pth, "
     "alex.pth or vgg.pth)",
-    "identity": "loss.identity needs IR-SE50 (model_ir_se50.pth), MobileFaceNet or an ArcFace .onnx",
+    "identity": "loss.identity needs IR-SE50 (model_ir_se50.pth), MobileFaceNet or ArcFace .onnx",
 }
 
 

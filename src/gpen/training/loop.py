@@ -21,10 +21,11 @@ from .faces import Faces, open_faces
 from .judges import Judges, open_judges
 from .logs import Log
 from .networks import export_weights
+from .optimising import NotFiniteError
 from .prior import load_prior, prior_report
 from .processes import Processes
 from .runs import load_checkpoint, save_checkpoint
-from .trainer import NotFiniteError, Trainer
+from .trainer import Trainer
 from .validation import Validation, score
 
 _LOG = logging.getLogger("gpen")
@@ -197,26 +198,25 @@ class Run:
             save_checkpoint(self._trainer.state(), self.config, self.folder)
             self._export("weights.safetensors")
             if evaluate:
-                self._evaluate()
+                self._evaluate(self._log)
         self.processes.wait()
 
-    def _evaluate(self) -> None:
-        assert self._log is not None
+    def _evaluate(self, log: Log) -> None:
         device, average = self.processes.device, self._trainer.average
         figures = self._validation.figures(average, self._judges, device)
         self._tell("val", {**figures, "size": self._trainer.size})
-        self._log.add_sheet(self.step, self._validation.sheet_rows(average, device))
+        log.add_sheet(self.step, self._validation.sheet_rows(average, device))
         final_size = self._trainer.size == self.config.network.size
-        if final_size and score(figures) < self._best_before():
+        if final_size and score(figures) < self._best_before(log):
             self._best = score(figures)
             self._export("best.safetensors")
 
-    def _best_before(self) -> float:
+    def _best_before(self, log: Log) -> float:
         """The best score so far, of earlier sittings too."""
-        if self._best == float("inf") and self._log is not None:
+        if self._best == float("inf"):
             scores = [
                 score(entry)
-                for entry in self._log.entries("val")
+                for entry in log.entries("val")
                 if entry["size"] == self.config.network.size and entry["step"] < self.step
             ]
             self._best = min(scores, default=self._best)
@@ -235,17 +235,17 @@ class Run:
 def _stop_signals() -> Iterator[list[int]]:
     """A list that SIGTERM and SIGINT add themselves to; a second one ends the process."""
     came: list[int] = []
-    before = {}
+    before: dict[int, Any] = {}
 
     def remember(number: int, _frame: object) -> None:
         came.append(number)
         signal.signal(number, before[number])
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        before[number] = signal.signal(number, remember)
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            before[number] = signal.signal(number, remember)
     try:
         yield came
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
+        for restored, handler in before.items():
+            signal.signal(restored, handler)

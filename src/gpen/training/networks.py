@@ -84,7 +84,9 @@ def load_init(net: GPEN, name: str) -> None:
 def differences(one: dict[str, Tensor], other: dict[str, Tensor]) -> str:
     """The first tensor in which two states differ by name or shape, in words; empty if none."""
     for name in one.keys() | other.keys():
-        shapes = [tuple(state[name].shape) if name in state else "missing" for state in (one, other)]
+        shapes = [
+            tuple(state[name].shape) if name in state else "missing" for state in (one, other)
+        ]
         if shapes[0] != shapes[1]:
             return f"{name}: {shapes[1]}, expected {shapes[0]}"
     return ""
@@ -110,4 +112,3 @@ def export_weights(net: nn.Module, path: Path, notes: dict[str, str]) -> None:
     state = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
     with written_whole(path) as temporary:
         save_file(state, temporary, metadata={"format": "pt", **notes})
-

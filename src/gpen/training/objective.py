@@ -11,6 +11,7 @@ from . import losses
 from .batches import Batch
 from .config import Loss
 from .judges import Judges
+from .opponent import Opponent
 
 
 @dataclass(slots=True)
@@ -31,11 +32,11 @@ class Objective:
 
     Args:
         judges: Networks that losses need.
-        discriminator: Its `judge`, compiled or not; None without adversarial loss.
+        opponent: The discriminator; None without adversarial loss.
     """
 
-    def __init__(self, judges: Judges, discriminator: nn.Module | None) -> None:
-        self._judges, self._discriminator = judges, discriminator
+    def __init__(self, judges: Judges, opponent: Opponent | None) -> None:
+        self._judges, self._opponent = judges, opponent
 
     def judge(self, restored: Tensor, batch: Batch, loss: Loss) -> Outcome:
         """The loss of a batch.
@@ -49,9 +50,11 @@ class Objective:
         inside = batch.inside
         for name, judge in self._judges.distances(loss):
             terms[name] = (inside * judge(restored, batch.truth, batch.points_xy)).mean()
-        if loss.adversarial and self._discriminator is not None:
-            terms |= self._opinion(restored, batch, loss)
-        total = sum((getattr(loss, name) * term for name, term in terms.items()), restored.new_zeros(()))
+        if loss.adversarial and self._opponent is not None:
+            terms |= _opinion(self._opponent.judge, restored, batch, loss)
+        total = sum(
+            (getattr(loss, name) * term for name, term in terms.items()), restored.new_zeros(())
+        )
         return Outcome(total, {name: term.detach() for name, term in terms.items()})
 
     def _pixels(self, restored: Tensor, batch: Batch, loss: Loss) -> dict[str, Tensor]:
@@ -67,19 +70,19 @@ class Objective:
             if getattr(loss, name)
         }
 
-    def _opinion(self, restored: Tensor, batch: Batch, loss: Loss) -> dict[str, Tensor]:
-        """How real the discriminator finds the batch, and how near in its features."""
-        assert self._discriminator is not None
-        logits, features = self._discriminator(restored)
-        terms = {
-            "adversarial": losses.generator_loss(
-                [scale.float() for scale in logits], loss.adversarial_kind
-            )
-        }
-        if loss.feature_matching:
-            with torch.no_grad():
-                _, wanted = self._discriminator(batch.truth)
-            terms["feature_matching"] = losses.feature_matching(
-                [map_.float() for map_ in features], [map_.float() for map_ in wanted]
-            )
-        return terms
+
+def _opinion(judge: nn.Module, restored: Tensor, batch: Batch, loss: Loss) -> dict[str, Tensor]:
+    """How real a discriminator finds the batch, and how near the truth in its features."""
+    logits, features = judge(restored)
+    terms = {
+        "adversarial": losses.generator_loss(
+            [scale.float() for scale in logits], loss.adversarial_kind
+        )
+    }
+    if loss.feature_matching:
+        with torch.no_grad():
+            _, wanted = judge(batch.truth)
+        terms["feature_matching"] = losses.feature_matching(
+            [layer.float() for layer in features], [layer.float() for layer in wanted]
+        )
+    return terms

@@ -7,6 +7,7 @@ differentiate twice, which wrappers do not follow, and compiled networks stay as
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,11 +32,12 @@ class Processes:
             TrainingError: There is no such device.
         """
         try:
-            from accelerate import PartialState
+            from accelerate.state import PartialState
         except ImportError:
             raise MissingExtraError("Training", extra="train") from None
-        state = PartialState(cpu=device == "cpu")
-        self.rank, self.world = state.process_index, state.num_processes
+        state: Any = PartialState(cpu=device == "cpu")
+        self.rank: int = state.process_index
+        self.world: int = state.num_processes
         self.device = torch.device(state.device)
         if device not in ("auto", "cpu") and self.device.type != device.partition(":")[0]:
             raise TrainingError(
@@ -58,7 +60,9 @@ class Processes:
         gradients = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         self.average(flat)
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        for gradient, part in zip(
+            gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True
+        ):
             gradient.copy_(part.view_as(gradient))
 
     def average(self, values: Tensor) -> Tensor:
@@ -82,7 +86,8 @@ class Processes:
         """Whether any process says yes."""
         if self.world == 1:
             return flag
-        return bool(self.average(torch.tensor([float(flag)], device=self.device))[0] > 0)
+        told = self.average(torch.tensor([float(flag)], device=self.device))
+        return float(told[0]) > 0
 
     def wait(self) -> None:
         """Wait until all processes are here."""

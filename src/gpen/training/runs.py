@@ -1,14 +1,14 @@
 """The folder of a run: everything needed to repeat it or go on with it.
 
-    runs/00003-default/
-      config.toml          the whole config, defaults included
-      run.json             command, seed, git commit, versions, machine
-      checkpoint.pt        the state to go on from
-      weights.safetensors  the moving average, as of the last checkpoint
-      best.safetensors     the moving average that did best on held-out faces
-      log.jsonl            losses and figures, one line each time
-      samples/             sheets: damaged, restored, true
-      tensorboard/
+runs/00003-default/
+  config.toml          the whole config, defaults included
+  run.json             command, seed, git commit, versions, machine
+  checkpoint.pt        the state to go on from
+  weights.safetensors  the moving average, as of the last checkpoint
+  best.safetensors     the moving average that did best on held-out faces
+  log.jsonl            losses and figures, one line each time
+  samples/             sheets: damaged, restored, true
+  tensorboard/
 """
 
 from __future__ import annotations

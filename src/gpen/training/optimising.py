@@ -1,0 +1,99 @@
+"""One network's Adam and the step it takes: averaged over processes, clipped, and finite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .config import Optimiser
+from .processes import Processes
+
+
+class NotFiniteError(Exception):
+    """A loss or a gradient is NaN or infinite; the step was not taken."""
+
+
+class Learner:
+    """A network that learns.
+
+    Attributes:
+        net: The network.
+        adam: Its optimiser.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        groups: Sequence[tuple[list[nn.Parameter], float]],
+        config: Optimiser,
+        processes: Processes,
+        scaler: torch.amp.GradScaler,
+        *,
+        lazy: int,
+    ) -> None:
+        """Set Adam up.
+
+        A lazy regulariser counts as one more step in so many, so that rate and memory shrink
+        (StyleGAN2, Karras et al., CVPR 2020, appendix B).
+
+        Args:
+            net: The network.
+            groups: Its parameters, and the learning rate of each group, of `config.lr`.
+            config: Rates, memory, clipping.
+            processes: Those that train together.
+            scaler: Scales losses under f16.
+            lazy: Steps between lazy regularisations; 0 for none.
+        """
+        self.net, self._config, self._processes, self._scaler = net, config, processes, scaler
+        ratio = lazy / (lazy + 1) if lazy else 1.0
+        beta1, beta2 = (beta**ratio for beta in config.betas)
+        rated = [
+            {"params": parameters, "lr": 0.0, "full_lr": config.lr * share * ratio}
+            for parameters, share in groups
+        ]
+        self.adam = torch.optim.Adam(rated, betas=(beta1, beta2))
+
+    def forget_gradients(self) -> None:
+        """Begin a step."""
+        self.adam.zero_grad(set_to_none=True)
+
+    def backward(self, loss: Tensor) -> None:
+        """Add a loss's gradients to those of the step."""
+        torch.autograd.backward(self._scaler.scale(loss))
+
+    def take_step(self, rate: float, terms: dict[str, Tensor]) -> Tensor:
+        """Move the weights along the mean gradient of all processes.
+
+        Args:
+            rate: Factor of the learning rates.
+            terms: Losses that must be finite.
+
+        Returns:
+            The gradient's length before clipping.
+
+        Raises:
+            NotFiniteError: A gradient or a loss is not finite. Under f16 a gradient may be, while
+                the scaler looks for its scale.
+        """
+        for group in self.adam.param_groups:
+            group["lr"] = group["full_lr"] * rate
+        self._processes.average_gradients(self.net.parameters())
+        self._scaler.unscale_(self.adam)
+        limit = self._config.clip_norm or math.inf
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), limit)
+        searching = self._scaler.is_enabled() and not bool(norm.isfinite())
+        finite = torch.stack([norm, *terms.values()]).isfinite().all()
+        if not searching and self._processes.any(not bool(finite)):
+            raise NotFiniteError
+        self._scaler.step(self.adam)
+        self._scaler.update()
+        return norm.detach()
+
+
+def add_terms(sums: dict[str, Tensor], terms: dict[str, Tensor], factor: float) -> None:
+    """Add terms, times a factor, to sums of the same names."""
+    for name, term in terms.items():
+        sums[name] = sums.get(name, 0) + term.detach() * factor

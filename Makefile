@@ -3,8 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The registry's newest torch brings gigabytes of CUDA; this version is small where a CPU wheel is offered.
 TORCH ?= torch==2.13.0
+# Faces to train and measure on, and the files of metrics (tests/conftest.py says where tests look).
+FACES ?= ../shared/faces/crops
+METRICS ?= ../shared/models
+# PREVIOUS=old.safetensors: weights to compare the default restorer with.
+PREVIOUS ?=
 
-.PHONY: setup demo test test-slow lint types docs bench check clean
+.PHONY: setup demo test test-slow lint types docs bench train-default check clean
 
 setup: .venv/.done  ## install gpen and its development tools into .venv
 
@@ -39,11 +44,20 @@ docs: setup  ## run the examples in the docstrings
 
 bench: setup  ## every figure in the README, into benchmarks/results
 	$(BIN)/python benchmarks/detector.py --every 3
-	$(BIN)/python benchmarks/restorer.py
+	$(BIN)/python benchmarks/restorer.py $(if $(PREVIOUS),--previous $(PREVIOUS))
+	$(BIN)/python benchmarks/training.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/degradation.py $(FACES)/val
 	$(BIN)/python benchmarks/engines.py gpen-default-256 --crops ../shared/faces/crops/val
 	$(BIN)/python benchmarks/photo.py
 	$(BIN)/python benchmarks/startup.py --install
 	$(BIN)/python benchmarks/readme.py
+
+train-default: setup  ## train the shipped restorer anew, for hours; RESUME=--resume goes on
+	$(BIN)/gpen train configs/default.toml $(RESUME) \
+	  data.train=$(FACES)/train data.val=$(FACES)/val loss.lpips=1.5 \
+	  files.lpips_backbone=$(METRICS)/squeezenet1_1.safetensors \
+	  files.lpips_heads=$(METRICS)/lpips_v0.1_squeeze.pth
+	@echo "gpen convert runs/…/weights.safetensors gpen-default-256.onnx --half makes the shipped file."
 
 check: lint types docs test  ## what CI runs
 

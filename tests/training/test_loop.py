@@ -71,9 +71,10 @@ def test_weights_of_a_run_restore_and_say_what_they_are(tiny: Config, tmp_path: 
          "discriminator.resolutions=[64]", "loss.adversarial_kind=hinge"],
         ["network.size=64", "network.narrow=0.1", "network.pass_through=true",
          "stages=[{steps=1, size=32}, {steps=3, size=64}]"],
-        ["precision=bf16", "network.injection=adain", "network.upsampling=nearest"],
+        ["precision=bf16", "network.injection=adain", "network.upsampling=nearest",
+         "network.encoder=resnet50", "network.encoder_width=4"],
     ],
-    ids=["published", "path-length", "patchgan", "growing", "adain-bf16"],
+    ids=["published", "path-length", "patchgan", "growing", "described-bf16"],
 )  # fmt: skip
 def test_resumed_run_has_the_next_losses_of_one_that_was_never_stopped(
     tiny_with: Callable[..., Config], changes: list[str], tmp_path: Path

@@ -339,3 +339,16 @@ def test_cut_onnx_is_told(tmp_path: Path) -> None:
 def test_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="No such file"):
         load_weights(tmp_path / "none.pth")
+
+
+def test_checkpoint_with_tensors_beside_its_networks_is_read_as_its_moving_average(
+    tmp_path: Path,
+) -> None:
+    state = to_torch(random_tensors(TINY))
+    other = {name: value + 1 for name, value in state.items()}
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"latent_avg": torch.zeros(3), "g": other, "g_ema": state, "step": 3}, path)
+    weights = load_weights(path)
+    assert weights.net == TINY
+    name = "generator.input.input"
+    assert np.array_equal(weights.tensors[name].float32(), state[name].numpy())

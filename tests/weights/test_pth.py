@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import pickle
 import zipfile
@@ -155,3 +156,13 @@ def test_lists_within_lists_do_not_multiply(tmp_path: Path) -> None:
     path = tmp_path / "laughs.pth"
     torch.save({"a": nested}, path)
     read_pth(path)  # ends, and soon
+
+
+def test_options_of_a_training_script_are_passed_over(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"args": argparse.Namespace(lr=0.1, path="x"), "g_ema": state}, path)
+    tree = read_pth(path)
+    assert list(tree["g_ema"]) == list(state)
+    assert not hasattr(tree["args"], "lr")

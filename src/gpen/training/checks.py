@@ -71,6 +71,8 @@ def _network(config: Config) -> Iterator[tuple[str, str]]:
         yield "network.injection", "concat needs encoder_features = true: there is nothing to join"
     if network.pass_through and (network.encoder, network.injection) != ("conv", "concat"):
         yield "network.pass_through", 'needs encoder "conv" and injection "concat"'
+    if network.encoder_width < 2 or network.encoder_width % 2:
+        yield "network.encoder_width", "expected an even number of at least 2"
     if network.n_mlp < 1 or network.style_dim < 1:
         yield "network.n_mlp", "expected n_mlp and style_dim of at least 1"
     if network.narrow <= 0 or network.channel_multiplier <= 0:

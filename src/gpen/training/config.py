@@ -28,6 +28,7 @@ class Network:
         size: Side of the pictures it restores, in pixels.
         encoder: What turns the damaged picture into a code: "conv" (published), "resnet50",
             "resnet101".
+        encoder_width: Width of a ResNet's first layer, published 64; the conv encoder has its own.
         encoder_features: Whether the encoder's feature maps join the synthesis too.
         n_mlp: Layers from the code to the style; published 8, described 2.
         style_dim: Length of code and style.
@@ -44,6 +45,7 @@ class Network:
 
     size: int = 256
     encoder: Literal["conv", "resnet50", "resnet101"] = "conv"
+    encoder_width: int = 64
     encoder_features: bool = True
     n_mlp: int = 8
     style_dim: int = 512

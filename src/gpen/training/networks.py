@@ -31,6 +31,7 @@ def build_generator(config: Config, size: int) -> GPEN:
             style_dim=network.style_dim,
             n_mlp=network.n_mlp,
             encoder=network.encoder,
+            encoder_width=network.encoder_width,
             encoder_features=network.encoder_features,
             injection=network.injection,
             upsampling=network.upsampling,

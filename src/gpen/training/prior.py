@@ -25,7 +25,6 @@ from torch import Tensor
 from ..errors import UnsafeFileError, WeightsError
 from ..nets.gpen import GPEN, GPENConfig
 from ..weights import load_weights
-from ..weights.pth import read_pth
 
 Status = Literal["taken", "taken in part", "new", "left out"]
 
@@ -34,8 +33,6 @@ _EXPECTED = (
     "style.1.weight, input.input, conv1.conv.weight, …), whose convert_weight.py turns NVIDIA's "
     "files into it"
 )
-#: The mean style, which the common files keep beside `g_ema`.
-_BESIDE = "latent_avg"
 _MARKS = ("style.1.weight", "input.input", "conv1.conv.weight", "to_rgb1.conv.weight")
 #: What other files are, by the beginning of a tensor's name.
 _STRANGERS = {
@@ -119,8 +116,6 @@ def _read(path: Path) -> dict[str, Tensor]:
     """
     try:
         stored = load_weights(path).tensors
-        if _BESIDE in stored:  # a tensor beside the state dict hides that from load_weights
-            stored = read_pth(path).get("g_ema", stored)
     except UnsafeFileError as error:
         raise UnsafeFileError(f"{error}; {_EXPECTED}", path=path) from error
     missing = [name for name in _MARKS if name not in stored]

@@ -198,6 +198,15 @@ class _Dict(dict[Any, Any]):
         pass
 
 
+class _Options:
+    """Stands in for `argparse.Namespace`, which training scripts save too; holds nothing."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
 class _RebuildTensor:
     """Stands in for `torch._utils._rebuild_tensor` and its second version."""
 
@@ -230,6 +239,7 @@ class _Size:
 # A fresh stand-in each time: whatever a pickle does to it, the next file does not see.
 _NAMES: Mapping[tuple[str, str], Callable[[], Any]] = {
     ("collections", "OrderedDict"): lambda: _Dict,
+    ("argparse", "Namespace"): lambda: _Options,
     ("torch._utils", "_rebuild_tensor"): _RebuildTensor,
     ("torch._utils", "_rebuild_tensor_v2"): _RebuildTensor,
     ("torch._utils", "_rebuild_parameter"): _RebuildParameter,

@@ -114,6 +114,8 @@ def _discriminator(config: Config) -> Iterator[tuple[str, str]]:
                 "needs loss.adversarial: nothing else trains its features",
             )
             break
+    if not 0 <= config.loss.relative <= 1:
+        yield "loss.relative", "expected a number from 0 to 1"
     if min(config.loss.r1_every, config.loss.path_length_every) < 1:
         yield "loss.r1_every", "expected r1_every and path_length_every of at least 1"
     if judge.group < 0 or (judge.group and optimiser.batch % judge.group):

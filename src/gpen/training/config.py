@@ -98,6 +98,9 @@ class Loss:
         feature_matching: L1 between the discriminator's features of restored and true pictures.
         path_length: Path-length regularisation.
         path_length_every: Steps between path-length penalties.
+        relative: How much the pixel, perceptual and identity losses of a face count by what is left
+            to do: 0 as they are, 1 divided by the error of the damaged face itself, so that a good
+            face that is spoiled counts as much as a bad one that is not mended.
         eyes: Extra weight of the pixel losses around the eyes.
         mouth: The same around the mouth.
     """
@@ -115,6 +118,7 @@ class Loss:
     feature_matching: float = 0.02
     path_length: float = 0.0
     path_length_every: int = 4
+    relative: float = 0.0
     eyes: float = 0.0
     mouth: float = 0.0
 

@@ -77,6 +77,8 @@ def open_judges(config: Config, device: torch.device) -> Judges:
     for judge in (judges.perceptual, judges.lpips, judges.identity):
         if judge is not None:
             judge.to(device).requires_grad_(requires_grad=False)
+            if config.compile:
+                judge.compile()
     return judges
 
 

@@ -13,6 +13,9 @@ from .config import Loss
 from .judges import Judges
 from .opponent import Opponent
 
+#: Mean absolute error of a face with usual damage, and what keeps that of a perfect one from 0.
+_USUAL_ERROR, _LEAST_ERROR = 0.05, 0.01
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -46,10 +49,10 @@ class Objective:
             batch: What it was made from. Mirrored margins count less: samples weigh `inside`.
             loss: Weights.
         """
-        terms = self._pixels(restored, batch, loss)
-        inside = batch.inside
+        weight = batch.inside * _relative_weight(batch, loss.relative)
+        terms = _pixels(restored, batch, loss, weight)
         for name, judge in self._judges.distances(loss):
-            terms[name] = (inside * judge(restored, batch.truth, batch.points_xy)).mean()
+            terms[name] = (weight * judge(restored, batch.truth, batch.points_xy)).mean()
         if loss.adversarial and self._opponent is not None:
             terms |= _opinion(self._opponent.judge, restored, batch, loss)
         total = sum(
@@ -57,18 +60,26 @@ class Objective:
         )
         return Outcome(total, {name: term.detach() for name, term in terms.items()})
 
-    def _pixels(self, restored: Tensor, batch: Batch, loss: Loss) -> dict[str, Tensor]:
-        importance = None
-        if loss.eyes or loss.mouth:
-            importance = losses.importance_map(
-                batch.points_xy, restored.shape[-1], eyes=loss.eyes, mouth=loss.mouth
-            )
-        pixel_losses = {"l1": losses.l1, "l2": losses.l2, "smooth_l1": losses.smooth_l1}
-        return {
-            name: (batch.inside * error(restored, batch.truth, importance)).mean()
-            for name, error in pixel_losses.items()
-            if getattr(loss, name)
-        }
+
+def _relative_weight(batch: Batch, relative: float) -> Tensor:
+    """Weight of each face by how little it is damaged, (N,); about 1 for usual damage."""
+    error = (batch.damaged - batch.truth).abs().mean(dim=(1, 2, 3))
+    return ((_USUAL_ERROR + _LEAST_ERROR) / (error + _LEAST_ERROR)) ** relative
+
+
+def _pixels(restored: Tensor, batch: Batch, loss: Loss, weight: Tensor) -> dict[str, Tensor]:
+    """The losses of single pixels, by name."""
+    importance = None
+    if loss.eyes or loss.mouth:
+        importance = losses.importance_map(
+            batch.points_xy, restored.shape[-1], eyes=loss.eyes, mouth=loss.mouth
+        )
+    pixel_losses = {"l1": losses.l1, "l2": losses.l2, "smooth_l1": losses.smooth_l1}
+    return {
+        name: (weight * error(restored, batch.truth, importance)).mean()
+        for name, error in pixel_losses.items()
+        if getattr(loss, name)
+    }
 
 
 def _opinion(judge: nn.Module, restored: Tensor, batch: Batch, loss: Loss) -> dict[str, Tensor]:

@@ -1,0 +1,82 @@
+"""Estimates before a run: counted on the networks themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from gpen.training.config import Config, load_config  # noqa: E402
+from gpen.training.estimate import StageEstimate, estimate  # noqa: E402
+from gpen.training.networks import build_discriminator, build_generator  # noqa: E402
+from gpen.training.processes import Processes  # noqa: E402
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+GROWING = (
+    "discriminator.group=0",
+    "network.size=64",
+    "stages=[{steps=3, size=32, loss={adversarial=0, feature_matching=0}}, {steps=2}]",
+)
+
+
+def estimated(config: Config) -> list[StageEstimate]:
+    return estimate(config, Processes("cpu"))
+
+
+def parameters(net: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def test_every_stage_has_the_parameters_of_its_networks(
+    tiny_with: Callable[..., Config],
+) -> None:
+    config = tiny_with(*GROWING)
+    found = estimated(config)
+    assert [(stage.size, stage.steps) for stage in found] == [(32, 3), (64, 2)]
+    for stage in found:
+        assert stage.generator == parameters(build_generator(config, stage.size))
+        assert stage.seconds > 0
+    judge = build_discriminator(config, 64)
+    assert judge is not None
+    assert found[0].discriminator == 0  # it has no part in that stage's loss
+    assert found[1].discriminator == parameters(judge)
+
+
+def test_memory_grows_with_side_and_batch_and_shrinks_with_parts(
+    tiny_with: Callable[..., Config],
+) -> None:
+    def memory(*overrides: str) -> float:
+        (stage,) = estimated(tiny_with("discriminator.group=0", *overrides))
+        return stage.memory_mib
+
+    small = memory()
+    assert memory("optimiser.batch=8") > small
+    assert memory("network.size=64") > small
+    assert memory("optimiser.batch=8", "optimiser.accumulate=2") == small
+    assert memory("precision=bf16") < small
+
+
+def test_time_grows_with_steps(tiny_with: Callable[..., Config]) -> None:
+    stages = "stages=[{steps=10}, {steps=1000}]"
+    few, many = estimated(tiny_with("discriminator.group=0", stages))
+    assert many.seconds == pytest.approx(100 * few.seconds)
+
+
+def test_nothing_is_compiled_or_read(tiny_with: Callable[..., Config]) -> None:
+    config = tiny_with("discriminator.group=0", "compile=true", "network.init=missing")
+    assert estimated(config)
+
+
+@pytest.mark.xfail(strict=True, reason="a face alone does not fall into groups", raises=ValueError)
+def test_discriminator_that_compares_in_groups_is_counted_too(tiny: Config) -> None:
+    assert estimated(tiny)[0].discriminator > 0
+
+
+def test_default_config_can_be_estimated() -> None:
+    config = load_config(CONFIGS / "default.toml", ["discriminator.group=0"])
+    found = estimated(config)
+    assert [stage.size for stage in found] == [stage.size for stage in config.stages]
+    assert found[-1].memory_mib > found[0].memory_mib > 100

@@ -144,14 +144,15 @@ def _show_estimate(config: Config, processes: Processes) -> None:
         console.say(
             f"stage {number}: {stage.size} px, {stage.steps} steps · generator "
             f"{stage.generator / 1e6:.1f} M, discriminator {stage.discriminator / 1e6:.1f} M "
-            f"parameters · about {stage.memory_mib:,.0f} MiB · about {_duration(stage.seconds)}"
+            f"parameters · about {stage.memory_mib / 1024:.1f} GiB · about "
+            f"{_duration(stage.seconds)}"
         )
     total = sum(stage.seconds for stage in stages)
     console.say(f"in all about {_duration(total)} on {processes.world} × {processes.device}")
 
 
 def _duration(seconds: float) -> str:
-    for name, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+    for name, length in (("years", 365 * 86400), ("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.1f} {name}"
     return f"{seconds:.0f} s"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,7 +30,7 @@ class _Patches(nn.Module):
             conv = Conv(inputs, outputs, 4, stride=2 if level < 3 else 1, padding=1)
             self.layers.append(nn.Sequential(conv, BiasActivation(outputs)))
         self.last = Conv(widths[-1], 1, 4, padding=1)
-        self.bias = nn.Parameter(Tensor([0.0]))
+        self.bias = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(N, 3, r, r) → logits (N, 1, r/8 - 2, r/8 - 2) and the features of each layer."""

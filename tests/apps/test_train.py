@@ -66,7 +66,7 @@ def test_dry_run_tells_what_it_takes_and_writes_nothing(train: Train, folder: Pa
     before = sorted(folder.rglob("*"))
     code, out, _ = train("tiny.toml", "discriminator.group=0", "--dry-run")
     assert code == 0
-    for part in ("stage 0: 32 px, 4 steps", "M parameters", "MiB", "in all about"):
+    for part in ("stage 0: 32 px, 4 steps", "parameters", "GiB", "in all about"):
         assert part in out
     assert sorted(folder.rglob("*")) == before
 

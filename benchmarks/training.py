@@ -80,7 +80,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
 
 def settings(case: dict[str, Any]) -> Any:
     """The default config with the network of a case."""
-    from gpen.training.config import load_config
+    from gpen.training.configfile import load_config
 
     multiplier, narrow = WIDTHS[case["network"]]
     widths = [

@@ -14,7 +14,8 @@ import typer
 
 from gpen.apps.cli import app
 from gpen.apps.train import _config_path
-from gpen.training.config import Config, Stage, load_config
+from gpen.training.config import Config, Stage
+from gpen.training.configfile import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("docs/training.md", "docs/evaluation.md")

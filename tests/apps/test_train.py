@@ -149,7 +149,7 @@ def test_resume_with_another_network_is_refused_and_harms_nothing(
 
 def test_prior_is_reported_in_the_run_folder(train: Train, folder: Path) -> None:
     """A generator's synthesis under the names of StyleGAN2's, with an input half as wide."""
-    from gpen.training.config import load_config
+    from gpen.training.configfile import load_config
     from gpen.training.networks import build_generator
 
     config = load_config(folder / "tiny.toml", ["network.injection=add"])

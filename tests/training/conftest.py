@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from gpen.training.config import Config, parse_config
+from gpen.training.config import Config
+from gpen.training.configfile import parse_config
 from tiny_training import CONFIG, draw_faces
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gpen import ConfigError
-from gpen.training.config import Config, load_config, parse_config, to_toml
+from gpen.training.config import Config
+from gpen.training.configfile import load_config, parse_config, to_toml
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 

@@ -9,7 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gpen.training.config import Config, load_config  # noqa: E402
+from gpen.training.config import Config  # noqa: E402
+from gpen.training.configfile import load_config  # noqa: E402
 from gpen.training.estimate import StageEstimate, estimate  # noqa: E402
 from gpen.training.networks import build_discriminator, build_generator  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402

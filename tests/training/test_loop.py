@@ -15,7 +15,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gpen import ConfigError, TrainingError, find_model  # noqa: E402
-from gpen.training.config import Config, Stage, parse_config  # noqa: E402
+from gpen.training.config import Config, Stage  # noqa: E402
+from gpen.training.configfile import parse_config  # noqa: E402
 from gpen.training.loop import Run, StoppedError  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
 from gpen.training.runs import latest_run, load_checkpoint, new_run  # noqa: E402

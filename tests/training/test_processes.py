@@ -14,7 +14,8 @@ torch = pytest.importorskip("torch")
 
 from gpen import ConfigError  # noqa: E402
 from gpen.training.checks import check_shares  # noqa: E402
-from gpen.training.config import Config, to_toml  # noqa: E402
+from gpen.training.config import Config  # noqa: E402
+from gpen.training.configfile import to_toml  # noqa: E402
 
 
 def train(config: Config, folder: Path, processes: int) -> dict[str, dict[str, torch.Tensor]]:

@@ -28,7 +28,8 @@ import torch
 from ..errors import ConfigError, TrainingError, WriteError
 from ..version import VERSION
 from ..weights import written_whole
-from .config import Config, parse_config, to_toml
+from .config import Config
+from .configfile import parse_config, to_toml
 from .processes import Processes
 
 CHECKPOINT, CONFIG = "checkpoint.pt", "config.toml"

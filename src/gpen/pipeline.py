@@ -9,6 +9,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ class Restorer:
             raise SettingsError(
                 f"unknown option {unknown}; expected one of {', '.join(known)}"
             ) from None
-        self._lock = threading.Lock()
+        self._lock, self._engine_lock, self._detector_lock = (threading.Lock() for _ in range(3))
         self._engine: Engine | None = None
         self._detector: Detector | None = None
         self._model: ModelInfo | None = None
@@ -97,7 +98,7 @@ class Restorer:
     def engine(self) -> Engine:
         """The network, ready to run."""
         model, options = self.model, self.settings
-        with self._lock:
+        with self._engine_lock:
             if self._engine is None:
                 self._engine = open_engine(
                     model,
@@ -111,7 +112,7 @@ class Restorer:
     def detector(self) -> Detector:
         """The face detector, ready to run."""
         options = self.settings
-        with self._lock:
+        with self._detector_lock:
             if self._detector is None:
                 self._detector = load_detector(
                     options.detector,
@@ -120,6 +121,18 @@ class Restorer:
                     device=options.device,
                 )
             return self._detector
+
+    def load(self) -> None:
+        """Open the networks now, side by side, instead of one after the other at the first photo.
+
+        Raises:
+            GpenError: One of them cannot run; see `gpen.errors`.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            detector = None if self.settings.aligned else pool.submit(lambda: self.detector)
+            _ = self.engine
+            if detector is not None:
+                detector.result()
 
     def restore(self, source: Source, *, points_xy: ArrayLike | None = None) -> Restoration:
         """Restore the faces of one photo.

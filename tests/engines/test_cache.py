@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -156,3 +157,122 @@ def test_threads_that_start_at_once_agree(weights: Path) -> None:
     for answer in answers[1:]:
         np.testing.assert_array_equal(answer, answers[0])
     assert len(entries()) == 1
+
+
+def compiled() -> list[Path]:
+    """The files of OpenVINO, whole or not."""
+    return sorted((cache_dir() / "compiled").glob("[!.]*/*"))
+
+
+def open_tiny(path: Path) -> np.ndarray:
+    return open_engine(find_model(path), engine="openvino").run(CROPS)
+
+
+def test_later_runs_take_the_compiled_graph_from_the_cache(weights: Path) -> None:
+    first = open_tiny(weights)
+    (file,) = compiled()
+    before = file.stat()
+    np.testing.assert_array_equal(open_tiny(weights), first)
+    assert compiled() == [file]
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda data: data[: len(data) // 2], id="cut"),
+        pytest.param(lambda data: b"", id="emptied"),
+        pytest.param(lambda data: data[:-500] + b"\xff" + data[-499:], id="one_byte"),
+        pytest.param(lambda data: None, id="gone"),
+    ],
+)
+def test_a_damaged_compiled_graph_is_made_again(damage, weights: Path) -> None:
+    expected = open_tiny(weights)
+    (file,) = compiled()
+    damaged = damage(file.read_bytes())
+    file.unlink()  # OpenVINO makes it read-only
+    if damaged is not None:
+        file.write_bytes(damaged)
+    np.testing.assert_array_equal(open_tiny(weights), expected)
+    (again,) = compiled()
+    assert again.parent.name.endswith(cache.crc32(again))
+
+
+def test_another_precision_or_graph_has_a_compiled_graph_of_its_own(
+    weights: Path, tmp_path: Path
+) -> None:
+    open_tiny(weights)
+    graph = convert(weights, tmp_path / "tiny.onnx")
+    open_tiny(graph)
+    assert len(compiled()) == 2
+    convert(save_safetensors(TINY, tmp_path / "other.safetensors", seed=5), graph, overwrite=True)
+    open_tiny(graph)
+    assert len(compiled()) == 3
+
+
+def test_names_with_signs_of_patterns_are_found_again(weights: Path, tmp_path: Path) -> None:
+    graph = convert(weights, tmp_path / "we[i]rd *? é.v2.onnx")
+    first = open_tiny(graph)
+    (file,) = compiled()
+    np.testing.assert_array_equal(open_tiny(graph), first)
+    assert compiled() == [file]
+
+
+def test_a_graph_is_compiled_without_a_cache_where_none_can_be_written(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = convert(weights, tmp_path / "tiny.onnx")
+    expected = open_tiny(graph)
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("GPEN_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    np.testing.assert_array_equal(open_tiny(graph), expected)
+
+
+def test_the_cache_stays_within_its_limit(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = save_safetensors(TINY, tmp_path / "other.safetensors", seed=5)
+    open_tiny(weights)
+    (graph,) = entries()
+    monkeypatch.setenv("GPEN_CACHE_LIMIT", str(graph.stat().st_size))
+    open_tiny(other)
+    assert len(entries()) == 1
+    assert entries() != [graph]
+    assert not compiled()
+
+
+DELETER = """
+import shutil, sys, time
+while True:
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
+    time.sleep(0.5)
+"""
+
+
+def test_the_cache_may_be_deleted_while_it_is_used(weights: Path) -> None:
+    expected = open_tiny(weights)
+    deleter = subprocess.Popen([sys.executable, "-c", DELETER, str(cache_dir())])
+    try:
+        for _ in range(6):
+            np.testing.assert_array_equal(open_tiny(weights), expected)
+    finally:
+        deleter.kill()
+        deleter.wait()
+
+
+def test_a_process_that_is_killed_leaves_a_cache_that_works(weights: Path) -> None:
+    program = PROGRAM.replace('engine="onnxruntime"', 'engine="openvino"')
+    command = [sys.executable, "-c", program, str(weights)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert process.stdin is not None
+    process.stdin.write(b"go\n")
+    process.stdin.flush()
+    folder = cache_dir() / "graphs"
+    while process.poll() is None and not (folder.is_dir() and any(folder.iterdir())):
+        time.sleep(0.001)  # until it has begun to write
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    first = open_tiny(weights)
+    np.testing.assert_array_equal(open_tiny(weights), first)
+    assert len(compiled()) == 1

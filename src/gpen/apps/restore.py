@@ -42,7 +42,7 @@ def restore_photos(
     for outcome in outcomes:
         console.complain(str(outcome.error))
     if tasks:
-        _ = restorer.engine  # a model that cannot run is one error, not one per photo
+        restorer.load()  # a model that cannot run is one error, not one per photo
     options = Options(overwrite, skip_existing, save_faces, compare)
     try:
         with console.progress_bar("Restoring", len(tasks)) as bar:

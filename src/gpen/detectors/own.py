@@ -114,7 +114,7 @@ class OwnDetector:
         """
         precision = fast_precision(engine, device)  # bf16 moves points by 0.1 % of the eye distance
         self._finder, self._refiner = (
-            open_graph(path, engine=engine, device=device, precision=precision)
+            open_graph(path, engine=engine, device=device, precision=precision, keep=True)
             for path in (finder, refiner)
         )
         self._threshold = threshold

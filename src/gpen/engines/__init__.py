@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+from functools import partial
 from pathlib import Path
 
-from ..errors import EngineError, SettingsError
+from ..errors import EngineError, SettingsError, WeightsError
 from ..weights import GENERATOR_KINDS, PUBLISHED_KINDS, ModelInfo, read_onnx
 from .base import Engine, Graph
 from .cache import forget, inference_graph
+from .memory import is_out_of_memory, open_sparingly
 
 __all__ = ["Engine", "Graph", "fast_precision", "open_engine", "open_graph"]
 
 _ENGINES = ("openvino", "onnxruntime", "torch")
+#: How often a graph from the cache is opened when it vanishes or cannot be run.
+_TRIES = 5
 
 
 def open_graph(
-    path: str | Path, *, engine: str = "auto", device: str = "auto", precision: str = "auto"
+    path: str | Path,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    keep: bool = False,
 ) -> Graph:
     """Open an ONNX file of any kind, ready to run.
 
@@ -26,6 +35,7 @@ def open_graph(
         engine: "auto" and "openvino", or "onnxruntime".
         device: "auto", "cpu", or a device of the engine.
         precision: "auto" and "f32", or what the engine and device can: "bf16", "f16".
+        keep: Keep what OpenVINO made of it in the cache, for a faster start the next time.
 
     Raises:
         WeightsError: There is no such file, or it is no complete ONNX graph.
@@ -41,7 +51,7 @@ def open_graph(
     if engine in ("auto", "openvino"):
         from .openvino import OpenVinoGraph
 
-        return OpenVinoGraph(path, device=device, precision=precision)
+        return OpenVinoGraph(path, device=device, precision=precision, keep=keep)
     if engine == "onnxruntime":
         from .onnxruntime import OnnxRuntimeGraph
 
@@ -68,31 +78,43 @@ def open_engine(
     Raises:
         WeightsError: The file became unreadable, or torch is asked to run another tool's ONNX.
         WriteError: The cache folder cannot be written.
-        EngineError: The engine cannot run the file, or lacks the device or the precision.
+        EngineError: The engine cannot run the file, lacks the device or the precision, or there is
+            too little memory even on the CPU.
         MissingExtraError: The engine is not installed.
     """
     name = engine if engine != "auto" else _choose(model, device)
-    if name == "torch":
+    return open_sparingly(
+        partial(_open, model, name, device, precision),
+        partial(_open, model, _choose(model, "cpu"), "cpu", "auto"),
+        name=name,
+        device=device,
+    )
+
+
+def _open(model: ModelInfo, engine: str, device: str, precision: str) -> Engine:
+    if engine == "torch":
         from .torch import TorchEngine
 
         return TorchEngine(model, device=device, precision=precision)
     if precision == "auto":
-        precision = _fastest_faithful(model, name, device)
-    path = inference_graph(model)
-    try:
-        return _open_restorer(path, name, device, precision)
-    except EngineError:
-        if path == model.path:
-            raise
-        forget(path)
-        return _open_restorer(inference_graph(model), name, device, precision)
+        precision = _fastest_faithful(model, engine, device)
+    for tries_left in reversed(range(_TRIES)):
+        path = inference_graph(model)
+        try:
+            return _open_restorer(path, engine, device, precision)
+        except (EngineError, WeightsError) as error:
+            if path == model.path or not tries_left or is_out_of_memory(error):
+                raise
+            forget(path)  # it cannot be run, or the cache was deleted meanwhile
+    raise AssertionError("the last try returns or raises")
 
 
 def _open_restorer(path: Path, engine: str, device: str, precision: str) -> Engine:
     from .restorer import GraphEngine
 
-    graph = open_graph(path, engine=engine, device=device, precision=precision)
-    return GraphEngine(graph, read_onnx(path))
+    file = read_onnx(path)
+    graph = open_graph(path, engine=engine, device=device, precision=precision, keep=True)
+    return GraphEngine(graph, file)
 
 
 def _choose(model: ModelInfo, device: str) -> str:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from ..errors import EngineError
 from .base import check_count, first_line, read_ports
+from .cache import compiled_folder
 
 _CAPABILITIES = {"bf16": "BF16", "f16": "FP16"}
+_start = threading.Lock()
 
 
-@cache
 def load_openvino() -> ModuleType:
     """The openvino package, with its usage reports off.
 
@@ -27,21 +28,22 @@ def load_openvino() -> ModuleType:
     stub; nothing else of openvino changes.
     """
     hidden = "openvino_telemetry"
-    if "openvino" in sys.modules or hidden in sys.modules:  # the host program has decided already
-        import openvino
+    with _start:  # networks are opened side by side
+        if "openvino" in sys.modules or hidden in sys.modules:  # the host program has decided
+            import openvino
 
+            return openvino
+        sys.modules[hidden] = None  # type: ignore[assignment]
+        try:
+            import openvino
+        finally:
+            del sys.modules[hidden]
         return openvino
-    sys.modules[hidden] = None  # type: ignore[assignment]
-    try:
-        import openvino
-    finally:
-        del sys.modules[hidden]
-    return openvino
 
 
 @cache
 def _core() -> Any:
-    return load_openvino().Core()
+    return load_openvino().Core()  # two of them, made at once, would do no harm
 
 
 class OpenVinoGraph:
@@ -49,7 +51,9 @@ class OpenVinoGraph:
 
     name = "openvino"
 
-    def __init__(self, path: Path, *, device: str = "auto", precision: str = "f32") -> None:
+    def __init__(
+        self, path: Path, *, device: str = "auto", precision: str = "f32", keep: bool = False
+    ) -> None:
         """Compile the graph for a device.
 
         Args:
@@ -57,10 +61,12 @@ class OpenVinoGraph:
             device: "auto" and "cpu" are the CPU; else OpenVINO's own name, such as "GPU.0".
             precision: "f32", "bf16" or "f16". Always stated: left alone, OpenVINO computes in
                 bf16 on CPUs that can.
+            keep: Keep the compiled graph in the cache, for a faster start the next time.
 
         Raises:
             WeightsError: There is no such file, or it is no complete ONNX graph.
             EngineError: The device is unknown or lacks the precision, or the graph cannot run.
+            SettingsError: `GPEN_CACHE_LIMIT` holds no size.
         """
         self.inputs, self.outputs = read_ports(path)
         self.device = _device_name(device)
@@ -72,11 +78,7 @@ class OpenVinoGraph:
                 engine=self.name,
             )
         try:
-            self._compiled = _core().compile_model(
-                str(path),
-                self.device,
-                {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision},
-            )
+            self._compiled = _compile(path, self.device, precision, keep=keep)
             self._request = self._compiled.create_infer_request()
         except RuntimeError as error:
             raise EngineError(
@@ -100,6 +102,20 @@ class OpenVinoGraph:
                 f"expected {[shape for _, shape in self.inputs]}: {first_line(error)}",
                 engine=self.name,
             ) from error
+
+
+def _compile(path: Path, device: str, precision: str, *, keep: bool) -> Any:
+    """The compiled graph, read from the cache where it is there."""
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    if not keep or device != "CPU":  # what other devices put into such files was not tested
+        return _core().compile_model(str(path), device, settings)
+    version, cpu = load_openvino().get_version(), _core().get_property("CPU", "FULL_DEVICE_NAME")
+    try:
+        with compiled_folder(path, version, cpu, precision) as folder:
+            cached = settings if folder is None else settings | {"CACHE_DIR": str(folder)}
+            return _core().compile_model(str(path.resolve()), device, cached)
+    except RuntimeError:  # perhaps of the cache, which may be deleted at any time
+        return _core().compile_model(str(path), device, settings)
 
 
 def capabilities(device: str = "CPU") -> frozenset[str]:

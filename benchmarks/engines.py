@@ -1,11 +1,19 @@
-"""Speed, memory and faithfulness of the engines, into benchmarks/results/engines.json.
+"""Speed, memory and faithfulness of every engine, into benchmarks/results/engines.json.
 
-    python benchmarks/engines.py MODEL [--crops FOLDER] [--runs 5]
+    python benchmarks/engines.py [--crops FOLDER]
+    python benchmarks/engines.py --sizes 512 --engines ort-peer openvino --runs 3
 
-Each engine and precision runs in a process of its own, so that its peak memory is its own. The
-first process of all makes the cached graph from a .pth or .safetensors; "open" is the time after
-that. Faithfulness is PSNR in 8-bit colour against f32, on crops of FOLDER shrunk to a quarter and
-back; without a folder it is not measured.
+Compared are networks of published widths with random weights at four sizes, and the default
+model. "torch-naive" computes as the public code does, with convolution weights made for every
+sample; "ort-peer" is that same graph, exported by torch, in ONNX Runtime. Each engine and
+precision has a process of its own, so that its peak memory is its own; the processes take turns,
+so that whatever else the machine does meets all alike. The first run of each is its warm-up.
+
+In a row of the results, `ratio_to_ort_peer` says how many times as fast as the peer it is;
+`max_abs_diff` (of values in [-1, 1]) and `psnr_db` (8-bit colour, mean of the pictures) compare
+with torch-naive; `share_of_limit` is what our graph multiplies and adds per second, over what the
+best matrix product in that precision does in the same run. All take about 12 minutes on two cores
+and 16 GB of memory. A run of some sizes or engines is shown, and replaces no results.
 """
 
 from __future__ import annotations
@@ -14,108 +22,99 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from engines_compare import NAIVE, PEER, Variant, measure, named, put_beside
+from engines_limits import cpu_features, has_cuda, threads
+from report import machine, markdown, write_results
 
-from report import machine, median_spread, timed, write_results
-
-VARIANTS = (
-    ("openvino", "f32"),
-    ("openvino", "bf16"),
-    ("openvino", "f16"),
-    ("onnxruntime", "f32"),
-    ("torch", "f32"),
-    ("torch", "bf16"),
+SIZES = (256, 512, 1024, 2048)
+DEFAULT_MODEL = "gpen-default-256"
+VARIANTS: tuple[Variant, ...] = (
+    NAIVE,
+    PEER,
+    ("openvino", "f32", "cpu"),
+    ("openvino", "bf16", "cpu"),
+    ("openvino", "f16", "cpu"),
+    ("onnxruntime", "f32", "cpu"),
+    ("torch", "f32", "cpu"),
+    ("torch", "bf16", "cpu"),
+    ("torch-naive", "f32", "cuda"),
+    ("torch", "f32", "cuda"),
+    ("torch", "bf16", "cuda"),
+    ("torch", "f16", "cuda"),
+)
+ENGINES = tuple(dict.fromkeys(engine for engine, _, _ in VARIANTS))
+NO_GPU = "not measured: no GPU"
+#: Keys that every row of the results has; null is what could not be measured.
+FIGURES = (
+    *("median_s", "spread_s", "peak_rss_mib", "max_abs_diff", "psnr_db"),
+    *("ratio_to_ort_peer", "share_of_limit"),
 )
 
 
-def measure(options: argparse.Namespace) -> None:
-    """Measure one variant in this process and print the figures as JSON."""
-    engine, precision, out = options.only
-    import resource
+def table(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows as the documents show them; a GPU that is not there takes one line per engine."""
+    lines = []
+    for row in rows:
+        absent = row.get("failed") == NO_GPU
+        if absent and row["size"] != SIZES[0]:
+            continue
+        line = {
+            "network": "all" if absent else f"{row['model']}, {row['size']} px",
+            **{key: row[key] for key in ("engine", "precision", "device")},
+            "seconds": row.get("failed") or row["median_s"],
+            "spread": row["spread_s"],
+            "× ort-peer": row["ratio_to_ort_peer"],
+            "peak MiB": row["peak_rss_mib"],
+            "max diff": row["max_abs_diff"],
+            "PSNR dB": row["psnr_db"],
+            "share of limit": row["share_of_limit"],
+        }
+        lines.append({head: "" if value is None else value for head, value in line.items()})
+    return lines
 
-    from gpen.engines import open_engine
-    from gpen.weights import find_model
 
-    started = time.perf_counter()
-    network = open_engine(
-        find_model(options.model), engine=engine, device="cpu", precision=precision
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    opened = time.perf_counter()
-    batch = np.zeros((1, 3, network.in_size, network.in_size), np.float32)
-    network.run(batch)
-    first = time.perf_counter()
-    row: dict[str, Any] = {
-        "open_s": round(opened - started, 2),
-        "first_crop_s": round(first - opened, 2),
-        **median_spread(timed(lambda: network.run(batch), options.runs)),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3),
-    }
-    if options.crops:
-        damaged = load_crops(options.crops, network.in_size)
-        np.save(out, np.concatenate([network.run(crop[None]) for crop in damaged]))
-    print(json.dumps(row))
-
-
-def load_crops(folder: str, size: int, count: int = 12) -> list[Any]:
-    """Damaged face crops as the network takes them."""
-    import cv2
-    import PIL.Image
-
-    crops, paths = [], sorted(Path(folder).glob("*.jpg"))
-    for path in paths[:: max(1, len(paths) // count)]:
-        picture = np.asarray(PIL.Image.open(path).convert("RGB"))
-        small = cv2.resize(picture, (size // 4, size // 4), interpolation=cv2.INTER_AREA)
-        damaged = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
-        crops.append(damaged.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1)
-    return crops
-
-
-def psnr(answer: Any, exact: Any) -> tuple[float, float]:
-    """Mean and lowest PSNR of pictures in 8-bit colour."""
-    first, second = (np.rint((np.clip(x, -1, 1) + 1) * 127.5) for x in (answer, exact))
-    errors = np.square(first - second).mean(axis=(1, 2, 3))
-    values = 10 * np.log10(255**2 / np.maximum(errors, 1e-9))
-    return round(float(values.mean()), 1), round(float(values.min()), 1)
+    sizes = f"of random networks; left out: all, and {DEFAULT_MODEL}"
+    parser.add_argument("--sizes", type=int, nargs="+", choices=SIZES, help=sizes)
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
+    parser.add_argument("--runs", type=int, default=7, help="of each engine, at most")
+    seconds = "after as many an engine runs no more (but twice always)"
+    parser.add_argument("--seconds", type=float, default=10, help=seconds)
+    parser.add_argument("--crops", default="", help=f"aligned .jpg crops for {DEFAULT_MODEL}")
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", help="name or path of the weights")
-    parser.add_argument("--crops", default="", help="folder of aligned .jpg crops")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", nargs=3, metavar=("ENGINE", "PRECISION", "OUT"))
-    options = parser.parse_args()
-    if options.only:
-        measure(options)
-        return
-    rows, exact = [], None
-    with tempfile.TemporaryDirectory() as folder:
-        out = str(Path(folder) / "answers.npy")
-        command = [sys.executable, __file__, options.model, "--runs", str(options.runs)]
-        command += ["--crops", options.crops] if options.crops else []
-        for engine, precision in VARIANTS:
-            result = subprocess.run(
-                [*command, "--only", engine, precision, out],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            row: dict[str, Any] = {"engine": engine, "precision": precision}
-            if result.returncode:
-                row["failed"] = result.stderr.strip().splitlines()[-1]
-            else:
-                row |= json.loads(result.stdout.splitlines()[-1])
-                if options.crops:
-                    answers = np.load(out)
-                    exact = answers if exact is None else exact
-                    row["psnr_db"], row["lowest_db"] = psnr(answers, exact)
-            rows.append(row)
-    write_results("engines", {"machine": machine(), "model": options.model, "rows": rows}, rows)
+    options = parse()
+    chosen = [variant for variant in VARIANTS if variant[0] in options.engines]
+    devices = ("cpu", "cuda") if has_cuda() else ("cpu",)
+    limits_script = str(Path(__file__).with_name("engines_limits.py"))
+    limits = json.loads(subprocess.check_output([sys.executable, limits_script]))
+    about = {**machine(), "threads": threads(), "cpu_features": cpu_features(), "limits": limits}
+    print(json.dumps(about), flush=True)
+    rows: list[dict[str, Any]] = []
+    for subject in map(str, options.sizes or (*SIZES, DEFAULT_MODEL)):
+        found = measure(
+            subject,
+            [variant for variant in chosen if variant[2] in devices],
+            crops=options.crops,
+            runs=options.runs,
+            seconds=options.seconds,
+        )
+        put_beside(found, limits)
+        absent = [variant for variant in chosen if variant[2] not in devices]
+        place = {key: found[0][key] for key in ("model", "size", "batch", "gmacs")}
+        found += [{**named(variant), **place, "failed": NO_GPU} for variant in absent]
+        rows += [{**row, **{key: row.get(key) for key in FIGURES}} for row in found]
+        print(markdown(table(rows[-len(found) :])), flush=True)
+    if not options.sizes and len(chosen) == len(VARIANTS):
+        write_results("engines", {"machine": about, "rows": rows}, table(rows))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,56 @@
+"""What the tests of batches share: places, jobs, and a stand-in for the restorer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+pytest.importorskip("fsspec", reason="gpen[cluster] is not installed")
+
+from gpen.cluster.manifest import Answer
+from gpen.cluster.places import Place
+from gpen.cluster.worker import Job
+
+
+@pytest.fixture(params=["disk", "memory"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """An empty target, on a disk and on a store without renaming."""
+    if request.param == "disk":
+        (tmp_path / "out").mkdir()
+        yield Place(str(tmp_path / "out"))
+    else:
+        place = Place(f"memory://{uuid4().hex}/out")
+        place.write_whole("first", b"", replace=False)
+        place.remove("first")
+        yield place
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Place:
+    """Five files that are photos by name."""
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.jpg", "b.jpg", "c.jpg", "sub/a.jpg", "sub/d.png"):
+        (folder / name).write_bytes(name.encode())
+    return Place(str(folder))
+
+
+@pytest.fixture
+def job(source: Place, target: Place) -> Job:
+    return Job.start(source, target, settings="f00d", overwrite=False, jobs=2)
+
+
+def upper(data: bytes, name: str, path: Path) -> Answer:
+    """Restores by writing capitals; fails where the photo says so."""
+    if data == b"bad":
+        return Answer(error="it is not a photo")
+    path.write_bytes(data.upper())
+    return Answer(status="restored", faces=1, restored=1)
+
+
+@pytest.fixture
+def restore() -> Callable[[bytes, str, Path], Answer]:
+    return upper

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image as PILImage
 
 import gpen
+from gpen import pipeline
 
 
 @pytest.fixture
@@ -156,6 +157,22 @@ def test_one_restorer_serves_many_threads(demo_photo: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         for result in pool.map(restorer.restore, [demo_photo] * 4):
             np.testing.assert_array_equal(expected, result.image)
+
+
+def test_loading_opens_each_network_once(
+    identity_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(pipeline, "open_engine", lambda *a, **o: opened.append("engine") or "e")
+    monkeypatch.setattr(pipeline, "load_detector", lambda *a, **o: opened.append("detector") or "d")
+    restorer = gpen.Restorer(model=str(identity_model))
+    restorer.load()
+    restorer.load()
+    assert sorted(opened) == ["detector", "engine"]
+    assert (restorer.engine, restorer.detector) == ("e", "d")
+    opened.clear()
+    gpen.Restorer(model=str(identity_model), aligned=True).load()
+    assert opened == ["engine"]
 
 
 def test_largest_restores_only_the_largest(photo_with_two_faces: Path) -> None:

@@ -12,7 +12,8 @@ so that whatever else the machine does meets all alike. The first run of each is
 In a row of the results, `ratio_to_ort_peer` says how many times as fast as the peer it is;
 `max_abs_diff` (of values in [-1, 1]) and `psnr_db` (8-bit colour, mean of the pictures) compare
 with torch-naive; `share_of_limit` is what our graph multiplies and adds per second, over what the
-best matrix product in that precision does in the same run. All take about 12 minutes on two cores
+best matrix product in that precision does in the same run. Peak memory includes compiling the
+graph, for nothing compiled is kept from before. All take about 12 minutes on two cores
 and 16 GB of memory. A run of some sizes or engines is shown, and replaces no results.
 """
 

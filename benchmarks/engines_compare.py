@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,9 @@ class Worker:
     def run(self) -> None:
         """One run of the network."""
         assert self._process.stdin
-        self._process.stdin.write("run\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # it was killed; what it said is heard next
+            self._process.stdin.write("run\n")
+            self._process.stdin.flush()
         answer = self._hear()
         if "failed" in answer:
             self.row |= answer
@@ -72,11 +74,14 @@ class Worker:
 
     def finish(self) -> dict[str, Any]:
         """End the process; returns the row."""
-        assert self._process.stdin
-        self._process.stdin.close()
+        with self._process as process:
+            assert process.stdin
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+            if self.works:
+                self.row |= self._hear()
         if self.works:
-            self.row |= {**median_spread(self.seconds), "runs": len(self.seconds), **self._hear()}
-        self._process.wait()
+            self.row |= {**median_spread(self.seconds), "runs": len(self.seconds)}
         return self.row
 
     def _hear(self) -> dict[str, Any]:
@@ -87,7 +92,7 @@ class Worker:
             answer: dict[str, Any] = json.loads(line)
             return answer
         said = self._process.stderr.read().strip().splitlines()
-        return {"failed": said[-1] if said else "the process was killed"}
+        return {"failed": said[-1].rpartition("Error: ")[2] if said else "the process was killed"}
 
 
 def measure(

@@ -103,24 +103,26 @@ def batch(
 def command_like(restore: Callable[..., None]) -> Callable[..., None]:
     """`batch` with all options of `gpen restore` that are fields of `Settings`."""
     known = {field.name for field in dataclasses.fields(Settings)}
-    own, theirs = inspect.signature(batch), inspect.signature(restore)
-    hints = get_type_hints(batch, include_extras=True)
-    hints |= {
-        name: _in_panel(hint)
-        for name, hint in get_type_hints(restore, include_extras=True).items()
+    own = inspect.signature(batch)
+    theirs = {
+        name: parameter
+        for name, parameter in inspect.signature(restore).parameters.items()
         if name.rstrip("_") in known
     }
+    hints = get_type_hints(batch, include_extras=True)
+    their_hints = get_type_hints(restore, include_extras=True)
+    hints |= {name: _in_panel(their_hints[name]) for name in theirs}
     parameters = [
         parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[name])
-        for name, parameter in (theirs.parameters | own.parameters).items()
-        if name in hints and parameter.kind is not parameter.VAR_KEYWORD
+        for name, parameter in (dict(own.parameters) | theirs).items()
+        if parameter.kind is not parameter.VAR_KEYWORD
     ]
 
     def command(**values: Any) -> None:
         batch(**{name.rstrip("_"): value for name, value in values.items()})
 
     command.__name__, command.__doc__ = batch.__name__, batch.__doc__
-    command.__signature__ = own.replace(parameters=_in_order(parameters, own))  # type: ignore[attr-defined]
+    command.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
     return command
 
@@ -130,14 +132,6 @@ def _in_panel(hint: Any) -> Any:
     kind, option = hint.__origin__, copy.copy(hint.__metadata__[0])
     option.rich_help_panel = _PANEL
     return Annotated[kind, option]
-
-
-def _in_order(
-    parameters: list[inspect.Parameter], first: inspect.Signature
-) -> list[inspect.Parameter]:
-    """The parameters of a signature in its order, then the others."""
-    order = list(first.parameters)
-    return sorted(parameters, key=lambda p: order.index(p.name) if p.name in order else len(order))
 
 
 class PhotoRestorer:

@@ -12,7 +12,14 @@ import pytest
 from gpen.apps.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ["README.md", "MODELS.md", "CONTRIBUTING.md", "examples/README.md"]
+DOCUMENTS = [
+    "README.md",
+    "MODELS.md",
+    "CONTRIBUTING.md",
+    "examples/README.md",
+    "docs/training.md",
+    "docs/evaluation.md",
+]
 
 
 def test_tables_are_those_last_measured() -> None:
@@ -35,7 +42,10 @@ def test_options_in_the_readme_exist() -> None:
     commands = typer.main.get_command(app).commands
     for line in re.findall(r"^(?:cat \S+ \| )?gpen (.*)$", (ROOT / "README.md").read_text(), re.M):
         words = line.split("#")[0].split()
-        known = {name for option in commands[words[0]].params for name in option.opts}
+        command = commands[words[0]]
+        if hasattr(command, "commands"):  # as `gpen data`
+            command = command.commands[words[1]]
+        known = {name for option in command.params for name in option.opts}
         assert {word for word in words if word.startswith("--")} <= known
 
 

@@ -17,7 +17,6 @@ from gpen.training.processes import Processes  # noqa: E402
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 GROWING = (
-    "discriminator.group=0",
     "network.size=64",
     "stages=[{steps=3, size=32, loss={adversarial=0, feature_matching=0}}, {steps=2}]",
 )
@@ -50,7 +49,7 @@ def test_memory_grows_with_side_and_batch_and_shrinks_with_parts(
     tiny_with: Callable[..., Config],
 ) -> None:
     def memory(*overrides: str) -> float:
-        (stage,) = estimated(tiny_with("discriminator.group=0", *overrides))
+        (stage,) = estimated(tiny_with(*overrides))
         return stage.memory_mib
 
     small = memory()
@@ -62,22 +61,21 @@ def test_memory_grows_with_side_and_batch_and_shrinks_with_parts(
 
 def test_time_grows_with_steps(tiny_with: Callable[..., Config]) -> None:
     stages = "stages=[{steps=10}, {steps=1000}]"
-    few, many = estimated(tiny_with("discriminator.group=0", stages))
+    few, many = estimated(tiny_with(stages))
     assert many.seconds == pytest.approx(100 * few.seconds)
 
 
 def test_nothing_is_compiled_or_read(tiny_with: Callable[..., Config]) -> None:
-    config = tiny_with("discriminator.group=0", "compile=true", "network.init=missing")
+    config = tiny_with("compile=true", "network.init=missing")
     assert estimated(config)
 
 
-@pytest.mark.xfail(strict=True, reason="a face alone does not fall into groups", raises=ValueError)
 def test_discriminator_that_compares_in_groups_is_counted_too(tiny: Config) -> None:
     assert estimated(tiny)[0].discriminator > 0
 
 
 def test_default_config_can_be_estimated() -> None:
-    config = load_config(CONFIGS / "default.toml", ["discriminator.group=0"])
+    config = load_config(CONFIGS / "default.toml")
     found = estimated(config)
     assert [stage.size for stage in found] == [stage.size for stage in config.stages]
     assert found[-1].memory_mib > found[0].memory_mib > 100

@@ -242,3 +242,45 @@ def test_second_signal_is_not_held_back(tiny: Config, tmp_path: Path) -> None:
             run.train(interrupt_twice)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_line_cut_by_a_power_failure_does_not_stop_a_resume(tiny: Config, tmp_path: Path) -> None:
+    run = begin(tiny, tmp_path / "runs")
+    run.train()
+    with (run.folder / "log.jsonl").open("a") as log:
+        log.write('{"kind": "tra')
+    assert resume(tiny, run.folder).step == 4
+    assert [line["step"] for line in losses(run.folder)] == [1, 2, 3, 4]
+
+
+def test_resumed_run_needs_its_first_weights_no_longer_and_notes_new_settings(
+    tiny: Config, tmp_path: Path
+) -> None:
+    first = begin(tiny, tmp_path / "runs")
+    first.train()
+    weights = first.folder / "weights.safetensors"
+    network = replace(tiny.network, init=str(weights))
+    second = begin(replace(tiny, network=network), tmp_path / "second")
+    second.train()
+    weights.unlink()
+    slower = replace(tiny, network=network, optimiser=replace(tiny.optimiser, lr=1e-4))
+    assert resume(slower, second.folder).step == 4
+    assert parse_config((second.folder / "config-4.toml").read_text()) == slower
+
+
+def test_nan_under_f16_rolls_back_too(tiny: Config, tmp_path: Path) -> None:
+    run = begin(replace(tiny, precision="f16"), tmp_path / "runs")
+
+    def poison(step: int, _figures: dict[str, float]) -> None:
+        if step == 3 and run.retries == 0:
+            next(run.generator.parameters()).data.fill_(float("nan"))
+
+    run.train(poison)
+    assert run.retries == 1
+    weights = load_checkpoint(run.folder, tiny)["g"].values()
+    assert all(value.isfinite().all() for value in weights)
+
+
+def test_run_without_faces_names_the_setting(tiny: Config, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.val is empty"):
+        begin(replace(tiny, data=replace(tiny.data, val=())), tmp_path / "runs")

@@ -28,7 +28,7 @@ EPILOG = """
 `gpen data preview face.png --steps --size 192 -o steps.png` — every step alone, at half strength
 """
 
-_DEFAULT_PRESETS = ("published", "gfpgan", "codeformer", "real")
+_DEFAULT_PRESETS = ("published", "gfpgan", "codeformer", "real", "tiny")
 
 
 def preview(
@@ -44,7 +44,7 @@ def preview(
     preset: Annotated[
         list[str] | None,
         typer.Option(
-            help="A recipe to draw: published, gfpgan, codeformer or real; repeat it for more.",
+            help="A recipe to draw: published, gfpgan, codeformer, real, tiny; repeat for more.",
             show_default="all",
         ),
     ] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gpen.errors import MissingExtraError
+from gpen.errors import GpenError, MissingExtraError
 
 from . import console
 
@@ -52,9 +53,7 @@ def train(
         Path | None, typer.Option(help="Start from the synthesis of a StyleGAN2 generator.")
     ] = None,
     runs: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
-    run: Annotated[
-        Path | None, typer.Option(help="With --resume: this run's folder, not the newest.")
-    ] = None,
+    run: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
 ) -> None:
     """Train a restorer; stops cleanly on Ctrl-C and goes on with --resume."""
     # Waiting threads that spin cost most of the speed beside any other busy process.
@@ -65,7 +64,7 @@ def train(
     except ImportError:
         raise MissingExtraError("Training", extra="train") from None
     del torch
-    from gpen.training.config import load_config
+    from gpen.training.configfile import load_config
     from gpen.training.processes import Processes
 
     settings = list(overrides or [])
@@ -96,7 +95,12 @@ def _train(
     from gpen.training.runs import run_folder
 
     folder = run_folder(runs, run, config, processes, resume=resume)
-    training = Run(config, folder, processes, resume=resume)
+    try:
+        training = Run(config, folder, processes, resume=resume)
+    except GpenError:
+        if processes.is_first and not resume:
+            shutil.rmtree(folder)  # made a moment ago, and nothing was trained in it
+        raise
     if processes.is_first:
         from_where = f"from step {training.step}" if resume else "from the beginning"
         console.say(f"{folder} · {from_where} to {config.steps} · {processes.device}")

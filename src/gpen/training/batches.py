@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..errors import TrainingError
 from .config import Config
 from .degradation import Recipe, degrade
 from .faces import Faces, Sample
@@ -141,7 +142,7 @@ class Batches:
         """The parts of the next step that this process has to do.
 
         Raises:
-            RuntimeError, EOFError, OSError: Workers died again and again.
+            TrainingError: Workers died again and again.
         """
         parts: list[Batch] = []
         while len(parts) < self._config.optimiser.accumulate:
@@ -150,8 +151,13 @@ class Batches:
             except (RuntimeError, EOFError, OSError) as error:
                 # A worker was killed; what it should have made depends on its numbers alone.
                 self._restarts += 1
-                if self._restarts > _MAX_RESTARTS or not self._config.data.workers:
+                if not self._config.data.workers:
                     raise
+                if self._restarts > _MAX_RESTARTS:
+                    raise TrainingError(
+                        f"data workers were lost {self._restarts} times in a row ({error}): free "
+                        "memory or lower data.workers, then --resume"
+                    ) from error
                 _LOG.warning("a data worker was lost (%s); starting them anew", error)
                 self._loaded, parts = self._load(), []
         self._step, self._restarts = self._step + 1, 0
@@ -193,4 +199,5 @@ class Batches:
 def _begin_worker(_worker: int) -> None:
     """One thread in each worker, which leaves it to the main process to answer Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)

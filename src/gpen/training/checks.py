@@ -59,8 +59,24 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
         yield "data.val", "expected other faces than data.train: what is learned is no test"
     if not damage.presets:
         yield "degradation.presets", 'expected at least one recipe, as in ["published"]'
+    if not config.name or set(config.name) & set("/\\"):
+        yield "name", "expected a name without slashes: it names the run's folder"
     if config.every < 1 or config.log_every < 1:
         yield "every", "expected every and log_every of at least 1"
+
+
+def check_data(config: Config) -> None:
+    """Refuse a run without faces.
+
+    Raises:
+        ConfigError: Names the setting.
+    """
+    for name in ("train", "val"):
+        if not getattr(config.data, name):
+            raise ConfigError(
+                f"data.{name} is empty; expected folders of faces: set data.{name}=faces/{name}",
+                key=f"data.{name}",
+            )
 
 
 def _network(config: Config) -> Iterator[tuple[str, str]]:
@@ -86,6 +102,8 @@ def _network(config: Config) -> Iterator[tuple[str, str]]:
 def _stages(config: Config) -> Iterator[tuple[str, str]]:
     if config.steps < 1:
         yield "stages", "expected at least one stage with steps"
+    if any(stage.steps < 1 for stage in config.stages):
+        yield "stages", "expected at least one step in every stage"
     before = 0
     for number, stage in enumerate(config.stages):
         key, size = f"stages[{number}].size", stage.size or config.network.size

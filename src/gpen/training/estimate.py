@@ -40,7 +40,7 @@ class StageEstimate:
         generator: Parameters of the generator.
         discriminator: Parameters of the discriminator.
         memory_mib: Weights, optimisers and what is kept for differentiating, in MiB.
-        seconds: Time of the whole stage, or None where it was not measured.
+        seconds: Time of the whole stage.
     """
 
     size: int
@@ -94,8 +94,12 @@ class _Nets:
 
 def _nets(config: Config, size: int, step: int) -> _Nets:
     """What a step differentiates; no discriminator where it has no part in the loss."""
+    # One picture stands for all, so nothing is compared within groups.
+    alone = dataclasses.replace(
+        config, discriminator=dataclasses.replace(config.discriminator, group=0)
+    )
     with torch.device("meta"):
-        judged = build_discriminator(config, size) if config.loss_at(step).adversarial else None
+        judged = build_discriminator(alone, size) if config.loss_at(step).adversarial else None
         return _Nets(build_generator(config, size), judged, torch.zeros(1, 3, size, size))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import WriteError
 from ..weights import written_whole
 
 
@@ -26,26 +28,42 @@ class Log:
 
         self._path = run / "log.jsonl"
         self._samples = run / "samples"
-        if self._path.exists():
-            lines = self._path.read_text().splitlines()
-            kept = [line for line in lines if json.loads(line)["step"] <= step]
-            with written_whole(self._path) as temporary:
-                temporary.write_text("".join(f"{line}\n" for line in kept))
+        kept = [line for line in self._lines() if line["step"] <= step]
+        with written_whole(self._path) as temporary:
+            text = "".join(f"{json.dumps(line)}\n" for line in kept)
+            temporary.write_text(text, encoding="utf-8")
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1)
 
     def add(self, kind: str, step: int, values: dict[str, Any]) -> None:
         """One line of figures; `kind` is "train", "val" or "event"."""
         rounded = {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in values.items()}
-        with self._path.open("a") as file:
-            file.write(json.dumps({"kind": kind, "step": step, **rounded}) + "\n")
+        line = json.dumps({"kind": kind, "step": step, **rounded})
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+        except OSError as error:
+            raise WriteError(
+                f"cannot write {self._path} ({error.strerror}): free some space and start again "
+                "with --resume",
+                path=self._path,
+            ) from error
         for name, value in values.items():
             if isinstance(value, (int, float)):
                 self._board.add_scalar(f"{kind}/{name}", value, step)
 
     def entries(self, kind: str) -> list[dict[str, Any]]:
         """Lines of a kind, oldest first."""
-        lines = map(json.loads, self._path.read_text().splitlines() if self._path.exists() else [])
-        return [line for line in lines if line["kind"] == kind]
+        return [line for line in self._lines() if line["kind"] == kind]
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """All whole lines; the last one is cut where the power failed."""
+        if not self._path.exists():
+            return []
+        found = []
+        for line in self._path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                found.append(json.loads(line))
+        return found
 
     def add_sheet(self, step: int, rows: list[Tensor]) -> None:
         """Pictures (N, 3, S, S) in [-1, 1], a row for each tensor."""
@@ -58,7 +76,10 @@ class Log:
             with written_whole(self._samples / f"{step:07d}.png") as temporary:
                 temporary.write_bytes(code.tobytes())
 
-    def close(self) -> None:
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Write what is not yet written."""
         self._board.close()
 

@@ -14,7 +14,7 @@ from ..errors import TrainingError
 from ..nets.gpen import GPEN
 from ..weights import config_note
 from .batches import Batches
-from .checks import check_shares
+from .checks import check_data, check_shares
 from .config import Config
 from .degradation import Recipe, recipe
 from .faces import Faces, open_faces
@@ -24,7 +24,7 @@ from .networks import export_weights
 from .optimising import NotFiniteError
 from .prior import load_prior, prior_report
 from .processes import Processes
-from .runs import load_checkpoint, save_checkpoint
+from .runs import CHECKPOINT, load_checkpoint, note_settings, save_checkpoint
 from .trainer import Trainer
 from .validation import Validation, score
 
@@ -57,14 +57,17 @@ class Run:
     def __init__(
         self, config: Config, folder: Path, processes: Processes, *, resume: bool = False
     ) -> None:
+        check_data(config)
         check_shares(config, processes.world)
         self.config, self.folder, self.processes = config, folder, processes
         self._judges: Judges = open_judges(config, processes.device)
         damage = config.degradation
         self._recipe: Recipe = recipe(damage.presets, light=damage.light, grey=damage.grey)
-        self._trainer = Trainer(config, self._judges, processes)
+        self._trainer = Trainer(config, self._judges, processes, fresh=not resume)
         if resume:
             self._trainer.load_state(load_checkpoint(folder, config))
+            if processes.is_first:
+                note_settings(folder, config, self._trainer.step)
         elif config.network.prior:
             self._import_prior(Path(config.network.prior))
         self._best = float("inf")
@@ -128,7 +131,7 @@ class Run:
             StoppedError: SIGTERM or SIGINT came; the state is saved.
             TrainingError: It cannot go on; the last checkpoint is intact.
         """
-        with _stop_signals() as stop:
+        with _stop_signals() as stop, self._log or contextlib.nullcontext():
             while self.step < self.config.steps:
                 figures = self._one_step()
                 if figures is None:
@@ -141,13 +144,16 @@ class Run:
                     self._keep(evaluate=not stopping)
                 if stopping and not done:
                     raise StoppedError
-        if self._log is not None:
-            self._log.close()
 
     def _one_step(self) -> dict[str, float] | None:
         """A step's figures, or None where the run was rolled back instead."""
         size = self.config.size_at(self.step)
         if size != self._trainer.size:
+            if size != 2 * self._trainer.size:
+                raise TrainingError(
+                    f"the run is at {self._trainer.size} px and the stage at {size} px; expected "
+                    "the same or twice as much: set stages back, or begin a new run"
+                )
             self._trainer.grow(size)
             self._open(size)
         started = time.perf_counter()
@@ -176,13 +182,12 @@ class Run:
                 f"the losses became NaN {_MAX_RETRIES} times after step {step}: lower "
                 "optimiser.lr, set optimiser.clip_norm=1, or use precision=f32, then --resume"
             )
-        try:
-            self._trainer.load_state(load_checkpoint(self.folder, self.config))
-        except TrainingError as error:
+        if not (self.folder / CHECKPOINT).exists():
             raise TrainingError(
                 f"the losses became NaN at step {step}, before the first checkpoint: lower "
                 "optimiser.lr or set optimiser.warmup"
-            ) from error
+            )
+        self._trainer.load_state(load_checkpoint(self.folder, self.config))
         self._trainer.retries = retries
         _LOG.warning("NaN at step %d: back to step %d, with other faces", step, self.step)
         self._tell("event", {"rolled_back_from": step, "retries": retries})

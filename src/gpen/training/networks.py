@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, WriteError
 from ..nets.discriminator import Discriminator
 from ..nets.gpen import GPEN, GPENConfig
 from ..nets.patchgan import PatchDiscriminator
@@ -84,7 +84,7 @@ def load_init(net: GPEN, name: str) -> None:
 
 def differences(one: dict[str, Tensor], other: dict[str, Tensor]) -> str:
     """The first tensor in which two states differ by name or shape, in words; empty if none."""
-    for name in one.keys() | other.keys():
+    for name in sorted(one.keys() | other.keys()):
         shapes = [
             tuple(state[name].shape) if name in state else "missing" for state in (one, other)
         ]
@@ -106,10 +106,17 @@ def export_weights(net: nn.Module, path: Path, notes: dict[str, str]) -> None:
     Raises:
         WriteError: The place cannot be written or is full.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     from ..weights import written_whole
 
     state = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
     with written_whole(path) as temporary:
-        save_file(state, temporary, metadata={"format": "pt", **notes})
+        try:
+            save_file(state, temporary, metadata={"format": "pt", **notes})
+        except SafetensorError as error:
+            raise WriteError(
+                f"cannot write {path} ({error}): free some space and start again with --resume",
+                path=path,
+            ) from error

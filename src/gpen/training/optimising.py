@@ -84,9 +84,10 @@ class Learner:
         self._scaler.unscale_(self.adam)
         limit = self._config.clip_norm or math.inf
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), limit)
-        searching = self._scaler.is_enabled() and not bool(norm.isfinite())
-        finite = torch.stack([norm, *terms.values()]).isfinite().all()
-        if not searching and self._processes.any(not bool(finite)):
+        finite = bool(torch.stack([norm.new_zeros(()), *terms.values()]).isfinite().all())
+        searching = self._scaler.is_enabled() and self._scaler.get_scale() > 1
+        if self._processes.any(not finite or not (searching or bool(norm.isfinite()))):
+            self._scaler.update()  # ends the step for the scaler too
             raise NotFiniteError
         self._scaler.step(self.adam)
         self._scaler.update()

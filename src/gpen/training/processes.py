@@ -39,9 +39,10 @@ class Processes:
         self.rank: int = state.process_index
         self.world: int = state.num_processes
         self.device = torch.device(state.device)
-        if device not in ("auto", "cpu") and self.device.type != device.partition(":")[0]:
+        if device not in ("auto", "cpu", self.device.type):
             raise TrainingError(
-                f"there is no device {device!r} here, only {self.device}: set device=auto"
+                f"there is no device {device!r} here, only {self.device}; expected auto, cpu, cuda "
+                "or mps: CUDA_VISIBLE_DEVICES chooses among several"
             )
 
     @property

@@ -2,6 +2,7 @@
 
 runs/00003-default/
   config.toml          the whole config, defaults included
+      config-STEP.toml     what it went on with from a step, where that was changed
   run.json             command, seed, git commit, versions, machine
   checkpoint.pt        the state to go on from
   weights.safetensors  the moving average, as of the last checkpoint
@@ -58,6 +59,18 @@ def new_run(folder: Path, config: Config) -> Path:
             f"cannot make {run} ({error.strerror}): choose another --runs folder", path=run
         ) from error
     return run
+
+
+def note_settings(run: Path, config: Config, step: int) -> None:
+    """Keep the settings that a run goes on with, as `config-STEP.toml`, where they are others.
+
+    Raises:
+        WriteError: The folder cannot be written.
+    """
+    text, path = to_toml(config), run / f"config-{step}.toml"
+    if text != (run / CONFIG).read_text(encoding="utf-8"):
+        with written_whole(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def latest_run(folder: Path, name: str) -> Path:
@@ -199,4 +212,10 @@ def run_folder(
 
 
 def _newest(runs: Path, name: str) -> Path:
-    return runs / max(found for found in _names(runs) if found.endswith(f"-{name}"))
+    found = [run for run in _names(runs) if run.endswith(f"-{name}")]
+    if not found:
+        raise TrainingError(
+            f"{runs} does not show the run that the first process made; expected a folder that all "
+            "machines share: choose one by --runs"
+        )
+    return runs / max(found)

@@ -47,15 +47,25 @@ class Trainer:
         opponent: The discriminator and its optimiser, or None.
     """
 
-    def __init__(self, config: Config, judges: Judges, processes: Processes) -> None:
-        """Build fresh networks for the run's first stage, from `network.init` where it is set."""
+    def __init__(
+        self, config: Config, judges: Judges, processes: Processes, *, fresh: bool = True
+    ) -> None:
+        """Build networks for the run's first stage.
+
+        Args:
+            config: The run.
+            judges: Networks that losses need.
+            processes: Those that train together.
+            fresh: Whether to start from `network.init` where it is set; a run that goes on needs
+                that file no longer.
+        """
         self.config, self.processes, self._judges = config, processes, judges
         self.step, self.retries = 0, 0
         self._path_mean = torch.zeros((), device=processes.device)
         torch.manual_seed(config.seed)
         self._build(config.size_at(0))
         network = config.network
-        if network.init:
+        if network.init and fresh:
             load_init(self.net, network.init)
         if network.pass_through:
             pass_picture_through(self.net)

@@ -47,7 +47,7 @@ bench: setup  ## every figure in the README, into benchmarks/results
 	$(BIN)/python benchmarks/restorer.py $(if $(PREVIOUS),--previous $(PREVIOUS))
 	$(BIN)/python benchmarks/training.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/degradation.py $(FACES)/val
-	$(BIN)/python benchmarks/engines.py gpen-default-256 --crops ../shared/faces/crops/val
+	$(BIN)/python benchmarks/engines.py --crops $(FACES)/val
 	$(BIN)/python benchmarks/photo.py
 	$(BIN)/python benchmarks/startup.py --install
 	$(BIN)/python benchmarks/readme.py

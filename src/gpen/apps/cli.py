@@ -15,7 +15,7 @@ import gpen
 from gpen.errors import GpenError
 from gpen.settings import DEFAULT_DETECTOR, DEFAULT_MODEL
 
-from . import console, evaluate, prepare, preview, train
+from . import batch_cluster, cache, console, evaluate, prepare, preview, train
 
 app = typer.Typer(
     name="gpen",
@@ -231,6 +231,8 @@ def convert(
     console.say(f"{written} · {written.stat().st_size / 2**20:.1f} MiB")
 
 
+app.command("batch", epilog=batch_cluster.EPILOG)(batch_cluster.command_like(restore))
+app.command(epilog=cache.EPILOG)(cache.cache)
 app.command(epilog=train.EPILOG)(train.train)
 app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)
 data = typer.Typer(

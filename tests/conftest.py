@@ -6,12 +6,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
+
+from pointwise import write_pointwise_model
 
 ROOT = Path(__file__).resolve().parents[1]
-SIZE = 64
 
 
 @pytest.fixture(scope="session")
@@ -62,19 +61,6 @@ def identity_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def negative_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that inverts its picture, so that every touched pixel shows."""
     return write_pointwise_model(tmp_path_factory.mktemp("models") / "negative.onnx", "Neg")
-
-
-def write_pointwise_model(path: Path, operation: str, size: int = SIZE) -> Path:
-    shape = [1, 3, size, size]
-    graph = helper.make_graph(
-        [helper.make_node(operation, ["input"], ["output"])],
-        "pointwise",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, shape)],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, path)
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -129,7 +129,7 @@ def test_report_tells_what_was_done(run: Run, photo: Path, blank: Path, tmp_path
     bad = photo.with_name("bad.jpg")
     bad.write_bytes(b"")
     run("restore", photo, blank, bad, "--report", report, "-o", tmp_path / "new")
-    data = json.loads(report.read_text())
+    data = json.loads(report.read_text(encoding="utf-8"))
     assert data["gpen"] == gpen.__version__
     assert data["settings"]["blend"] == 1.0
     rows = {Path(row["input"]).stem: row for row in data["inputs"]}
@@ -241,7 +241,7 @@ def test_convert_writes_what_the_suffix_says(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("convert", source, tmp_path / "mine.onnx", "--half", "--hash")
     assert code == 0
     assert "mine.onnx" in out
-    assert re.fullmatch("[0-9a-f]{8}", (tmp_path / "mine.hash").read_text())
+    assert re.fullmatch("[0-9a-f]{8}", (tmp_path / "mine.hash").read_text(encoding="utf-8"))
 
 
 def test_unknown_model_is_one_line_with_the_known_ones(run: Run, photo: Path) -> None:

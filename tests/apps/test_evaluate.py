@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import typer
 
-from conftest import write_pointwise_model
 from faces import textured
 from gpen.apps.evaluate import EPILOG, evaluate
 from gpen.errors import OutputExistsError, ReadError, SettingsError, WeightsError
+from pointwise import write_pointwise_model
 
 
 def run(*arguments: str | Path) -> int:

@@ -9,10 +9,10 @@ import pytest
 import torch
 from metric_networks import write_mean_color_model
 
-from conftest import write_pointwise_model
 from gpen.errors import TrainingError, WeightsError
 from gpen.evaluation.features import open_features
 from gpen.nets.retinaface import RetinaFace
+from pointwise import write_pointwise_model
 
 
 def _flat(*rgb: int, side: int = 40) -> np.ndarray:

@@ -86,20 +86,19 @@ def mirrored(points_xy: Any, size: int) -> Any:
     return flipped
 
 
-def collate(samples: list[tuple[Any, ...]]) -> tuple[Any, ...]:
-    """Samples as arrays, which travel between processes as bytes."""
-    return tuple(np.stack(values) for values in zip(*samples, strict=True))
+def collate(samples: list[tuple[Any, ...]]) -> tuple[Tensor, ...]:
+    """Samples as tensors, which travel between processes in shared memory.
+
+    Not as arrays: they would go through a pipe in pieces, and if a worker is killed between two of
+    them, whoever reads waits for ever.
+    """
+    return tuple(torch.from_numpy(np.stack(values)) for values in zip(*samples, strict=True))
 
 
-def to_batch(arrays: tuple[Any, ...]) -> Batch:
+def to_batch(tensors: tuple[Tensor, ...]) -> Batch:
     """What `collate` made, as tensors."""
-    damaged, truth, points, inside = arrays
-    return Batch(
-        to_tensor(damaged),
-        to_tensor(truth),
-        torch.from_numpy(points).float(),
-        torch.from_numpy(inside).float(),
-    )
+    damaged, truth, points, inside = tensors
+    return Batch(to_tensor(damaged), to_tensor(truth), points.float(), inside.float())
 
 
 def numbers_of_part(batch: int, part: int, parts: int) -> range:
@@ -172,7 +171,7 @@ class Batches:
                 yield [(step, number) for number in numbers]
             step += 1
 
-    def _load(self) -> Iterator[tuple[Any, ...]]:
+    def _load(self) -> Iterator[tuple[Tensor, ...]]:
         workers = self._config.data.workers
         if workers:
             # OpenCV's threads do not survive a fork; a worker that touched them would wait forever.

@@ -72,8 +72,9 @@ class Run:
             self._import_prior(Path(config.network.prior))
         self._best = float("inf")
         self._saved_retries = self._trainer.retries
-        self._log = Log(folder, self._trainer.step) if processes.is_first else None
         self._open(self._trainer.size)
+        self._log = Log(folder, self._trainer.step) if processes.is_first else None
+        self._tell_faces()
 
     def _import_prior(self, path: Path) -> None:
         rows = load_prior(path, self._trainer.net)
@@ -90,8 +91,10 @@ class Run:
             _LOG.warning("left out %s: %s", name, reason)
         if len(self._faces.skipped) > 5:
             _LOG.warning("left out %d pictures in all", len(self._faces.skipped))
-        self._tell("event", {"faces": len(self._faces), "skipped": len(self._faces.skipped)})
         self._batches = self._new_batches()
+
+    def _tell_faces(self) -> None:
+        self._tell("event", {"faces": len(self._faces), "skipped": len(self._faces.skipped)})
 
     def _new_batches(self) -> Batches:
         return Batches(
@@ -156,6 +159,7 @@ class Run:
                 )
             self._trainer.grow(size)
             self._open(size)
+            self._tell_faces()
         started = time.perf_counter()
         parts = [batch.to(self.processes.device) for batch in self._batches.step()]
         waited = time.perf_counter() - started

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
-def to_tensor(images: NDArray[np.uint8]) -> Tensor:
+def to_tensor(images: NDArray[np.uint8] | Tensor) -> Tensor:
     """(N, H, W, 3) levels → (N, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.as_tensor(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 @torch.no_grad()

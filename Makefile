@@ -1,6 +1,8 @@
 # Everything a fresh Debian, Ubuntu or macOS machine needs goes into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+# Some libraries set a locale of their own; texts stay UTF-8 all the same.
+export PYTHONUTF8 := 1
 # The registry's newest torch brings gigabytes of CUDA; this version is small where a CPU wheel is offered.
 TORCH ?= torch==2.13.0
 # Faces to train and measure on, and the files of metrics (tests/conftest.py says where tests look).

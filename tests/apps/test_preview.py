@@ -107,7 +107,7 @@ def test_an_existing_sheet_is_replaced_only_when_asked(faces: Path, tmp_path: Pa
     assert isinstance(refused.exception, OutputExistsError)
     assert sheet.read_bytes() == b"mine"
     assert run(faces, "-o", sheet, "--size", "32", "--overwrite").exit_code == 0
-    assert size_of(sheet)[0] == 17 * (32 + GAP)
+    assert size_of(sheet)[0] == 16 * (32 + GAP)
 
 
 def test_a_source_of_no_use_is_named_and_the_others_are_drawn(faces: Path, tmp_path: Path) -> None:

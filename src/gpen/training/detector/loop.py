@@ -134,7 +134,7 @@ class Run:
     def write(self, values: dict[str, float]) -> None:
         """Append a line to the log."""
         row = {"step": self.step, **{name: round(value, 6) for name, value in values.items()}}
-        with (self.folder / "log.jsonl").open("a") as file:
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         log.info("%s", row)
 

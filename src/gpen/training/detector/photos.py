@@ -83,7 +83,10 @@ def load_photos(faces: Path, split: str, cache: Path) -> list[Photo]:
         split: "train" or "val".
         cache: Folder for the decoded pixels; about 2 GB for `train`.
     """
-    rows = [json.loads(line) for line in (faces / "photos.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (faces / "photos.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     rows = [row for row in rows if row["file"].split("/")[1] == split]
     store = cache / f"{split}.pixels"
     if not store.exists():

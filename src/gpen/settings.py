@@ -12,6 +12,12 @@ from .errors import SettingsError
 MaskShape = Literal["face", "box"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch"]
 Precision = Literal["auto", "f32", "bf16", "f16"]
+Codec = Literal["auto", "h264", "h265", "av1", "vp9"]
+
+#: Parts of a face that can be kept as they are.
+KEEPABLE = ("eyes", "mouth", "glasses")
+#: What `faces` may be.
+_FACES = r"all|largest|left|right|center|\d+(,\d+)*|track:\d+(,\d+)*|like:.+"
 
 #: Name of the weights that gpen ships.
 DEFAULT_MODEL = "gpen-default-256"
@@ -21,7 +27,7 @@ DEFAULT_DETECTOR = "gpen-detector"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How photos are restored.
+    """How faces are restored, in photos and in clips.
 
     Attributes:
         model: Name of a model in the models folders, or a path to a weight file.
@@ -29,11 +35,18 @@ class Settings:
         aligned: Each input already is a face crop; it is restored whole.
         blend: 0 keeps the input face, 1 takes the restored one.
         upscale: The whole photo is enlarged by 1, 2 or 4; faces gain real detail.
-        faces: Which faces: "all", "largest", "center", or numbers from 0 such as "0,2"
-            in the order of `gpen detect`.
+        faces: Which faces: "all", "largest", "left", "right", "center"; numbers from 0 such as
+            "0,2" in the order of `gpen detect`; "like:PHOTO", the person on a photo; in clips
+            "track:1,3" by the numbers of `gpen tracks`.
+        face_blend: A blend of its own for some faces, such as "0=0.5,2=1": numbers as in `faces`,
+            in clips those of `gpen tracks`.
         min_face: Faces whose box is smaller than this many pixels are left alone.
         mask: Shape pasted back: "face" follows the face, "box" is a soft square.
         match_color: Give the restored face the mean and spread of colour of the input face.
+        match_grain: Give the restored face the grain that the input has.
+        restore_color: Let the network colour faces that are grey or of one tint; else they stay so.
+        keep: Parts left as they are: "eyes", "mouth", "glasses", or some, such as "eyes,mouth".
+        occlusion: Leave hands, hair and things in front of a face alone, as far as they are seen.
         detector: "gpen-detector", or the name or path of a detector file.
         engine: What runs the network; "auto" takes the fastest that is installed.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", or a device name of the engine.
@@ -51,8 +64,13 @@ class Settings:
     upscale: int = 1
     faces: str = "all"
     min_face: float = 0.0
+    face_blend: str = ""
     mask: MaskShape = "face"
     match_color: bool = False
+    match_grain: bool = False
+    restore_color: bool = False
+    keep: str = ""
+    occlusion: bool = False
     detector: str = DEFAULT_DETECTOR
     engine: EngineName = "auto"
     device: str = "auto"
@@ -72,9 +90,15 @@ class Settings:
             raise SettingsError(f"blend is {self.blend}; expected a number from 0 to 1")
         if self.upscale not in (1, 2, 4):
             raise SettingsError(f"upscale is {self.upscale}; expected 1, 2 or 4")
-        if not re.fullmatch(r"all|largest|center|\d+(,\d+)*", self.faces):
+        if not re.fullmatch(_FACES, self.faces):
             raise SettingsError(
-                f"faces is {self.faces!r}; expected all, largest, center or numbers such as 0,2"
+                f"faces is {self.faces!r}; expected all, largest, left, right, center, numbers "
+                "such as 0,2, track:1 or like:PHOTO"
+            )
+        _ = self.blend_of(0)
+        if unknown := set(self.keep_parts) - set(KEEPABLE):
+            raise SettingsError(
+                f"keep has {', '.join(sorted(unknown))}; expected some of {', '.join(KEEPABLE)}"
             )
         if self.min_face < 0:
             raise SettingsError(f"min_face is {self.min_face}; expected 0 or more pixels")
@@ -90,6 +114,83 @@ class Settings:
             if value not in allowed:
                 raise SettingsError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")
 
+    @property
+    def keep_parts(self) -> tuple[str, ...]:
+        """`keep`, taken apart."""
+        return tuple(part.strip() for part in self.keep.split(",") if part.strip())
+
+    def blend_of(self, number: int) -> float:
+        """The blend of one face.
+
+        Args:
+            number: In photos the face's number in the order of `gpen detect`; in clips its track's.
+
+        Raises:
+            SettingsError: `face_blend` cannot be understood.
+        """
+        blends = _parse_blends(self.face_blend)
+        return blends.get(number, self.blend)
+
     def with_(self, **changes: Any) -> Self:
         """A copy with some options changed, checked again."""
         return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoSettings:
+    """How clips are read, held still and written; `Settings` says how their faces are restored.
+
+    Attributes:
+        stabilise: 0 restores each frame by itself; up to 1, what the network adds is carried from
+            frame to frame along the motion.
+        deflicker: Even out brightness that jumps from frame to frame (old film) before restoring.
+        start_s: Where to begin, in seconds from the beginning of the clip.
+        end_s: Where to end; None is the clip's end.
+        codec: How pictures are stored; "auto" is H.264, in WebM VP9.
+        crf: Quality in the codec's own scale, lower is better; None is visually lossless.
+        preset: Speed of the encoder in its own words; None is its usual one.
+        frame_rate: Frames per second of a folder of pictures.
+    """
+
+    stabilise: float = 0.8
+    deflicker: bool = False
+    start_s: float = 0.0
+    end_s: float | None = None
+    codec: Codec = "auto"
+    crf: int | None = None
+    preset: str | None = None
+    frame_rate: float = 25.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing.
+
+        Raises:
+            SettingsError: Names the option, its value and what was expected.
+        """
+        if not 0.0 <= self.stabilise <= 1.0:
+            raise SettingsError(f"stabilise is {self.stabilise}; expected a number from 0 to 1")
+        if self.start_s < 0:
+            raise SettingsError(f"start is {self.start_s}; expected 0 or more seconds")
+        if self.end_s is not None and self.end_s <= self.start_s:
+            raise SettingsError(f"end is {self.end_s}; expected more than start, {self.start_s}")
+        if self.codec not in get_args(Codec):
+            expected = ", ".join(get_args(Codec))
+            raise SettingsError(f"codec is {self.codec!r}; expected one of {expected}")
+        if self.crf is not None and not 0 <= self.crf <= 63:
+            raise SettingsError(f"crf is {self.crf}; expected 0 to 63")
+        if not 0 < self.frame_rate <= 1000:
+            raise SettingsError(f"frame rate is {self.frame_rate}; expected more than 0 to 1000")
+
+
+def _parse_blends(text: str) -> dict[int, float]:
+    """`{0: 0.5, 2: 1.0}` of "0=0.5,2=1"."""
+    blends: dict[int, float] = {}
+    for part in filter(None, text.split(",")):
+        match = re.fullmatch(r"\s*(\d+)=([01]|[01]?\.\d+)\s*", part)
+        if match is None or float(match[2]) > 1:
+            raise SettingsError(
+                f"face_blend is {text!r}; expected numbers of faces with blends from 0 to 1, "
+                "such as 0=0.5,2=1"
+            )
+        blends[int(match[1])] = float(match[2])
+    return blends

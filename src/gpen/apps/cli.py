@@ -85,11 +85,34 @@ def restore(
     ] = False,
     blend: Annotated[float, typer.Option(help="0 keeps the input, 1 is fully restored.")] = 1.0,
     upscale: Annotated[int, typer.Option(help="Enlarge the photo by 1, 2 or 4.")] = 1,
-    faces: Annotated[str, typer.Option(help="all, largest, center or numbers: 0,2")] = "all",
+    faces: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="all, largest, left, right, center, numbers (0,2), like:PHOTO, "
+            "in clips track:NUMBERS of `gpen tracks`.",
+        ),
+    ] = "all",
     min_face: Annotated[float, typer.Option(metavar="PX", help="Leave smaller faces alone.")] = 0,
+    face_blend: Annotated[
+        str, typer.Option(metavar="N=B,…", help="A blend of its own for some faces: 0=0.5,2=0.")
+    ] = "",
     mask: Annotated[Literal["face", "box"], typer.Option(help="Shape pasted back.")] = "face",
     match_color: Annotated[
         bool, typer.Option("--match-color", help="Give restored faces the colour of the input.")
+    ] = False,
+    match_grain: Annotated[
+        bool, typer.Option("--match-grain", help="Give restored faces the grain of the input.")
+    ] = False,
+    restore_color: Annotated[
+        bool,
+        typer.Option("--restore-color/--no-restore-color", help="Let grey faces become coloured."),
+    ] = False,
+    keep: Annotated[
+        str, typer.Option(metavar="PARTS", help="Leave as they are: eyes,mouth,glasses.")
+    ] = "",
+    occlusion: Annotated[
+        bool, typer.Option("--occlusion", help="Leave hands and things before a face alone.")
     ] = False,
     detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
     engine: Annotated[
@@ -134,8 +157,13 @@ def restore(
         "upscale": upscale,
         "faces": faces,
         "min_face": min_face,
+        "face_blend": face_blend,
         "mask": mask,
         "match_color": match_color,
+        "match_grain": match_grain,
+        "restore_color": restore_color,
+        "keep": keep,
+        "occlusion": occlusion,
         "detector": detector,
         "engine": engine,
         "device": device,

@@ -234,6 +234,49 @@ def test_two_hundred_faces_cost_no_more_than_their_pixels() -> None:
     assert all(result[round(y), round(x), 0] == 120 for x, y in (p[2] for p in places))
 
 
+@pytest.mark.parametrize("eye_distance", [12, 90])
+def test_weight_chooses_what_is_taken_of_an_answer(eye_distance: float) -> None:
+    photo = PHOTOS[np.uint8] // 2 + 40
+    patch = flat_patch(photo, face_points((200, 150), eye_distance), 40, size=128)
+    weight = np.ones((128, 128), np.float32)
+    weight[:, 64:] = 0
+    half = paste_faces(photo, [Patch(patch.crop, patch.pixels, weight)]).astype(int)
+    whole = paste_faces(photo, [patch]).astype(int)
+    edge = round(geometry.apply(geometry.invert(patch.crop.crop_from_image), (63.5, 64))[0])
+    reach = int(np.ceil(3 / geometry.scale_of(patch.crop.crop_from_image)))
+    np.testing.assert_array_equal(half[:, edge + reach :], photo[:, edge + reach :])
+    np.testing.assert_array_equal(half[:, : edge - reach], whole[:, : edge - reach])
+    assert (half - photo).max() <= 41
+    assert (half - photo).min() >= -1
+
+
+def test_full_and_empty_weights_are_all_and_nothing() -> None:
+    photo = PHOTOS[np.uint16]
+    patch = negative(align_face(photo, face_points((200, 150), 30, 0.5), size=256))
+    ones = np.ones((256, 256), np.float32)
+    full = paste_faces(photo, [Patch(patch.crop, patch.pixels, ones)])
+    assert np.abs(full.astype(int) - paste_faces(photo, [patch])).max() <= 1
+    none = paste_faces(photo, [Patch(patch.crop, patch.pixels, 0 * ones)])
+    np.testing.assert_array_equal(none, photo)
+
+
+def test_where_faces_overlap_one_weight_leaves_the_other_face_whole() -> None:
+    photo = np.full((400, 500, 3), 30_000, np.uint16)
+    up = flat_patch(photo, face_points((210, 200), 40), 9_000)
+    unwanted = flat_patch(photo, face_points((290, 200), 40), -9_000)
+    nothing = Patch(unwanted.crop, unwanted.pixels, np.zeros((256, 256), np.float32))
+    result = paste_faces(photo, [up, nothing]).astype(int)
+    alone = paste_faces(photo, [up]).astype(int)
+    assert (result <= alone).all()  # it still claims its share of what both masks cover
+    np.testing.assert_array_equal(result[:, :180], alone[:, :180])
+
+
+def test_refuses_a_weight_of_another_size() -> None:
+    crop = align_face(PHOTOS[np.uint8], face_points((200, 150), 30), size=64)
+    with pytest.raises(ValueError, match=r"shape \(32, 32\); expected \(64, 64\) like its crop"):
+        Patch(crop, crop.pixels, np.ones((32, 32), np.float32))
+
+
 def test_refuses_an_answer_of_another_size() -> None:
     crop = align_face(PHOTOS[np.uint8], face_points((200, 150), 30), size=64)
     with pytest.raises(ValueError, match=r"expected uint8 \(64, 64, 3\) like the crop"):

@@ -18,7 +18,8 @@ def choose_faces(
 
     Args:
         faces: All faces found.
-        which: "all", "largest", "center", or numbers from 0 such as "0,2".
+        which: "all", "largest", "left" or "right" as seen in the picture, "center", or numbers from
+            0 such as "0,2".
         min_face: Smallest longer side of the box, in pixels.
         image_size_wh: Width and height of the image, in pixels.
 
@@ -30,6 +31,9 @@ def choose_faces(
         return big
     if which == "largest":
         return [max(big, key=lambda i: faces[i].size_px)]
+    if which in ("left", "right"):
+        end = min if which == "left" else max
+        return [end(big, key=lambda i: faces[i].box_xyxy[0] + faces[i].box_xyxy[2])]
     if which == "center":
         middle = (np.asarray(image_size_wh) - 1) / 2
         return [

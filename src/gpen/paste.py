@@ -26,6 +26,7 @@ import numpy as np
 from . import geometry
 from .masks import Mask, face_mask
 from .settings import MaskShape
+from .tones import match_tones
 from .types import Crop, Float64Array, FloatArray, Pixels
 
 #: A change of this times less energy than noise would have is half way to replacing a face.
@@ -41,18 +42,25 @@ class Patch:
     Attributes:
         crop: The face as cut out of the image that is pasted into.
         pixels: The network's answer, (size, size, 3), same dtype as the crop.
+        weight: How much of the answer to take, (size, size) in [0, 1] crop pixels: it multiplies
+            the mask. None takes all.
     """
 
     crop: Crop
     pixels: Pixels
+    weight: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an answer that does not fit its crop."""
+        """Refuse an answer or a weight that does not fit its crop."""
         before, after = self.crop.pixels, self.pixels
         if (before.shape, before.dtype) != (after.shape, after.dtype):
             raise ValueError(
                 f"a restored crop is {after.dtype} {after.shape}; "
                 f"expected {before.dtype} {before.shape} like the crop it was made from"
+            )
+        if self.weight is not None and self.weight.shape != before.shape[:2]:
+            raise ValueError(
+                f"a weight has shape {self.weight.shape}; expected {before.shape[:2]} like its crop"
             )
 
 
@@ -186,7 +194,7 @@ def _bounds(group: Sequence[_Placed]) -> tuple[int, int, tuple[int, int]]:
 
 def _weights(group: Sequence[_Placed]) -> list[FloatArray]:
     """The mask of each patch in its box; where masks overlap they share, up to the largest."""
-    masks = [place.mask.rise(place.depth) for place in group]
+    masks = [_weighted(place) for place in group]
     if len(group) == 1:
         return masks
     left, top, size = _bounds(group)
@@ -199,6 +207,15 @@ def _weights(group: Sequence[_Placed]) -> list[FloatArray]:
         mask * claim / total[place.window(left, top)]
         for place, mask, claim in zip(group, masks, claims, strict=True)
     ]
+
+
+def _weighted(place: _Placed) -> FloatArray:
+    """The mask of a patch in its box, times the patch's own weight."""
+    mask = place.mask.rise(place.depth)
+    if place.patch.weight is None:
+        return mask
+    # Bicubic interpolation overshoots at the edges of a weight.
+    return mask * np.clip(place.back(place.patch.weight), 0, 1)
 
 
 def _add(window: Any, change: FloatArray) -> None:
@@ -217,7 +234,7 @@ def _change(place: _Placed, image_pixels: Pixels, match_color: bool) -> FloatArr
     patch = place.patch
     before, after = patch.crop.pixels.astype(np.float32), patch.pixels.astype(np.float32)
     if match_color:
-        after = _match_color(after, before, face_mask(REGIONS, _grid_points(patch.crop)))
+        after = match_tones(after, before, face_mask(REGIONS, _grid_points(patch.crop)))
     change = place.back(after - before)
     unseen = image_pixels[place.window()] - place.back(before)
     unseen *= (1 - _kept(place, unseen))[..., None]
@@ -277,23 +294,3 @@ def _energy(picture: Any, cells_wh: tuple[int, int]) -> FloatArray:
     by_cell = cv2.resize(np.square(picture), cells_wh, interpolation=cv2.INTER_AREA)
     smooth: FloatArray = cv2.GaussianBlur(by_cell, (0, 0), 1)
     return smooth
-
-
-def _match_color(after: FloatArray, before: FloatArray, weight: FloatArray) -> FloatArray:
-    """Give a picture the weighted mean and spread of another, channel by channel.
-
-    Spreads are changed by at most a factor of 2, since those of a flat face are mostly noise.
-    """
-    grid = weight.shape[1], weight.shape[0]
-    share = (weight / weight.sum())[..., None]
-
-    def mean_and_spread(picture: FloatArray) -> tuple[FloatArray, FloatArray]:
-        coarse = geometry.resize(picture, grid)
-        mean = (coarse * share).sum(axis=(0, 1))
-        return mean, np.sqrt((np.square(coarse - mean) * share).sum(axis=(0, 1))) + 1e-3
-
-    before_mean, before_spread = mean_and_spread(before)
-    after_mean, after_spread = mean_and_spread(after)
-    gain = np.clip(before_spread / after_spread, 0.5, 2).astype(np.float32)
-    matched: FloatArray = (after - after_mean) * gain + before_mean
-    return matched

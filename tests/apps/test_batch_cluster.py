@@ -33,7 +33,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     app = typer.Typer()
     app.callback()(lambda: None)
     command = app.command("batch", epilog=batch_cluster.EPILOG)
-    command(batch_cluster.command_like(cli.restore))
+    command(batch_cluster.command_like(cli.restore.restore))
     monkeypatch.setattr(cli, "app", app)
     monkeypatch.setattr(ray_run, "run_blocks", run_here)
 
@@ -176,7 +176,7 @@ def test_every_setting_of_gpen_restore_is_an_option(run: Run) -> None:
     command = typer.main.get_command(cli.app).commands["batch"]
     options = {parameter.name.rstrip("_") for parameter in command.params}
     assert {field.name for field in dataclasses.fields(Settings)} <= options
-    restore = _app_of(cli.restore).params
+    restore = _app_of(cli.restore.restore).params
     for parameter in command.params:
         twin = next((other for other in restore if other.name == parameter.name), None)
         if twin is not None and parameter.name not in ("overwrite", "skip_existing", "jobs"):

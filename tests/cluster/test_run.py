@@ -30,10 +30,8 @@ from gpen.errors import EngineError
 #: `gpen batch` as a process of its own.
 GPEN_BATCH = """
 import signal, sys
-from gpen.apps import batch_cluster, cli
+from gpen.apps import cli
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in the background
-if "batch" not in {command.name for command in cli.app.registered_commands}:
-    cli.app.command("batch")(batch_cluster.command_like(cli.restore))
 cli.main(["batch", *sys.argv[1:]])
 """
 #: Ray's own settings warn of one another while Ray copies them.

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 import gpen
 from gpen.errors import GpenError
-from gpen.settings import DEFAULT_DETECTOR, DEFAULT_MODEL
+from gpen.settings import DEFAULT_DETECTOR
 
-from . import batch_cluster, cache, console, evaluate, prepare, preview, train
+from . import batch_cluster, cache, console, evaluate, prepare, preview, restore, train
 
 app = typer.Typer(
     name="gpen",
@@ -52,142 +52,6 @@ def _root(
 ) -> None:
     del version
     console.setup_logging(verbose=verbose)
-
-
-@app.command(
-    epilog="""
-**Examples**
-
-`gpen restore old.jpg` — writes old_gpen.jpg beside it
-
-`gpen restore album/ -o restored/ --recursive --skip-existing`
-
-`gpen restore selfie.png -o big.png --upscale 2 --model GPEN-BFR-512 --models-dir ~/models`
-
-`cat old.jpg | gpen restore - > new.jpg`
-"""
-)
-def restore(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="INPUT...", help="Photos, folders, patterns, or - for stdin."),
-    ],
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o", "--output", help="A file for one input, else a folder; - for standard output."
-        ),
-    ] = None,
-    model: Annotated[str, typer.Option(help="Name or path of the weights.")] = DEFAULT_MODEL,
-    models_dir: ModelsDir = None,
-    aligned: Annotated[
-        bool, typer.Option("--aligned", help="The inputs are face crops; restore them whole.")
-    ] = False,
-    blend: Annotated[float, typer.Option(help="0 keeps the input, 1 is fully restored.")] = 1.0,
-    upscale: Annotated[int, typer.Option(help="Enlarge the photo by 1, 2 or 4.")] = 1,
-    faces: Annotated[
-        str,
-        typer.Option(
-            metavar="WHICH",
-            help="all, largest, left, right, center, numbers (0,2), like:PHOTO, "
-            "in clips track:NUMBERS of `gpen tracks`.",
-        ),
-    ] = "all",
-    min_face: Annotated[float, typer.Option(metavar="PX", help="Leave smaller faces alone.")] = 0,
-    face_blend: Annotated[
-        str, typer.Option(metavar="N=B,…", help="A blend of its own for some faces: 0=0.5,2=0.")
-    ] = "",
-    mask: Annotated[Literal["face", "box"], typer.Option(help="Shape pasted back.")] = "face",
-    match_color: Annotated[
-        bool, typer.Option("--match-color", help="Give restored faces the colour of the input.")
-    ] = False,
-    match_grain: Annotated[
-        bool, typer.Option("--match-grain", help="Give restored faces the grain of the input.")
-    ] = False,
-    restore_color: Annotated[
-        bool,
-        typer.Option("--restore-color/--no-restore-color", help="Let grey faces become coloured."),
-    ] = False,
-    keep: Annotated[
-        str, typer.Option(metavar="PARTS", help="Leave as they are: eyes,mouth,glasses.")
-    ] = "",
-    occlusion: Annotated[
-        bool, typer.Option("--occlusion", help="Leave hands and things before a face alone.")
-    ] = False,
-    detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
-    engine: Annotated[
-        Literal["auto", "openvino", "onnxruntime", "torch"], typer.Option(help="Runs the network.")
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
-    precision: Annotated[
-        Literal["auto", "f32", "bf16", "f16"], typer.Option(help="Arithmetic of the network.")
-    ] = "auto",
-    save_faces: Annotated[
-        bool, typer.Option("--save-faces", help="Also write each face: crop beside result.")
-    ] = False,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Also write input and result side by side.")
-    ] = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Write what was done, per input.")
-    ] = None,
-    format_: Annotated[
-        str | None, typer.Option("--format", help="png, jpg, webp, tiff, avif, heic …")
-    ] = None,
-    quality: Annotated[int | None, typer.Option(help="1-100, for formats with loss.")] = None,
-    strip: Annotated[bool, typer.Option("--strip", help="Leave EXIF and XMP out.")] = False,
-    max_pixels: Annotated[
-        int, typer.Option(help="Refuse larger photos (decompression bombs).")
-    ] = 250_000_000,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace old results.")] = False,
-    skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave photos that have a result.")
-    ] = False,
-    recursive: Annotated[bool, typer.Option("--recursive", help="Folders in folders too.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Photos worked on at the same time.")] = 1,
-) -> None:
-    """Restore the faces in photos."""
-    from .restore import restore_photos
-
-    settings: dict[str, Any] = {
-        "model": model,
-        "models_dir": models_dir,
-        "aligned": aligned,
-        "blend": blend,
-        "upscale": upscale,
-        "faces": faces,
-        "min_face": min_face,
-        "face_blend": face_blend,
-        "mask": mask,
-        "match_color": match_color,
-        "match_grain": match_grain,
-        "restore_color": restore_color,
-        "keep": keep,
-        "occlusion": occlusion,
-        "detector": detector,
-        "engine": engine,
-        "device": device,
-        "precision": precision,
-        "max_pixels": max_pixels,
-        "format": format_,
-        "quality": quality,
-        "strip": strip,
-    }
-    if overwrite and skip_existing:
-        raise typer.BadParameter("--overwrite and --skip-existing exclude each other")
-    code = restore_photos(
-        inputs,
-        output,
-        gpen.Settings(**settings),
-        overwrite=overwrite,
-        skip_existing=skip_existing,
-        save_faces=save_faces,
-        compare=compare,
-        report=report,
-        recursive=recursive,
-        jobs=jobs,
-    )
-    raise typer.Exit(code)
 
 
 @app.command(
@@ -259,7 +123,8 @@ def convert(
     console.say(f"{written} · {written.stat().st_size / 2**20:.1f} MiB")
 
 
-app.command("batch", epilog=batch_cluster.EPILOG)(batch_cluster.command_like(restore))
+app.command(epilog=restore.EPILOG)(restore.restore)
+app.command("batch", epilog=batch_cluster.EPILOG)(batch_cluster.command_like(restore.restore))
 app.command(epilog=cache.EPILOG)(cache.cache)
 app.command(epilog=train.EPILOG)(train.train)
 app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)

@@ -1,121 +1,202 @@
-"""`gpen restore`: inputs to tasks, tasks to outcomes, outcomes to lines and an exit code."""
+"""`gpen restore`: options to settings; photos and clips each to those who restore them."""
 
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from gpen import Restorer, Settings, SettingsError
-from gpen.read import find_images
-from gpen.write import encode_image, output_paths
+import typer
 
-from . import console
-from .batch import Options, Outcome, Task, run, write_report
+from gpen.errors import SettingsError
+from gpen.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, Settings, VideoSettings
 
-STANDARD_STREAM = "-"
+EPILOG = """
+**Examples**
+
+`gpen restore old.jpg` — writes old_gpen.jpg beside it
+
+`gpen restore album/ -o restored/ --recursive --skip-existing`
+
+`gpen restore selfie.png -o big.png --upscale 2 --model GPEN-BFR-512 --models-dir ~/models`
+
+`cat old.jpg | gpen restore - > new.jpg`
+
+`gpen restore clip.mp4` — writes clip_gpen.mp4; stopped half-way, the same command goes on
+
+`gpen restore film.mkv --start 1:30 --preview 10 --faces track:1 --crf 18`
+
+`gpen restore frames/ -o film.mp4 --frame-rate 24`
+"""
+
+_CLIPS = "Clips"
 
 
-def restore_photos(
-    inputs: Sequence[str],
-    output: str | None,
-    settings: Settings,
-    *,
-    overwrite: bool,
-    skip_existing: bool,
-    save_faces: bool,
-    compare: bool,
-    report: Path | None,
-    recursive: bool,
-    jobs: int,
+def restore(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...", help="Photos, clips, folders, patterns, or - for stdin."
+        ),
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o", "--output", help="A file for one input, else a folder; - for standard output."
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Name or path of the weights.")] = DEFAULT_MODEL,
+    models_dir: Annotated[
+        Path | None,
+        typer.Option(help="Look for models in this folder first.", show_default=False),
+    ] = None,
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="The inputs are face crops; restore them whole.")
+    ] = False,
+    blend: Annotated[float, typer.Option(help="0 keeps the input, 1 is fully restored.")] = 1.0,
+    upscale: Annotated[int, typer.Option(help="Enlarge the photo by 1, 2 or 4.")] = 1,
+    faces: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="all, largest, left, right, center, numbers (0,2), like:PHOTO, "
+            "in clips track:NUMBERS of `gpen tracks`.",
+        ),
+    ] = "all",
+    min_face: Annotated[float, typer.Option(metavar="PX", help="Leave smaller faces alone.")] = 0,
+    face_blend: Annotated[
+        str, typer.Option(metavar="N=B,…", help="A blend of its own for some faces: 0=0.5,2=0.")
+    ] = "",
+    mask: Annotated[Literal["face", "box"], typer.Option(help="Shape pasted back.")] = "face",
+    match_color: Annotated[
+        bool, typer.Option("--match-color", help="Give restored faces the colour of the input.")
+    ] = False,
+    match_grain: Annotated[
+        bool, typer.Option("--match-grain", help="Give restored faces the grain of the input.")
+    ] = False,
+    restore_color: Annotated[
+        bool,
+        typer.Option("--restore-color/--no-restore-color", help="Let grey faces become coloured."),
+    ] = False,
+    keep: Annotated[
+        str, typer.Option(metavar="PARTS", help="Leave as they are: eyes,mouth,glasses.")
+    ] = "",
+    occlusion: Annotated[
+        bool, typer.Option("--occlusion", help="Leave hands and things before a face alone.")
+    ] = False,
+    detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
+    engine: Annotated[
+        Literal["auto", "openvino", "onnxruntime", "torch"], typer.Option(help="Runs the network.")
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
+    precision: Annotated[
+        Literal["auto", "f32", "bf16", "f16"], typer.Option(help="Arithmetic of the network.")
+    ] = "auto",
+    save_faces: Annotated[
+        bool, typer.Option("--save-faces", help="Also write each face: crop beside result.")
+    ] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Also write input and result side by side.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Write what was done, per input.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="png, jpg, webp, tiff, avif, heic …")
+    ] = None,
+    quality: Annotated[int | None, typer.Option(help="1-100, for formats with loss.")] = None,
+    strip: Annotated[bool, typer.Option("--strip", help="Leave EXIF and XMP out.")] = False,
+    max_pixels: Annotated[
+        int, typer.Option(help="Refuse larger photos (decompression bombs).")
+    ] = 250_000_000,
+    stabilise: Annotated[
+        float,
+        typer.Option(help="0: each frame by itself; 1: stillest.", rich_help_panel=_CLIPS),
+    ] = 0.8,
+    deflicker: Annotated[
+        bool,
+        typer.Option("--deflicker", help="Even out jumping brightness.", rich_help_panel=_CLIPS),
+    ] = False,
+    start: Annotated[
+        str, typer.Option(metavar="TIME", help="Begin at 90 or 1:30.", rich_help_panel=_CLIPS)
+    ] = "0",
+    end: Annotated[
+        str | None, typer.Option(metavar="TIME", help="End there.", rich_help_panel=_CLIPS)
+    ] = None,
+    preview: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Only so much, to look.", rich_help_panel=_CLIPS),
+    ] = None,
+    codec: Annotated[
+        Literal["auto", "h264", "h265", "av1", "vp9"],
+        typer.Option(help="How pictures are stored.", rich_help_panel=_CLIPS),
+    ] = "auto",
+    crf: Annotated[
+        int | None,
+        typer.Option(help="Quality of the codec; lower is better.", rich_help_panel=_CLIPS),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Speed of the encoder.", rich_help_panel=_CLIPS)
+    ] = None,
+    frame_rate: Annotated[
+        float, typer.Option(help="Of a folder of pictures.", rich_help_panel=_CLIPS)
+    ] = 25.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace old results.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave photos that have a result.")
+    ] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Folders in folders too.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Photos worked on at the same time.")] = 1,
+) -> None:
+    """Restore the faces in photos and clips."""
+    values = {name.rstrip("_"): value for name, value in locals().items()}
+    if overwrite and skip_existing:
+        raise typer.BadParameter("--overwrite and --skip-existing exclude each other")
+    settings = Settings(**_fields_of(Settings, values))
+    values["start_s"] = _seconds(start, "--start")
+    values["end_s"] = None if end is None else _seconds(end, "--end")
+    if preview is not None:
+        if end is not None:
+            raise typer.BadParameter("--preview and --end exclude each other")
+        values["end_s"] = values["start_s"] + preview
+    video = VideoSettings(**_fields_of(VideoSettings, values))
+    raise typer.Exit(_run(inputs, settings, video, values))
+
+
+def _run(
+    inputs: list[str], settings: Settings, video: VideoSettings, values: Mapping[str, Any]
 ) -> int:
-    """Restore everything named on the command line.
+    """Photos first, then clips; the worse exit code of the two."""
+    from . import console
+    from .names import split_clips
 
-    Returns:
-        The exit code: 0 all done, 1 some inputs failed, 3 nothing could be done.
-    """
-    restorer = Restorer(settings)
-    if STANDARD_STREAM in inputs and output in (None, STANDARD_STREAM):
-        return _stdin_to_stdout(inputs, restorer)
-    tasks, outcomes = _plan(inputs, output, settings, recursive=recursive)
-    for outcome in outcomes:
-        console.complain(str(outcome.error))
-    if tasks:
-        restorer.load()  # a model that cannot run is one error, not one per photo
-    options = Options(overwrite, skip_existing, save_faces, compare)
-    try:
-        with console.progress_bar("Restoring", len(tasks)) as bar:
-            for outcome in run(tasks, restorer, options, jobs):
-                outcomes.append(outcome)
-                _show(outcome)
-                bar.advance(bar.task_ids[0])
-    finally:
-        if report is not None:
-            write_report(report, outcomes, dataclasses.asdict(settings))
-    return _summary(outcomes)
+    clips, photos = split_clips(inputs, values["output"])
+    codes = []
+    if photos or not clips:
+        from .photos import restore_photos
+
+        names = ("overwrite", "skip_existing", "save_faces", "compare", "report", "recursive")
+        options = {name: values[name] for name in (*names, "jobs")}
+        codes.append(restore_photos(photos, values["output"], settings, **options))
+    if clips:
+        from .clips import restore_clips
+
+        options = {name: values[name] for name in ("overwrite", "skip_existing")}
+        codes.append(restore_clips(clips, values["output"], settings, video, **options))
+    return codes[0] if len(set(codes)) == 1 else console.EXIT_SOME_FAILED
 
 
-def _plan(
-    inputs: Sequence[str], output: str | None, settings: Settings, *, recursive: bool
-) -> tuple[list[Task], list[Outcome]]:
-    """Turn arguments into tasks, and inputs that cannot be read into failed outcomes."""
-    paths, errors = find_images(
-        [name for name in inputs if name != STANDARD_STREAM], recursive=recursive
-    )
-    outcomes = [Outcome(input=str(error.path), error=str(error)) for error in errors]
-    if output == STANDARD_STREAM:
-        raise SettingsError("-o - writes one photo to standard output; the input must be - too")
-    several = len(paths) + (STANDARD_STREAM in inputs) > 1 or any(
-        Path(name).is_dir() for name in inputs
-    )
-    out = Path(output) if output is not None else None
-    if several and out is not None and out.suffix and not out.is_dir() and out.is_file():
-        raise SettingsError(f"{out} is a file; several inputs need a folder for their results")
-    targets = output_paths(paths, out, as_folder=several, format=settings.format)
-    tasks = [Task(path, str(path), target) for path, target in zip(paths, targets, strict=True)]
-    if STANDARD_STREAM in inputs and out is not None:
-        tasks.append(Task(sys.stdin.buffer.read(), STANDARD_STREAM, out))
-    return tasks, outcomes
+def _fields_of(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {field.name: values[field.name] for field in dataclasses.fields(kind)}
 
 
-def _stdin_to_stdout(inputs: Sequence[str], restorer: Restorer) -> int:
-    """One photo through a pipe; messages go to standard error."""
-    if list(inputs) != [STANDARD_STREAM]:
-        raise SettingsError("standard input goes alone: gpen restore - < old.jpg > new.jpg")
-    settings = restorer.settings
-    result = restorer.restore(sys.stdin.buffer.read())
-    data = encode_image(
-        result.photo, format=settings.format, quality=settings.quality, strip=settings.strip
-    )
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
-    console.say(f"{len(result.restored)} of {len(result.faces)} faces restored", to=console.err)
-    return console.EXIT_OK
-
-
-def _show(outcome: Outcome) -> None:
-    """One line per input."""
-    seconds = f"{sum(outcome.seconds.values()):.2f} s"
-    n_restored = sum(1 for face in outcome.faces if face["restored"])
-    n_faces = f"{n_restored} face{'' if n_restored == 1 else 's'}"
-    match outcome.status:
-        case "restored":
-            console.say(f"{outcome.input} → {outcome.output} · {n_faces} · {seconds}")
-        case "no face":
-            found = "no face found" if not outcome.faces else "no face chosen"
-            console.say(f"{outcome.input} → {outcome.output} · {found}, pixels kept · {seconds}")
-        case "skipped":
-            console.say(f"{outcome.input} · already has {outcome.output}, skipped")
-        case "failed":
-            console.complain(str(outcome.error))
-
-
-def _summary(outcomes: Sequence[Outcome]) -> int:
-    failed = sum(1 for outcome in outcomes if outcome.status == "failed")
-    if len(outcomes) > 1:
-        done = len(outcomes) - failed
-        console.say(f"{done} of {len(outcomes)} done, {failed} failed", to=console.err)
-    if not failed:
-        return console.EXIT_OK
-    return console.EXIT_NOTHING_DONE if failed == len(outcomes) else console.EXIT_SOME_FAILED
+def _seconds(text: str, option: str) -> float:
+    """Seconds of "90", "1:30" or "1:02:03.5"."""
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
+        raise SettingsError(f"{option} is {text!r}; expected seconds such as 90, or 1:30")
+    seconds = 0.0
+    for part in text.split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds

@@ -1,0 +1,113 @@
+"""`gpen restore` for clips: with progress, one by one; a bad clip never stops the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from gpen import GpenError, Restorer, Settings
+from gpen.settings import VideoSettings
+from gpen.video.result import ClipResult, OnProgress
+from gpen.video.run import restore_clip
+
+from . import console
+from .names import clip_target
+
+_STAGES = {"faces": "Finding faces", "frames": "Restoring", "joining": "Joining"}
+
+
+def restore_clips(
+    clips: Sequence[str],
+    output: str | None,
+    settings: Settings,
+    video: VideoSettings,
+    *,
+    overwrite: bool,
+    skip_existing: bool,
+) -> int:
+    """Restore the clips named on the command line.
+
+    Returns:
+        The exit code: 0 all done, 1 some clips failed, 3 nothing could be done.
+    """
+    restorer = Restorer(settings)
+    failed = 0
+    for name in clips:
+        target = clip_target(Path(name), output, several=len(clips) > 1)
+        if skip_existing and target.exists():
+            console.say(f"{name} · already has {target}, skipped")
+            continue
+        try:
+            with _progress() as on_progress:
+                result = restore_clip(
+                    restorer, name, target, video, overwrite=overwrite, on_progress=on_progress
+                )
+            _show(name, result)
+        except GpenError as error:
+            console.complain(str(error))
+            failed += 1
+        except KeyboardInterrupt:
+            console.say(f"{name} · stopped; the same command goes on", to=console.err)
+            raise
+    if not failed:
+        return console.EXIT_OK
+    return console.EXIT_NOTHING_DONE if failed == len(clips) else console.EXIT_SOME_FAILED
+
+
+def _show(name: str, result: ClipResult) -> None:
+    """One line of result, one line for each note."""
+    seconds = sum(result.seconds.get(step, 0.0) for step in ("faces", "frames", "joining"))
+    fresh = result.frames - result.resumed
+    speed = f" · {fresh / seconds:.1f} frames/s" if seconds and fresh else ""
+    people = "no face chosen" if not result.people else _count(result.people, "person", "people")
+    console.say(
+        f"{name} → {result.path} · {_count(result.frames, 'frame')} · {people} · "
+        f"{seconds:.1f} s{speed}"
+    )
+    for note in result.notes:
+        console.say(f"  {note}", to=console.err)
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+@contextmanager
+def _progress() -> Iterator[OnProgress]:
+    """A bar per stage with frames per second and ETA; silent where there is no terminal."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeElapsedColumn(),
+        TextColumn("eta"),
+        TimeRemainingColumn(),
+        console=console.err,
+        transient=True,
+        disable=not console.err.is_terminal,
+    )
+    tasks = {}
+
+    def on_progress(stage: str, done: int, total: int | None) -> None:
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(_STAGES[stage], total=total, completed=done, speed="")
+        task = tasks[stage]
+        speed = bar.tasks[bar.task_ids.index(task)].speed
+        shown = f"{speed:.1f} fps" if speed else ""
+        bar.update(task, completed=done, total=total, speed=shown)
+
+    with bar:
+        yield on_progress

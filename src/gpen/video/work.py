@@ -33,9 +33,8 @@ State = dict[str, NDArray[Any]]
 class WorkFolder:
     """Finished steps of one job, kept beside its target."""
 
-    def __init__(self, target: Path, part_suffix: str) -> None:
+    def __init__(self, target: Path) -> None:
         self.path = target.with_name(f".{target.name}.gpen")
-        self.part_suffix = part_suffix
         self.log = self.path / "faces.jsonl"
 
     @contextmanager
@@ -100,7 +99,7 @@ class WorkFolder:
 
     def part(self, number: int) -> Path:
         """Where the pictures of a part are, or will be."""
-        return self.path / f"part-{number:05}{self.part_suffix}"
+        return self.path / f"part-{number:05}.mkv"
 
     def finished_parts(self) -> list[Path]:
         """Parts from the first on without a gap."""

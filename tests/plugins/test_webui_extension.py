@@ -1,0 +1,287 @@
+"""The extension for Stable Diffusion WebUI keeps WebUI's contract, older and newer."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from shutil import copyfile
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+from webui import WebUI
+
+import gpen
+from pointwise import write_pointwise_model
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, negative_model: Path):
+    """Starts a WebUI with a network named "negative" in models/GPEN."""
+
+    def started(*, newer: bool) -> WebUI:
+        folder = tmp_path / "models" / "GPEN"
+        folder.mkdir(parents=True)
+        copyfile(negative_model, folder / "negative.onnx")
+        return WebUI(monkeypatch, tmp_path, newer=newer)
+
+    return started
+
+
+@pytest.fixture(params=[False, True], ids=["older", "newer"])
+def any_webui(request: pytest.FixtureRequest, start) -> WebUI:
+    """A WebUI of each kind, for what touches the interface in which they differ."""
+    return start(newer=request.param)
+
+
+@pytest.fixture
+def webui(start) -> WebUI:
+    return start(newer=True)
+
+
+@pytest.fixture
+def photo(demo_photo: Path) -> np.ndarray:
+    return cv2.cvtColor(cv2.imread(str(demo_photo)), cv2.COLOR_BGR2RGB)
+
+
+def _controls() -> object:
+    return sys.modules["gpen_webui.controls"]
+
+
+def test_every_setting_has_a_control_or_a_reason(webui: WebUI) -> None:
+    webui.load()
+    controls = _controls()
+    fields = {field.name for field in dataclasses.fields(gpen.Settings)}
+    assert set(controls.CONTROLS) | set(controls.NOT_APPLICABLE) == fields
+    assert not set(controls.CONTROLS) & set(controls.NOT_APPLICABLE)
+    assert all(controls.NOT_APPLICABLE.values())
+
+
+def test_every_choice_and_default_is_a_value_that_gpen_takes(webui: WebUI) -> None:
+    webui.load()
+    controls = _controls()
+    for name, control in controls.CONTROLS.items():
+        options = control.options()
+        ends = [options[end] for end in ("minimum", "maximum") if end in options]
+        for value in [controls.default(name), *options.get("choices", []), *ends]:
+            given = [value] if control.component == "CheckboxGroup" and value else value
+            settings = controls.settings({name: given})
+            if value or value is False:
+                assert getattr(settings, name) == value
+
+
+def test_it_stands_once_among_the_restorers_after_reloads(any_webui: WebUI, tmp_path: Path) -> None:
+    for _ in range(3):
+        any_webui.load()
+    names = [known.name() for known in any_webui.shared.face_restorers]
+    assert names == ["None", "GPEN"]
+    assert any_webui.restorer().cmd_dir == str(tmp_path / "models" / "GPEN")
+
+
+def test_restoring_changes_the_face_and_nothing_else(any_webui: WebUI, photo: np.ndarray) -> None:
+    any_webui.load()
+    any_webui.shared.opts.gpen_model = "negative"
+    before = photo.copy()
+    after = any_webui.restorer().restore(photo)
+    assert (after.dtype, after.shape) == (np.uint8, photo.shape)
+    np.testing.assert_array_equal(photo, before)
+    changed = (after != before).any(axis=2)
+    assert changed[125, 224]
+    assert not changed[:, :20].any()
+    assert any_webui.messages == []
+
+
+def test_the_settings_page_steers_the_restorer(webui: WebUI, photo: np.ndarray) -> None:
+    webui.load()
+    webui.shared.opts.gpen_model = "negative"
+    full = webui.restorer().restore(photo)
+    webui.shared.opts.gpen_blend = 0.5
+    half = webui.restorer().restore(photo)
+    nose = 125, 224
+    middle = (full[nose].astype(float) + photo[nose]) / 2
+    np.testing.assert_allclose(half[nose], middle, atol=1)
+    webui.shared.opts.gpen_min_face = 500
+    np.testing.assert_array_equal(webui.restorer().restore(photo), photo)
+
+
+def test_the_page_shows_each_row_once_with_a_list_that_is_looked_up_anew(
+    webui: WebUI, tmp_path: Path, negative_model: Path
+) -> None:
+    webui.load()
+    webui.load()
+    rows = webui.shared.opts.rows
+    assert set(rows) == {f"gpen_{name}" for name in _controls().at("page")}
+    assert {row.section for row in rows.values()} == {("gpen", "GPEN")}
+    for row in rows.values():
+        arguments = row.component_args() if callable(row.component_args) else row.component_args
+        row.component(value=row.default, label=row.label, **arguments)
+    assert rows["gpen_model"].component_args()["choices"] == ["gpen-default-256", "negative"]
+    copyfile(negative_model, tmp_path / "models" / "GPEN" / "another.onnx")
+    assert "another" in rows["gpen_model"].component_args()["choices"]
+
+
+def test_files_in_the_folders_of_other_restorers_are_found(
+    webui: WebUI, tmp_path: Path, negative_model: Path, photo: np.ndarray
+) -> None:
+    for name in ("facerestore_models", "GFPGAN"):
+        (tmp_path / "models" / name).mkdir()
+        copyfile(negative_model, tmp_path / "models" / name / f"in {name}.onnx")
+    webui.load()
+    choices = webui.shared.opts.rows["gpen_model"].component_args()["choices"]
+    assert {"in facerestore_models", "in GFPGAN"} <= set(choices)
+    webui.shared.opts.gpen_model = "in GFPGAN"
+    assert (webui.restorer().restore(photo) != photo).any()
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024, pytest.param(2048, marks=pytest.mark.slow)])
+def test_networks_of_all_published_sizes_run(
+    webui: WebUI, tmp_path: Path, photo: np.ndarray, size: int
+) -> None:
+    write_pointwise_model(tmp_path / "models" / "GPEN" / f"GPEN-BFR-{size}.onnx", "Neg", size)
+    webui.load()
+    webui.shared.opts.gpen_model = f"GPEN-BFR-{size}"
+    after = webui.restorer().restore(photo)
+    assert after.shape == photo.shape
+    assert after[125, 224].tolist() != photo[125, 224].tolist()
+
+
+def _told(webui: WebUI, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the user reads in WebUI's console."""
+    if webui.newer:
+        return "\n".join(message for message, _ in webui.messages)
+    return capsys.readouterr().err
+
+
+def test_an_unknown_model_is_told_and_the_picture_returned(
+    any_webui: WebUI, photo: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    any_webui.load()
+    any_webui.shared.opts.gpen_model = "GPEN-BFR-4096"
+    assert any_webui.restorer().restore(photo) is photo
+    told = _told(any_webui, capsys)
+    assert "GPEN: the picture was left as it is: no model 'GPEN-BFR-4096'" in told
+    assert "Traceback" not in told
+
+
+def test_whatever_goes_wrong_generation_goes_on(
+    any_webui: WebUI, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def burst(*_: object, **__: object) -> None:
+        raise RuntimeError("out of everything")
+
+    any_webui.load()
+    monkeypatch.setattr(gpen.Restorer, "restore", burst)
+    picture = np.zeros((8, 8, 3), np.uint8)
+    assert any_webui.restorer().restore(picture) is picture
+    assert "out of everything" in _told(any_webui, capsys)
+    assert not any_webui.newer or any_webui.messages[0][1], "no traceback"
+    assert any_webui.restorer().restore("no picture") == "no picture"
+
+
+def test_networks_are_kept_unless_webui_unloads_restorers(
+    webui: WebUI, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    load = gpen.Restorer.load
+    monkeypatch.setattr(gpen.Restorer, "load", lambda self: (opened.append(1), load(self)))
+    webui.load()
+    webui.shared.opts.gpen_model = "negative"
+    for _ in range(2):
+        webui.restorer().restore(photo)
+    assert (len(opened), webui.collected) == (1, 0)
+    webui.shared.opts.face_restoration_unload = True
+    for _ in range(2):
+        webui.restorer().restore(photo)
+    assert (len(opened), webui.collected) == (2, 2)
+
+
+@pytest.mark.parametrize("use_cpu", [("all",), ("gpen", "interrogate")])
+def test_use_cpu_is_obeyed(
+    use_cpu: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started = WebUI(monkeypatch, tmp_path, newer=True, use_cpu=use_cpu)
+    started.load()
+    settings = sys.modules["gpen_webui.restorer"].page_settings
+    assert settings().device == "cpu"
+    assert settings(device="cuda:1").device == "cuda:1"
+
+
+def test_extras_restore_and_say_so(any_webui: WebUI, photo: np.ndarray) -> None:
+    script = any_webui.load()
+    picture = PIL.Image.fromarray(photo)
+    pp = any_webui.extras(script, picture, enable=True, model="negative", blend=0.75)
+    assert pp.info == {"GPEN model": "negative", "GPEN visibility": 0.75, "GPEN faces": 1}
+    assert pp.image.size == picture.size
+    assert pp.image.getpixel((224, 125)) != picture.getpixel((224, 125))
+
+
+@pytest.mark.parametrize("enable", [False, None])
+def test_extras_that_are_off_do_nothing(
+    any_webui: WebUI, photo: np.ndarray, enable: bool | None
+) -> None:
+    picture = PIL.Image.fromarray(photo)
+    pp = any_webui.extras(any_webui.load(), picture, enable=enable)
+    assert pp.image is picture
+    assert pp.info == {}
+
+
+def test_what_an_api_call_leaves_out_is_as_on_the_settings_page(
+    webui: WebUI, photo: np.ndarray
+) -> None:
+    script = webui.load()
+    webui.shared.opts.gpen_model = "negative"
+    webui.shared.opts.gpen_blend = 0.3
+    pp = webui.extras(script, PIL.Image.fromarray(photo), enable=True)
+    assert pp.info["GPEN model"] == "negative"
+    assert pp.info["GPEN visibility"] == 0.3
+
+
+def test_extras_enlarge_and_keep_transparency(webui: WebUI, photo: np.ndarray) -> None:
+    alpha = np.full(photo.shape[:2], 128, np.uint8)
+    picture = PIL.Image.fromarray(np.dstack([photo, alpha]))
+    pp = webui.extras(webui.load(), picture, enable=True, model="negative", upscale=2)
+    assert pp.image.mode == "RGBA"
+    assert pp.image.size == (picture.width * 2, picture.height * 2)
+    assert pp.image.getextrema()[3] == (128, 128)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "CMYK", "1"])
+def test_pictures_of_other_modes_are_restored(webui: WebUI, photo: np.ndarray, mode: str) -> None:
+    picture = PIL.Image.fromarray(photo).convert(mode)
+    pp = webui.extras(webui.load(), picture, enable=True, model="negative")
+    assert pp.info.get("GPEN model") == "negative"
+    assert pp.image.size == picture.size
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"model": "nothing"}, "no model 'nothing'"),
+        ({"blend": 7}, "blend is 7"),
+        ({"min_face": "tall"}, "min_face is 'tall'; expected a number"),
+        ({"faces": "../../etc"}, "faces is"),
+    ],
+)
+def test_extras_leave_the_picture_and_say_why(
+    any_webui: WebUI,
+    photo: np.ndarray,
+    values: dict[str, object],
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    picture = PIL.Image.fromarray(photo)
+    pp = any_webui.extras(any_webui.load(), picture, enable=True, **values)
+    assert pp.image is picture
+    assert told in pp.info["GPEN"]
+    assert told in _told(any_webui, capsys)
+
+
+def test_without_gpen_nothing_is_registered_and_the_reason_is_told(
+    webui: WebUI, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "gpen", None)
+    webui.load()
+    assert [known.name() for known in webui.shared.face_restorers] == ["None"]
+    assert "GPEN is absent" in capsys.readouterr().err

@@ -132,7 +132,7 @@ def _faithfulness(folder: Path, variant: Variant) -> dict[str, float]:
     if not answers_path(folder, *NAIVE).exists():
         return {}
     answer, exact = (np.load(answers_path(folder, *v)) for v in (variant, NAIVE))
-    values = _psnr(answer, exact)
+    values = psnr(answer, exact)
     return {
         "max_abs_diff": float(f"{np.abs(answer - exact).max():.2g}"),
         "psnr_db": round(statistics.fmean(values), 1),
@@ -140,7 +140,7 @@ def _faithfulness(folder: Path, variant: Variant) -> dict[str, float]:
     }
 
 
-def _psnr(answer: NDArray[np.float32], exact: NDArray[np.float32]) -> list[float]:
+def psnr(answer: NDArray[np.float32], exact: NDArray[np.float32]) -> list[float]:
     """PSNR of each picture in 8-bit colour; 138.1 where all pixels are equal."""
     first, second = (np.rint((np.clip(x, -1, 1) + 1) * 127.5) for x in (answer, exact))
     errors = np.square(first - second).mean(axis=(1, 2, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import torch
 
 from gpen import engines
 from gpen.engines import open_engine
+from gpen.engines import torch as torch_engine
+from gpen.engines.torch import TorchEngine
 from gpen.errors import EngineError, MissingExtraError
 from gpen.weights import Tensor, convert, find_model, load_weights
 from gpen.weights.safetensors import write_safetensors
-from networks import TINY, TINY_SR, published, save_safetensors, to_torch
+from networks import TINY, TINY_SR, published, random_tensors, save_safetensors, to_torch
 
 TOLERANCE = 1e-3
 
@@ -87,6 +90,64 @@ def test_bf16_is_close_and_not_the_same(tmp_path: Path) -> None:
     exact = open_engine(model, engine="torch", device="cpu", precision="f32").run(crops(32))
     rough = open_engine(model, engine="torch", device="cpu", precision="bf16").run(crops(32))
     assert 0 < np.abs(rough - exact).max() < 0.3
+
+
+@pytest.fixture
+def chooses_f16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As gpen does on CUDA, but on the CPU."""
+    monkeypatch.setattr(torch_engine, "_fastest_faithful", lambda *_: "f16")
+
+
+@pytest.mark.usefixtures("chooses_f16")
+def test_a_network_that_is_too_much_for_f16_goes_on_in_f32(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    large = {
+        name: Tensor("f32", tensor.float32() * np.float32(1e6 if name == "ecd0.0.0.weight" else 1))
+        for name, tensor in random_tensors(TINY).items()
+    }
+    write_safetensors(large, tmp_path / "large.safetensors")
+    model = find_model(tmp_path / "large.safetensors")
+    exact = TorchEngine(model, device="cpu", precision="f32").run(crops(32))
+    engine = TorchEngine(model, device="cpu")
+    assert engine.precision == "f16"
+    for _ in range(2):
+        np.testing.assert_array_equal(engine.run(crops(32)), exact)
+    assert engine.precision == "f32"
+    assert caplog.messages == ["large.safetensors leaves the range of f16: f32 takes over"]
+
+
+@pytest.mark.usefixtures("chooses_f16")
+def test_f16_stays_where_it_does(tmp_path: Path) -> None:
+    model = find_model(save_safetensors(TINY, tmp_path / "a.safetensors"))
+    engine = TorchEngine(model, device="cpu")
+    exact = TorchEngine(model, device="cpu", precision="f32").run(crops(32))
+    assert 0 < np.abs(engine.run(crops(32)) - exact).max() < 0.02
+    assert engine.precision == "f16"
+
+
+@pytest.mark.parametrize(
+    ("device", "kind", "capability", "expected"),
+    [
+        pytest.param("cuda", "gpen", (9, 0), "f16", id="hopper"),
+        pytest.param("cuda:1", "gpen-sr", (7, 0), "f16", id="volta"),
+        pytest.param("cuda", "gpen", (6, 1), "f32", id="pascal"),
+        pytest.param("cuda", "gpen-described", (9, 0), "f32", id="not_measured"),
+        pytest.param("cpu", "gpen", (9, 0), "f32", id="cpu"),
+        pytest.param("mps", "gpen", (9, 0), "f32", id="mps"),
+    ],
+)
+def test_f16_is_chosen_where_it_is_fast_and_keeps_the_picture(
+    device: str,
+    kind: str,
+    capability: tuple[int, int],
+    expected: str,
+    identity_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    model = replace(find_model(identity_model), kind=kind)
+    assert torch_engine._fastest_faithful(torch.device(device), model) == expected
 
 
 def test_missing_torch_says_what_to_install(

@@ -1,0 +1,188 @@
+"""Where GPEN breaks in f16 and bf16, on the CPU, into benchmarks/results/engines-f16.json.
+
+    python benchmarks/engines_f16.py [--crops FOLDER] [--sizes 256 512]
+
+Three ways to compute in a precision are compared with f32 (PSNR of 8-bit colour, "broken" where
+values are no numbers): "half" turns the whole reference module into it, as programs around the
+public code do; "autocast" lets torch choose what stays f32, as this project did first; "ours" is
+the engine torch. Networks are the default one and random ones of published widths, as they are and
+rewritten: the rewritten ones compute the same picture in f32 with other magnitudes, as trained
+networks have them. "code" has a code 1,000 times as long, which the mapping network normalises;
+"style" has styles 200 times as large and "weak" weights 1/50 as large, which demodulation undoes.
+
+Then single parts of the reference module are turned into f16 alone: what each costs, and the
+largest value that it makes. Takes four minutes for 256 and 512 on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from engines_compare import psnr
+from engines_prepare import load_pictures, random_network, reference_module
+from gpen.engines.torch_network import FastNetwork
+from gpen.weights import Tensor, Weights, find_model, load_weights
+from report import machine, markdown, write_results
+
+DEFAULT_MODEL = "gpen-default-256"
+DTYPES = {"f16": torch.float16, "bf16": torch.bfloat16}
+Rewrite = Callable[[str], float]
+
+
+def _rewrites() -> dict[str, Rewrite]:
+    """Factors of each tensor that leave the picture as it is, but for the epsilons."""
+
+    def code(name: str) -> float:
+        return 1000.0 if name.startswith("final_linear") else 1.0
+
+    def style(name: str) -> float:
+        demodulated = ".modulation." in name and "to_rgb" not in name
+        return 200.0 if demodulated else 1.0
+
+    def weak(name: str) -> float:
+        demodulated = name.startswith("generator.conv") and name.endswith(".conv.weight")
+        return 1 / 50 if demodulated else 1.0
+
+    return {"as it is": lambda _: 1.0, "code": code, "style": style, "weak": weak}
+
+
+#: Parts of the reference module, as the ends of names, that are turned into f16 alone.
+PARTS: dict[str, Callable[[str, str], bool]] = {
+    "encoder": lambda name, _: name.startswith("ecd") and name.count(".") == 0,
+    "final linear": lambda name, _: name == "final_linear",
+    "mapping": lambda name, _: name == "generator.style",
+    "modulated convolutions": lambda name, kind: kind == "ModulatedConv" and "to_rgb" not in name,
+    "to RGB": lambda name, _: "to_rgb" in name and name.endswith(".conv"),
+    "upsampling of RGB": lambda name, _: name.endswith(".upsample"),
+}
+
+
+def rewritten(weights: Weights, rewrite: Rewrite) -> dict[str, Tensor]:
+    """The tensors times their factors."""
+    return {
+        name: Tensor("f32", (tensor.float32() * np.float32(rewrite(name))).astype(np.float32))
+        for name, tensor in weights.tensors.items()
+    }
+
+
+def compared(
+    name: str, weights: Weights, pictures: torch.Tensor, folder: Path
+) -> Iterator[dict[str, Any]]:
+    """PSNR of each precision and way, for each rewrite of a network."""
+    from gpen.weights.safetensors import write_safetensors
+
+    assert weights.net is not None
+    for rewrite, factors in _rewrites().items():
+        tensors = rewritten(weights, factors)
+        path = folder / "rewritten.safetensors"
+        write_safetensors(tensors, path)
+        exact = run(reference_module(path), pictures)
+        for precision, dtype in DTYPES.items():
+            half = reference_module(path).to(dtype)
+            fast = FastNetwork(weights.net, tensors, torch.device("cpu"), dtype)
+            answers = {
+                "half": run(half, pictures.to(dtype)),
+                "autocast": run(_autocast(reference_module(path), dtype), pictures),
+                "ours": run(fast, pictures),
+            }
+            shown = {way: _told(answer, exact) for way, answer in answers.items()}
+            yield {"network": name, "magnitudes": rewrite, "precision": precision, **shown}
+
+
+def run(network: Callable[[torch.Tensor], torch.Tensor], pictures: torch.Tensor) -> Any:
+    """(N, 3, S, S) f32, one picture after the other."""
+    with torch.inference_mode():
+        return torch.cat([network(picture[None]).float() for picture in pictures]).numpy()
+
+
+def _autocast(module: Any, dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
+    fast = type(module)(module.config)
+    fast.load_state_dict(module.state_dict())
+
+    def call(picture: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", dtype):
+            answer: torch.Tensor = fast(picture)
+        return answer
+
+    return call
+
+
+def _told(answer: Any, exact: Any) -> str:
+    if not np.isfinite(answer).all():
+        return "broken"
+    values = psnr(answer, exact)
+    return f"{statistics.fmean(values):.1f} (lowest {min(values):.1f})"
+
+
+def parts(pictures: torch.Tensor, path: Path) -> Iterator[dict[str, Any]]:
+    """What each part costs that alone is f16."""
+    exact = run(reference_module(path), pictures)
+    for part, belongs in PARTS.items():
+        module = reference_module(path)
+        chosen = [m for name, m in module.named_modules() if belongs(name, type(m).__name__)]
+        with _in_f16(chosen) as largest:
+            answer = run(module, pictures)
+        largest_value = f"{max(largest):.3g}" if largest else ""
+        yield {"part in f16": part, "PSNR dB": _told(answer, exact), "largest": largest_value}
+
+
+@contextmanager
+def _in_f16(modules: list[torch.nn.Module]) -> Iterator[list[float]]:
+    """Turn modules into f16; yields the largest values that they answer."""
+    largest: list[float] = []
+
+    def narrow(_: torch.nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(x.half() if isinstance(x, torch.Tensor) else x for x in given)
+
+    def widen(_: torch.nn.Module, __: tuple[Any, ...], answer: torch.Tensor) -> torch.Tensor:
+        largest.append(answer.abs().max().item())
+        return answer.float()
+
+    for module in modules:
+        module.half()
+        module.register_forward_pre_hook(narrow)
+        module.register_forward_hook(widen)
+    yield largest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--crops", default="", help="folder of aligned .jpg crops")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[256, 512])
+    parser.add_argument("--count", type=int, default=4, help="crops for each network")
+    options = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    table: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name:
+        for subject in [DEFAULT_MODEL, *map(str, options.sizes)]:
+            path = Path(name) / "random.safetensors"
+            size = int(subject) if subject.isdigit() else 256
+            pictures = load_pictures(options.crops, size, options.count)
+            if subject.isdigit():
+                random_network(size, pictures[0], path)
+            else:
+                path = find_model(subject).path
+            weights, given = load_weights(path), torch.from_numpy(pictures)
+            title = f"random {size}" if subject.isdigit() else subject
+            found = list(compared(title, weights, given, Path(name)))
+            print(markdown(found), flush=True)
+            alone = list(parts(given, path))
+            print(markdown(alone), flush=True)
+            table += found
+            rows += [{**row, "network": title} for row in (*found, *alone)]
+    write_results("engines-f16", {"machine": machine(), "rows": rows}, table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Video: clips read, restored and written frame by frame."""

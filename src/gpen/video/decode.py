@@ -1,0 +1,246 @@
+"""The frames of a clip, one after the other, in constant memory."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import ReadError
+from .colors import converted
+from .folder import read_folder
+from .frames import Clip, Frame, replace_pixels, whole_frame
+from .library import av
+from .probe import decoder_for, open_clip, opened
+
+__all__ = ["Clip", "Frame", "open_clip", "read_frames", "replace_pixels", "whole_frame"]
+
+#: Seconds before the start of a range at which decoding begins at the latest.
+_LEAD_IN_S = 1.0
+#: Codecs some of whose packets show nothing, so that a packet without a picture is no fault.
+_HIDES_FRAMES = {"vp8", "vp9", "av1"}
+#: Tick, picture, and whether the picture is its neighbour's.
+_Timed = tuple[int, Any, bool]
+
+
+def read_frames(
+    clip: Clip,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    from_index: int = 0,
+) -> Iterator[Frame]:
+    """The frames of a clip in the order in which they are shown.
+
+    A frame that cannot be decoded is replaced by the one before it (by the next at the
+    beginning), keeps its time and is marked `replaced`. The result does not depend on
+    `from_index`: earlier frames are decoded and dropped.
+
+    Args:
+        clip: From `open_clip`.
+        start_s: First time to show, in seconds from the start of the clip; None is the start.
+        end_s: Frames from this time on are left out; None reads to the end.
+        from_index: First frame to give, counted from 0 within the range.
+
+    Raises:
+        ReadError: The file went away or nothing of the range can be decoded.
+    """
+    first = clip.start_pts if start_s is None else clip.ticks(start_s)
+    last = None if end_s is None else clip.ticks(end_s)
+    timed: Iterator[_Timed]
+    if clip.pictures:
+        timed = (item for item in read_folder(clip) if item[0] >= first)
+    else:
+        timed = _from_file(clip, None if start_s is None else first)
+    index = -1
+    for pts, picture, replaced in timed:
+        if last is not None and pts >= last:
+            break
+        index += 1
+        if index >= from_index:
+            yield Frame(clip, index, pts, picture, replaced)
+    if index < 0:
+        raise ReadError(
+            f"cannot read {clip.path}: no frame between {start_s or 0:g} s and "
+            f"{'the end' if end_s is None else f'{end_s:g} s'}; "
+            f"the clip lasts {clip.duration_s or 0:g} s",
+            path=clip.path,
+        )
+
+
+def _from_file(clip: Clip, first: int | None) -> Iterator[_Timed]:
+    """The frames of a file from a tick on."""
+    with opened(clip.path) as (container, stream):
+        sought = first is not None and _seek(container, stream, first)
+        frames = _prepared(clip, container, stream)
+        for pts, picture, replaced in frames:
+            if sought and first is not None and pts > first:
+                break  # the jump went too far: start over from the beginning
+            sought = False
+            if first is None or pts >= first:
+                yield pts, picture, replaced
+        if not sought:
+            return
+    with opened(clip.path) as (container, stream):
+        for item in _prepared(clip, container, stream):
+            if first is None or item[0] >= first:
+                yield item
+
+
+def _seek(container: Any, stream: Any, first: int) -> bool:
+    """Jump to a key frame before a tick; says whether it did."""
+    target = first - int(_LEAD_IN_S / stream.time_base)
+    if target <= (stream.start_time or 0):
+        return False
+    try:
+        container.seek(target, stream=stream, backward=True)
+    except av.FFmpegError:
+        return False
+    return True
+
+
+def _prepared(clip: Clip, container: Any, stream: Any) -> Iterator[_Timed]:
+    """Decoded, repaired, of one size and format, and deinterlaced."""
+    timed: Iterator[_Timed] = _repaired(clip, container, stream)
+    timed = ((pts, _conform(clip, picture), replaced) for pts, picture, replaced in timed)
+    return _deinterlaced(clip, timed) if clip.interlaced else timed
+
+
+def _repaired(clip: Clip, container: Any, stream: Any) -> Iterator[_Timed]:
+    """Decoded pictures at rising ticks; gaps and damaged pictures show their neighbour."""
+    decoder = decoder_for(stream)
+    step = max(1, round(1 / (clip.rate * clip.time_base)))
+    # AVI stores no presentation times: those of its packets are guesses.
+    gaps = _Gaps(fills_all=clip.codec not in _HIDES_FRAMES and clip.container != "avi")
+    good: Any = None
+    last: int | None = None
+    waiting: list[int] = []
+    for picture in _pictures(container, stream, decoder, gaps):
+        pts = picture.pts if picture.pts is not None else picture.dts
+        if pts is None:
+            pts = clip.start_pts if last is None else last + step
+        elif last is not None and pts <= last:
+            if gaps.trouble:
+                continue  # a damaged stream: its place is taken by its neighbour
+            pts = last + 1
+        waiting += gaps.before(pts, last)
+        last = pts
+        if picture.is_corrupt and good is None:
+            waiting.append(pts)
+            continue
+        damaged = picture.is_corrupt
+        good = good if damaged else picture
+        for missed in waiting:
+            yield missed, good, True
+        waiting.clear()
+        yield pts, good, damaged
+    if good is not None:
+        for missed in gaps.rest(last):
+            yield missed, good, True
+
+
+class _Gaps:
+    """Ticks of packets that gave no picture, once anything went wrong."""
+
+    def __init__(self, *, fills_all: bool) -> None:
+        self.trouble = 0
+        self._fills_all = fills_all
+        self._due: list[int] = []
+
+    def feed(self, packet: Any) -> None:
+        """Note that a picture of this packet should come."""
+        self.trouble += bool(packet.is_corrupt)
+        if packet.pts is not None and packet.size and not packet.is_discard:
+            heapq.heappush(self._due, packet.pts)
+
+    def before(self, pts: int, last: int | None) -> list[int]:
+        """Ticks between two pictures for which none came."""
+        missed: list[int] = []
+        while self._due and self._due[0] <= pts:
+            tick = heapq.heappop(self._due)
+            if tick < pts and (last is None or tick > last) and tick not in missed[-1:]:
+                missed.append(tick)
+        return missed if self.trouble or self._fills_all else []
+
+    def rest(self, last: int | None) -> list[int]:
+        """Ticks after the last picture."""
+        missed = sorted({tick for tick in self._due if last is None or tick > last})
+        return missed if self.trouble or self._fills_all else []
+
+
+def _pictures(container: Any, stream: Any, decoder: Any, gaps: _Gaps) -> Iterator[Any]:
+    """Whatever the decoder gives; what it cannot decode is left out."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:  # a file that was cut short
+            gaps.trouble += 1
+            packet = None
+        ends = packet is None or not packet.size
+        if packet is not None and not ends:
+            gaps.feed(packet)
+        try:
+            yield from decoder.decode(None if ends else packet)
+        except av.EOFError:
+            return
+        except av.FFmpegError:
+            gaps.trouble += 1
+        if ends:
+            return
+
+
+def _conform(clip: Clip, picture: Any) -> Any:
+    """The picture in the size and format of the clip, which streams may change on the way."""
+    same_size = (picture.width, picture.height) == clip.size_wh
+    if same_size and picture.format.name == clip.pixel_format:
+        return picture
+    if same_size:
+        return converted(picture, clip.pixel_format, clip.colors)
+    width, height = clip.size_wh
+    resized = picture.reformat(width=width, height=height, format=clip.pixel_format)
+    resized.pts = picture.pts
+    return resized
+
+
+def _deinterlaced(clip: Clip, timed: Iterator[_Timed]) -> Iterator[_Timed]:
+    """One frame for each; fields that belong to other times are interpolated."""
+    graph: Any = None
+    waiting: deque[tuple[int, bool]] = deque()
+    for pts, picture, replaced in timed:
+        if graph is None:
+            graph = _bwdif(clip, picture)
+        waiting.append((pts, replaced))
+        picture.pts, picture.time_base = pts, clip.time_base
+        graph.vpush(picture)
+        yield from _pulled(graph, waiting)
+    if graph is not None:
+        graph.vpush(None)
+        yield from _pulled(graph, waiting)
+
+
+def _bwdif(clip: Clip, picture: Any) -> Any:
+    """A graph for the frames that are marked as interlaced, or all where none is."""
+    which = "interlaced" if picture.interlaced_frame else "all"
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=picture.width,
+        height=picture.height,
+        format=picture.format,
+        time_base=clip.time_base,
+    )
+    graph.link_nodes(
+        source, graph.add("bwdif", f"mode=send_frame:deint={which}"), graph.add("buffersink")
+    ).configure()
+    return graph
+
+
+def _pulled(graph: Any, waiting: deque[tuple[int, bool]]) -> Iterator[_Timed]:
+    while waiting:
+        try:
+            picture = graph.vpull()
+        except (av.BlockingIOError, av.EOFError):
+            return
+        pts, replaced = waiting.popleft()
+        yield pts, picture, replaced

@@ -1,0 +1,251 @@
+"""Parts of pictures and the other streams of the source to one file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputExistsError, WriteError
+from .encode import part_suffix, told
+from .folder import is_folder_target
+from .frames import Clip
+from .library import av
+from .probe import opened
+from .streams import Span, Way, kept_tags, plan_streams
+from .targets import check_container, set_colors, stored_colors
+from .timing import Timeline, part_packets, read_timeline
+
+__all__ = ["check_target", "join_segments", "part_suffix"]
+
+#: Formats whose clock starts anywhere; what is made of them starts at 0.
+_FREE_CLOCKS = {"mpegts", "mpeg", "wtv"}
+#: Seconds after the end within which late packets may still be found in the source.
+_LATE_S = 10
+
+
+def check_target(target: Path, *, overwrite: bool = False) -> None:
+    """Refuse a target before any work is done.
+
+    Raises:
+        SettingsError: It is neither a folder of frames nor a video that can be written.
+        OutputExistsError: It is there and `overwrite` is false.
+        WriteError: It is a device or its folder is a file.
+    """
+    if is_folder_target(target):
+        return
+    check_container(target)
+    if os.path.lexists(target) and not overwrite:
+        raise OutputExistsError(
+            f"{target} is already there; choose another name or allow overwriting", path=target
+        )
+    if target.exists() and not target.is_file():
+        raise WriteError(f"cannot write {target}: it is a device or pipe, not a file", path=target)
+
+
+def join_segments(
+    segments: Sequence[Path],
+    clip: Clip,
+    target: Path,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    partial: bool = False,
+    overwrite: bool = False,
+) -> tuple[str, ...]:
+    """Join parts to a file with the sound, subtitles, chapters and tags of the source.
+
+    Packets are copied. Pictures keep their times; with a start, all times are moved back by that
+    of the first picture, and sound and subtitles are taken from there on. A packet of sound goes
+    over if it begins within the range, so sound may begin up to one packet (about 20 ms) later
+    than the pictures, but never drifts from them. Only what the container forbids is converted
+    or left out.
+
+    The file is made in the folder of the parts, which must be on the target's file system.
+
+    Args:
+        segments: Files of `SegmentWriter`, in order.
+        clip: Their source.
+        target: A .mp4, .mov, .mkv or .webm file.
+        start_s: As given to `read_frames`.
+        end_s: As given to `read_frames`.
+        partial: The parts are not all: cut everything else where the pictures end.
+        overwrite: Replace the target if it is there.
+
+    Returns:
+        Remarks for the user, one line each.
+
+    Raises:
+        OutputExistsError: The target is there and `overwrite` is false.
+        WriteError: The disk is full, a part is damaged, …; the target is as it was.
+    """
+    check_target(target, overwrite=overwrite)
+    suffix = check_container(target)
+    timeline = read_timeline(segments, clip)
+    cut = partial or end_s is not None
+    span = _span(clip, timeline, from_start=not start_s, to_end=not cut)
+    unfinished = segments[0].parent / f"joining{suffix}"
+    try:
+        with told(target):
+            notes = _write(segments, clip, unfinished, timeline, span)
+            with unfinished.open("rb+") as file:
+                os.fsync(file.fileno())
+            _appear(unfinished, target, overwrite=overwrite)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return tuple(notes)
+
+
+def _span(clip: Clip, timeline: Timeline, *, from_start: bool, to_end: bool) -> Span:
+    first, end = timeline.shown[0] * timeline.base, timeline.end * timeline.base
+    if from_start:
+        shift = clip.start_pts * clip.time_base if clip.container in _FREE_CLOCKS else Fraction(0)
+    else:
+        shift = first
+    return Span(None if from_start else first, None if to_end else end, shift)
+
+
+def _write(
+    segments: Sequence[Path], clip: Clip, path: Path, timeline: Timeline, span: Span
+) -> list[str]:
+    """Write the whole file."""
+    with contextlib.ExitStack() as stack:
+        template = stack.enter_context(av.open(f"file:{segments[0]}"))
+        source = None if clip.pictures else stack.enter_context(opened(clip.path))[0]
+        out = stack.enter_context(_output(path, timeline))
+        video = _video_stream(out, template.streams.video[0], clip, timeline)
+        ways: list[Way] = []
+        notes = _aspect_note(clip, template.streams.video[0], path.suffix)
+        if source is not None:
+            ways, remarks = plan_streams(source, out, path.suffix, span)
+            notes += remarks
+            out.metadata.update(kept_tags(source.metadata))
+            out.set_chapters(_chapters(source.chapters(), span, timeline))
+            tags = source.streams.video[0].metadata
+            video.metadata.update(kept_tags(tags))
+        others = _others(source, ways, span)
+        other = next(others, None)
+        for packet in _pictures(segments, clip, video, timeline, span):
+            while other is not None and other[0] <= packet.dts * packet.time_base:
+                out.mux(other[1])
+                other = next(others, None)
+            out.mux(packet)
+        while other is not None:
+            out.mux(other[1])
+            other = next(others, None)
+    return notes
+
+
+def _output(path: Path, timeline: Timeline) -> Any:
+    # Sound may begin before 0 (what its encoder ran in): moving everything would be wrong.
+    options = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
+    if path.suffix in (".mp4", ".mov"):
+        scale = timeline.base.denominator
+        options |= {
+            "movflags": "+faststart",
+            "movie_timescale": str(scale if 1000 <= scale <= 1_000_000 else 90000),
+        }
+    return av.open(f"file:{path}", "w", container_options=options)
+
+
+def _video_stream(out: Any, template: Any, clip: Clip, timeline: Timeline) -> Any:
+    stream = out.add_stream_from_template(template, opaque=True)
+    stream.time_base = timeline.base
+    context = stream.codec_context
+    context.sample_aspect_ratio = clip.sample_aspect
+    set_colors(context, stored_colors(clip, context.pix_fmt))
+    if clip.rotation_deg:
+        stream.set_display_rotation(-clip.rotation_deg)
+    if template.metadata.get("alpha_mode"):
+        context.pix_fmt = "yuva420p"  # by which the muxer knows
+    return stream
+
+
+def _aspect_note(clip: Clip, template: Any, suffix: str) -> list[str]:
+    """Matroska is told the aspect only by the pictures themselves, and two codecs hold none."""
+    has_none = template.codec_context.codec.canonical_name in ("vp9", "av1")
+    if clip.sample_aspect == 1 or not has_none or suffix not in (".mkv", ".webm"):
+        return []
+    aspect = clip.sample_aspect
+    return [
+        f"the pixel aspect {aspect.numerator}:{aspect.denominator} is lost with this codec in "
+        f"{suffix} (.mp4 keeps it)"
+    ]
+
+
+def _pictures(
+    segments: Sequence[Path], clip: Clip, stream: Any, timeline: Timeline, span: Span
+) -> Iterator[Any]:
+    """The packets of all parts, at their final times."""
+    shift = round(span.shift / timeline.base)
+    number = 0
+    for part in segments:
+        for packet, pts in part_packets(part, clip):
+            packet.time_base = timeline.base
+            packet.duration = timeline.duration(pts)
+            packet.pts, packet.dts = pts - shift, timeline.decode_time(number) - shift
+            packet.stream = stream
+            number += 1
+            if number == len(timeline.shown):  # mp4 counts what is decoded last as its end
+                packet.duration = timeline.last_duration
+            yield packet
+
+
+def _others(source: Any, ways: Sequence[Way], span: Span) -> Iterator[tuple[Fraction, Any]]:
+    """The packets of the other streams with their decoding times in seconds."""
+    if not ways:
+        return
+    by_index = {way.source.index: way for way in ways}
+    packets = source.demux(*(way.source for way in ways))
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:  # a file that was cut short
+            break
+        if packet is None:
+            break
+        if packet.pts is None or not packet.size:
+            continue
+        if span.end is not None and packet.pts * packet.time_base > span.end + _LATE_S:
+            break
+        for result in by_index[packet.stream.index].take(packet):
+            yield result.dts * result.time_base, result
+    for way in ways:
+        for result in way.rest():
+            yield result.dts * result.time_base, result
+
+
+def _chapters(chapters: list[Any], span: Span, timeline: Timeline) -> list[Any]:
+    """Chapters of the span, at their new times."""
+    end = timeline.end * timeline.base if span.end is None else span.end
+    kept = []
+    for chapter in chapters:
+        base = chapter["time_base"]
+        start, stop = chapter["start"] * base, chapter["end"] * base
+        if span.start is not None:
+            start = max(start, span.start)
+        if span.end is not None:
+            stop = min(stop, end)
+        if start < stop:
+            start_ticks = round((start - span.shift) / base)
+            stop_ticks = round((stop - span.shift) / base)
+            kept.append({**chapter, "start": start_ticks, "end": stop_ticks})
+    return kept
+
+
+def _appear(unfinished: Path, target: Path, *, overwrite: bool) -> None:
+    """Give the file its name; what is there stays unless it may be replaced."""
+    if overwrite:
+        unfinished.replace(target.resolve())  # a link stays a link
+        return
+    try:
+        target.hardlink_to(unfinished)
+    except FileExistsError:
+        check_target(target)
+        raise
+    except OSError:  # a file system without hard links
+        check_target(target)
+        unfinished.replace(target)

@@ -1,0 +1,84 @@
+"""Crop + answer → finished answer: what keeps a restored face from looking pasted.
+
+Runs between the network and `gpen.paste`, alike for photos and for the frames of a clip.
+
+Convention:
+    pixels   uint8 or uint16 RGB, shape (size, size, 3)
+    weight   (size, size) float32, 1 takes the answer, 0 keeps the input
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .finishing.grain import add_grain, measure_grain
+from .finishing.occlusion import occluders
+from .finishing.regions import kept_regions
+from .tones import keep_tint
+from .types import Crop, FloatArray, Pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """What is done to a network's answer; fields as in `gpen.settings.Settings`.
+
+    Attributes:
+        keep: Parts left as in the input: some of "eyes", "mouth", "glasses".
+        occlusion: What lies in front of the face is left as in the input.
+        match_grain: The answer gets the grain of the input.
+        restore_color: A face of one tint takes the network's colours, instead of keeping its own.
+    """
+
+    keep: tuple[str, ...] = ()
+    occlusion: bool = False
+    match_grain: bool = False
+    restore_color: bool = False
+
+    @property
+    def does_nothing(self) -> bool:
+        """Whether answers stay as they are."""
+        return self.restore_color and not (self.keep or self.occlusion or self.match_grain)
+
+
+def finish_crop(
+    crop: Crop, answer: Pixels, options: Finish, *, seed: int = 0
+) -> tuple[Pixels, FloatArray | None]:
+    """Finish one face.
+
+    Args:
+        crop: The face as cut out.
+        answer: What the network made of it, same shape and dtype.
+        options: What to do.
+        seed: Of the grain, 0 or more: another one for each frame of a clip.
+
+    Returns:
+        The finished answer, `answer` itself where nothing changed; and how much of it to take,
+        for `gpen.paste.Patch`, or None for all of it.
+
+    Raises:
+        ValueError: `keep` names an unknown part.
+    """
+    if options.does_nothing:
+        return answer, None
+    tinted = None
+    if options.occlusion or not options.restore_color:
+        tinted = keep_tint(answer, crop.pixels)
+    # A network that colours a grey face contradicts it nowhere.
+    weight = _weight(crop, answer if tinted is None else tinted, options)
+    finished = answer if tinted is None or options.restore_color else tinted
+    if options.match_grain:
+        grain = measure_grain(crop, finished)
+        finished = finished if grain is None else add_grain(finished, grain, seed)
+    return finished, weight
+
+
+def _weight(crop: Crop, answer: Pixels, options: Finish) -> FloatArray | None:
+    kept: list[FloatArray] = []
+    if options.keep:
+        kept.append(kept_regions(crop.size, crop.points_xy, options.keep))
+    if options.occlusion:
+        kept.append(occluders(crop, answer))
+    kept = [mask for mask in kept if mask.any()]
+    return 1 - np.maximum.reduce(kept) if kept else None

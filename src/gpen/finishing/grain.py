@@ -1,0 +1,251 @@
+"""Grain: how much of it an input has that the answer lacks, and grain of the same kind.
+
+The strength is measured in octave bands and in three channels among which the noise of a sensor is
+independent: the sum of R, G and B, and two differences. Grain is the energy that the calmer cells
+of the face have in the input and not in the answer; edges and pores count little there. What the
+same measure says of white noise turns energies into strengths, so that no band needs a constant.
+
+Convention:
+    pixels     uint8 or uint16 RGB, shape (size, size, 3)
+    levels     float32, from 0 to 255 for both
+    opponents  levels in OPPONENTS, shape (height, width, 3)
+    bands      octaves, the finest first: steps of a Laplacian pyramid (Burt & Adelson, 1983)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import geometry
+from ..masks import face_mask
+from ..tones import level_of
+from ..types import Crop, FloatArray, Pixels
+
+BANDS = 4
+#: Pixels along the side of the cells whose energies are compared; a multiple of 2 ** BANDS.
+CELL = 16
+#: The share of cells that is calm, and quantiles of what these lack.
+CALM, LOW, MIDDLE = 0.5, 0.25, 0.5
+#: Cells along the sides of what is measured, around the middle of the face.
+MOST_CELLS = 16
+#: Grain up to so many levels in a pixel of the photo is none; twice as much counts in full.
+LEAST = 1.0
+#: Coarse bands hold at most this many times the strength of the finest that the photo resolves:
+#: grain is white, or softened by enlargement, while coarse differences may be anything.
+MOST_COARSE = 1.5
+#: Shadows have at most this many times the grain of the lights, and the other way round.
+MOST_UNEVEN = 2.0
+#: Lights and shadows closer than this many levels say nothing about how grain follows light.
+LEAST_SPAN = 12.0
+#: Side of the field that grain is cut from, and how much larger than a crop it is at least.
+FIELD, SPARE = 1024, 256
+#: Sum and differences of R, G and B, orthonormal.
+OPPONENTS = np.array(
+    [[1, 1, 1], [1, 0, -1], [1, -2, 1]] / np.sqrt([[3], [2], [6]]), dtype=np.float32
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grain:
+    """Strength of grain.
+
+    Attributes:
+        strength: (3, BANDS), standard deviation by opponent and band of white noise that has as
+            much energy there, in levels.
+        slope: How the strength grows with luma, as a share per level;
+        middle: it is as given at this luma, in levels.
+    """
+
+    strength: FloatArray
+    slope: float = 0.0
+    middle: float = 0.0
+
+
+def measure_grain(crop: Crop, answer: Pixels) -> Grain | None:
+    """The grain that an answer lacks, or None where it lacks none.
+
+    Args:
+        crop: The face as cut out.
+        answer: What the network made of it, same shape and dtype.
+    """
+    window, calm = _middle(crop)
+    if np.count_nonzero(calm) < 4:
+        return None
+    shown, answered = (_opponents(pixels[window]) for pixels in (crop.pixels, answer))
+    inputs, answers = (_energies(part)[calm] for part in (shown, answered))
+    enlarged = max(1.0, geometry.scale_of(crop.crop_from_image))
+    strength = _plausible(inputs, answers, enlarged)
+    if not strength.any():
+        return None
+    luma = geometry.resize(shown[..., 0], calm.shape[::-1])[calm] / np.float32(math.sqrt(3))
+    return Grain(strength, _slope(luma, inputs[:, 0], answers[:, 0]), float(np.median(luma)))
+
+
+def _middle(crop: Crop) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+    """The pixels of a window of cells in the middle of the face, and which cells are face."""
+    cells = crop.size // CELL
+    if cells < 2:
+        return (slice(0), slice(0)), np.zeros((0, 0), np.bool_)
+    points_xy = geometry.scale_points(crop.points_xy, 1 / CELL)
+    face = face_mask(cells, points_xy) > 0.5
+    length = min(cells, MOST_CELLS)
+    left, top = (
+        int(np.clip(round(middle - length / 2), 0, cells - length))
+        for middle in points_xy.mean(axis=0)
+    )
+    pixels = tuple(slice(at * CELL, (at + length) * CELL) for at in (top, left))
+    return (pixels[0], pixels[1]), face[top : top + length, left : left + length]
+
+
+def _lacking(inputs: FloatArray, answers: FloatArray, rank: float) -> FloatArray:
+    """Energy that the input has and the answer lacks, (3, BANDS), from (cells, 3, BANDS) each.
+
+    Args:
+        inputs: Energies of the input.
+        answers: Energies of the answer.
+        rank: Quantile of what calm cells lack.
+    """
+    calm = np.argsort(inputs, axis=0, kind="stable")[: math.ceil(CALM * len(inputs))]
+    missing = np.sort(np.take_along_axis(inputs - answers, calm, axis=0), axis=0)
+    return np.asarray(np.maximum(missing[int(rank * len(missing))], 0), np.float32)
+
+
+def _plausible(inputs: FloatArray, answers: FloatArray, enlarged: float) -> FloatArray:
+    """Strengths of what can be grain, (3, BANDS).
+
+    Grain is everywhere, while edges that became sharper or softer are in some cells only: a low
+    quantile of what cells lack tells whether there is grain, the median how much.
+    """
+    surely, probably = (
+        np.sqrt(_lacking(inputs, answers, rank) / _white_energy(rank)) for rank in (LOW, MIDDLE)
+    )
+    finest = min(BANDS, round(math.log2(enlarged)) + 1)  # bands down to a pixel of the photo
+    most = MOST_COARSE * probably[:, :finest].max(axis=1, keepdims=True)
+    # Fading in keeps the grain of a clip from coming and going. Noise of one pixel is spread over
+    # more where these are enlarged, and its energy lies in fewer, coarser waves.
+    evidence = surely[:, :finest].max(axis=1, keepdims=True) / np.float32(LEAST * enlarged)
+    return np.asarray(np.minimum(probably, most) * np.clip(evidence - 1, 0, 1), np.float32)
+
+
+def _slope(luma: FloatArray, inputs: FloatArray, answers: FloatArray) -> float:
+    """Share per level by which grain grows from the darker to the brighter half of the cells."""
+    bright = luma >= np.median(luma)
+    if bright.all():
+        return 0.0
+    span = float(np.median(luma[bright]) - np.median(luma[~bright]))
+    shadow, light = (
+        math.sqrt(_lacking(inputs[half], answers[half], MIDDLE).sum()) for half in (~bright, bright)
+    )
+    if span < LEAST_SPAN or shadow + light == 0:
+        return 0.0
+    return 2 * (light - shadow) / (light + shadow) / span
+
+
+def add_grain(pixels: Pixels, grain: Grain, seed: int) -> Pixels:
+    """A picture with grain, always the same for the same seed.
+
+    Args:
+        pixels: (size, size, 3).
+        grain: How much.
+        seed: 0 or more; neighbouring frames have different ones.
+    """
+    import cv2
+
+    size = pixels.shape[0]
+    random = np.random.default_rng(seed)
+    field = _field(max(FIELD, size + SPARE))
+    gain = _gain(pixels, grain)
+    planes = []
+    for strengths in grain.strength:
+        left, top = random.integers(0, field.shape[1] - size + 1, 2)
+        plane = np.zeros((size, size), np.float32)
+        for band in np.flatnonzero(strengths):
+            cut = field[band, top : top + size, left : left + size]
+            cv2.scaleAdd(cut, float(strengths[band]), plane, plane)
+        planes.append(plane if gain is None else cv2.multiply(plane, gain, plane))
+    rgb_from_opponents = OPPONENTS.T * np.float32(level_of(pixels))
+    noise = cv2.transform(cv2.merge(planes), rgb_from_opponents)
+    # Rounds and clips.
+    depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
+    return cast("Pixels", cv2.add(pixels, noise, dtype=depth))
+
+
+def _gain(pixels: Pixels, grain: Grain) -> FloatArray | None:
+    """How grain follows light, (size, size); None where it does not."""
+    import cv2
+
+    if not grain.slope:
+        return None
+    size = pixels.shape[0]
+    # By regions: the light of a place, not of a pixel.
+    coarse = geometry.resize(pixels, (size // 4, size // 4))
+    luma = cv2.cvtColor(coarse, cv2.COLOR_RGB2GRAY) / np.float32(level_of(pixels))
+    gain = 1 + np.float32(grain.slope) * (luma - np.float32(grain.middle))
+    even = np.clip(gain, 1 / MOST_UNEVEN, MOST_UNEVEN)
+    result: FloatArray = cv2.resize(even, (size, size), interpolation=cv2.INTER_LINEAR)
+    return result
+
+
+def _opponents(pixels: Any) -> FloatArray:
+    import cv2
+
+    levels: FloatArray = pixels.astype(np.float32) / np.float32(level_of(pixels))
+    return cast("FloatArray", cv2.transform(levels, OPPONENTS))
+
+
+def _bands(opponents: FloatArray) -> list[FloatArray]:
+    """Each at its own resolution, halved from one to the next; sides are multiples of CELL."""
+    import cv2
+
+    bands: list[FloatArray] = []
+    level: Any = opponents
+    for _ in range(BANDS):
+        coarser = cv2.pyrDown(level)
+        bands.append(level - cv2.pyrUp(coarser))
+        level = coarser
+    return bands
+
+
+def _energies(opponents: FloatArray) -> FloatArray:
+    """Mean square of every band by cell: (rows, columns, 3, BANDS)."""
+    import cv2
+
+    size_wh = opponents.shape[1] // CELL, opponents.shape[0] // CELL
+    energies: list[Any] = [
+        cv2.resize(np.square(band), size_wh, interpolation=cv2.INTER_AREA).reshape(
+            size_wh[1], size_wh[0], -1
+        )
+        for band in _bands(opponents)
+    ]
+    return np.stack(energies, axis=-1)
+
+
+@lru_cache(maxsize=2)
+def _white_energy(rank: float) -> FloatArray:
+    """What `_lacking` says of white noise of one level, (BANDS,)."""
+    white = np.random.default_rng(0).standard_normal((512, 512), np.float32)
+    energies = _energies(white).reshape(-1, 1, BANDS)
+    energy: FloatArray = _lacking(energies, np.zeros_like(energies), rank)[0]
+    return energy
+
+
+@lru_cache(maxsize=2)
+def _field(side: int) -> FloatArray:
+    """The bands of white noise at full resolution, (BANDS, side, side)."""
+    import cv2
+
+    side = -(-side // CELL) * CELL
+    white = np.random.default_rng(1).standard_normal((side, side), np.float32)
+    full = []
+    for number, band in enumerate(_bands(white)):
+        enlarged: Any = band
+        for _ in range(number):
+            enlarged = cv2.pyrUp(enlarged)
+        full.append(enlarged)
+    return np.stack(full)

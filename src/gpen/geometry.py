@@ -9,6 +9,7 @@ Convention:
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -160,57 +161,90 @@ def warp(
     import cv2
 
     width, height = size_wh
-    shrink = 1 / max(scale_of(target_from_source), np.finfo(np.float64).tiny)
-    samples = 2 if shrink > 1 else 1
-    sample_from_source = compose(scaling(samples), target_from_source)
-    samples_wh = (width * samples, height * samples)
-    part, source_from_part = _cut(pixels, invert(sample_from_source), samples_wh, border)
+    steps = plan_warp(pixels.shape[1::-1], target_from_source, size_wh, border=border)
+    part, sample_from_part = _cut(pixels, steps, border)
     warped: Any = cv2.warpAffine(
         part,
-        compose(sample_from_source, source_from_part),
-        samples_wh,
+        sample_from_part,
+        (width * steps.samples, height * steps.samples),
         flags=cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_CONSTANT if border == "constant" else cv2.BORDER_REPLICATE,
     )
-    if samples > 1:
+    if steps.samples > 1:
         warped = cv2.resize(warped, (width, height), interpolation=cv2.INTER_AREA)
     return warped  # type: ignore[no-any-return]
 
 
-def _cut(
-    pixels: Any, source_from_sample: Float64Array, samples_wh: tuple[int, int], border: Border
-) -> tuple[Any, Float64Array]:
-    """The part of the source under the samples, shrunk to their resolution.
+@dataclass(frozen=True, slots=True, eq=False)
+class WarpSteps:
+    """What `warp` does, in numbers, so that other devices can do the same.
 
-    Returns:
-        The part and `source_from_part`.
+    Attributes:
+        part_xyxy: The pixels of the source that are needed: columns and rows, ends excluded.
+        part_wh: What they are shrunk to, by area average.
+        samples: Bicubic samples along each side of a target pixel, whose mean it is.
+        sample_from_part: 2×3, from the shrunken part to the samples.
+        footprint_xy: (4, 2), the outermost samples in pixels of the shrunken part.
     """
-    import cv2
 
-    width, height = samples_wh
-    corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]])
-    footprint = apply(source_from_sample, corners)
+    part_xyxy: tuple[int, int, int, int]
+    part_wh: tuple[int, int]
+    samples: int
+    sample_from_part: Float64Array
+    footprint_xy: Float64Array
+
+
+def plan_warp(
+    source_wh: tuple[int, ...],
+    target_from_source: Float64Array,
+    size_wh: tuple[int, int],
+    *,
+    border: Border = "reflect",
+) -> WarpSteps:
+    """How to resample a picture of a size along a similarity transform; see `warp`.
+
+    Raises:
+        AlignError: The matrix has no inverse.
+    """
+    shrink = 1 / max(scale_of(target_from_source), np.finfo(np.float64).tiny)
+    samples = 2 if shrink > 1 else 1
+    sample_from_source = compose(scaling(samples), target_from_source)
+    source_from_sample = invert(sample_from_source)
+    last_x, last_y = size_wh[0] * samples - 1, size_wh[1] * samples - 1
+    footprint = apply(source_from_sample, [[0, 0], [last_x, 0], [0, last_y], [last_x, last_y]])
     shrink = max(1.0, scale_of(source_from_sample))
     margin = KERNEL_MARGIN * shrink
-    inside = [
+    (left, right), (top, bottom) = (
         _needed_range(low - margin, high + margin, length, mirrored=border == "reflect")
         for low, high, length in zip(
-            footprint.min(axis=0), footprint.max(axis=0), pixels.shape[1::-1], strict=True
+            footprint.min(axis=0), footprint.max(axis=0), source_wh, strict=True
         )
-    ]
-    (left, right), (top, bottom) = inside
-    part = pixels[top:bottom, left:right]
-    part_wh = tuple(max(1, round((high - low) / shrink)) for low, high in inside)
-    source_from_part = compose(
-        shifting(left, top),
-        scaling((right - left) / part_wh[0], (bottom - top) / part_wh[1]),
     )
-    if part_wh != (right - left, bottom - top):
-        part = cv2.resize(part, part_wh, interpolation=cv2.INTER_AREA)
-    if border == "reflect":
-        part, part_from_part = _mirror(part, apply(invert(source_from_part), footprint))
-        source_from_part = compose(source_from_part, part_from_part)
-    return part, source_from_part
+    part_wh = max(1, round((right - left) / shrink)), max(1, round((bottom - top) / shrink))
+    source_from_part = compose(
+        shifting(left, top), scaling((right - left) / part_wh[0], (bottom - top) / part_wh[1])
+    )
+    return WarpSteps(
+        part_xyxy=(left, top, right, bottom),
+        part_wh=part_wh,
+        samples=samples,
+        sample_from_part=compose(sample_from_source, source_from_part),
+        footprint_xy=apply(invert(source_from_part), footprint),
+    )
+
+
+def _cut(pixels: Any, steps: WarpSteps, border: Border) -> tuple[Any, Float64Array]:
+    """The part of the source under the samples, shrunk, and `sample_from_part`."""
+    import cv2
+
+    left, top, right, bottom = steps.part_xyxy
+    part = pixels[top:bottom, left:right]
+    if steps.part_wh != (right - left, bottom - top):
+        part = cv2.resize(part, steps.part_wh, interpolation=cv2.INTER_AREA)
+    if border != "reflect":
+        return part, steps.sample_from_part
+    part, old_from_new = _mirror(part, steps.footprint_xy)
+    return part, compose(steps.sample_from_part, old_from_new)
 
 
 def _needed_range(low: float, high: float, length: int, *, mirrored: bool) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from .. import geometry
 from ..masks import face_mask
 from ..tones import level_of
-from ..types import Crop, FloatArray, Pixels
+from ..types import Crop, Float64Array, FloatArray, Pixels
 
 BANDS = 4
 #: Pixels along the side of the cells whose energies are compared; a multiple of 2 ** BANDS.
@@ -45,6 +45,8 @@ MOST_UNEVEN = 2.0
 LEAST_SPAN = 12.0
 #: Side of the field that grain is cut from, and how much larger than a crop it is at least.
 FIELD, SPARE = 1024, 256
+#: Side of the field on which bands are compared, and steps of a solution.
+TRIAL, STEPS = 256, 12
 #: Sum and differences of R, G and B, orthonormal.
 OPPONENTS = np.array(
     [[1, 1, 1], [1, 0, -1], [1, -2, 1]] / np.sqrt([[3], [2], [6]]), dtype=np.float32
@@ -56,8 +58,8 @@ class Grain:
     """Strength of grain.
 
     Attributes:
-        strength: (3, BANDS), standard deviation by opponent and band of white noise that has as
-            much energy there, in levels.
+        strength: (3, BANDS), by opponent and band: what white noise of one level is to be
+            multiplied with there.
         slope: How the strength grows with luma, as a share per level;
         middle: it is as given at this luma, in levels.
     """
@@ -130,7 +132,35 @@ def _plausible(inputs: FloatArray, answers: FloatArray, enlarged: float) -> Floa
     # Fading in keeps the grain of a clip from coming and going. Noise of one pixel is spread over
     # more where these are enlarged, and its energy lies in fewer, coarser waves.
     evidence = surely[:, :finest].max(axis=1, keepdims=True) / np.float32(LEAST * enlarged)
-    return np.asarray(np.minimum(probably, most) * np.clip(evidence - 1, 0, 1), np.float32)
+    strength = np.minimum(probably, most) * np.clip(evidence - 1, 0, 1)
+    return np.stack([_without_skirts(channel) for channel in strength])
+
+
+def _without_skirts(measured: FloatArray) -> FloatArray:
+    """Strengths of bands that, added up, are measured as these; (BANDS,) both.
+
+    Bands overlap, so that one without grain shows some of its neighbour's. The energy of each is a
+    quadratic form of all strengths; a few damped steps towards the right energies come close.
+    """
+    overlap = _overlap()
+    white = overlap.sum(axis=(1, 2))
+    strength = measured.astype(np.float64)
+    for _ in range(STEPS):
+        energy = np.einsum("jkl,k,l->j", overlap, strength, strength) / white
+        strength *= np.sqrt(measured / np.sqrt(np.maximum(energy, 1e-12)))
+    return strength.astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _overlap() -> Float64Array:
+    """Mean product of any two bands of white noise in what a third band shows of both."""
+    field = _field(TRIAL)
+    shown = [_bands(band) for band in field]
+    products = [
+        [[float((a[j] * b[j]).mean(dtype=np.float64)) for a in shown] for b in shown]
+        for j in range(BANDS)
+    ]
+    return np.array(products)
 
 
 def _slope(luma: FloatArray, inputs: FloatArray, answers: FloatArray) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .conversion import convert, write_inference_graph
 from .files import cache_dir, crc32, temporary_file, written_whole
-from .find import ASSETS, ModelInfo, find_file, find_model, list_models, model_folders
+from .find import ASSETS, ModelInfo, find_file, find_model, find_role, list_models, model_folders
 from .kinds import GENERATOR_KINDS, PUBLISHED_KINDS
 from .load import Weights, load_weights
 from .notes import config_note
@@ -27,6 +27,7 @@ __all__ = [
     "crc32",
     "find_file",
     "find_model",
+    "find_role",
     "list_models",
     "load_weights",
     "model_folders",

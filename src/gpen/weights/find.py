@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ class ModelInfo:
         source: The folder it was found in, or "path" where it was named outright.
         kind: What it is: "gpen", "gpen-sr", "gpen-described", "gpen-modular", "onnx-restorer",
             "yunet", "stable-diffusion", …
-        role: What gpen can use it for: "restorer", "detector" or "none".
+        role: What gpen can use it for: "restorer", "detector", "identity" or "none".
         size: Side of the picture a restorer returns, in pixels.
         in_size: Side of the picture it takes; smaller for super-resolution variants.
         dtype: What most of its values are stored in.
@@ -115,6 +116,24 @@ def find_model(
     return _info(weights, source)
 
 
+def find_role(role: Role, models_dir: str | Path | None = None) -> list[Path]:
+    """Files of the models folders that can do some work, in the order of the search; ONNX first.
+
+    Args:
+        role: What is needed.
+        models_dir: A folder to look in first.
+
+    Raises:
+        WeightsError: `models_dir` is no folder.
+    """
+    found = []
+    for _, path in _weight_files(models_dir):
+        with contextlib.suppress(WeightsError):  # `gpen models` tells what is wrong with it
+            if load_weights(path).role == role:
+                found.append(path)
+    return sorted(found, key=lambda path: path.suffix.lower() != ".onnx")
+
+
 def find_file(name: str | Path, models_dir: str | Path | None = None) -> tuple[Path, str]:
     """The file that a name means, unread, and the folder it was found in ("path" for a path).
 
@@ -189,5 +208,6 @@ def _refusal(weights: Weights, role: Role) -> str:
     wanted = {
         "restorer": "expected a GPEN generator or a restorer as ONNX with a fixed size",
         "detector": "expected a face detector",
+        "identity": "expected a network that tells faces apart, such as ArcFace for 112 × 112 px",
     }.get(role, "")
     return f"{weights.path.name} is {weights.title}; {wanted}"

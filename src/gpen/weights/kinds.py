@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["restorer", "detector", "none"]
+Role = Literal["restorer", "detector", "identity", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,18 @@ KINDS = (
         ("style.1.weight", "input.input", "conv1.conv.weight"),
     ),
     Kind("stylegan2", "a bare StyleGAN2 generator", ("synthesis.b4.const", "mapping.*")),
-    Kind("arcface", "an ArcFace identity network", ("input_layer.0.weight", "output_layer.*")),
+    Kind(
+        "arcface",
+        "an ArcFace identity network",
+        ("input_layer.0.weight", "output_layer.*"),
+        role="identity",
+    ),
+    Kind(
+        "mobilefacenet",
+        "a MobileFaceNet identity network",
+        ("dw_conv1.conv.weight", "linear7.conv.weight"),
+        role="identity",
+    ),
     Kind("lpips", "the heads of an LPIPS metric", ("lin0.model.1.weight",)),
 )
 

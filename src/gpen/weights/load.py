@@ -201,12 +201,8 @@ def _from_onnx(path: Path, file: OnnxFile) -> Weights:
         kind = file.notes[KIND_NOTE]
         role: Role = "detector" if kind.startswith("detector") else "none"
         return Weights(path, kind, f"a {kind} of gpen", role, dtype, notes=file.notes)
-    names = {name for name, _, _ in file.outputs}
-    if {"cls_8", "obj_8", "bbox_8", "kps_8"} <= names:
-        return Weights(path, "yunet", "a YuNet detector", "detector", dtype)
-    lasts = sorted({shape[-1] or 0 for _, _, shape in file.outputs if shape})
-    if len(file.outputs) in (6, 9) and {1, 4} <= set(lasts) <= {1, 4, 10}:
-        return Weights(path, "scrfd", "an SCRFD detector", "detector", dtype)
+    if known := _by_ports(file):
+        return Weights(path, *known, dtype)
     if size := _picture_size(file):
         kind_found = recognise(file.initializers)
         title = f"{kind_found.title} as ONNX" if kind_found else "a face restorer as ONNX"
@@ -214,6 +210,20 @@ def _from_onnx(path: Path, file: OnnxFile) -> Weights:
         return Weights(path, kind, f"{title} for {size} px", "restorer", dtype, size, size)
     ports = "; ".join(f"{_port(file.inputs)} → {_port(file.outputs)}".splitlines())
     return Weights(path, "unknown", f"an ONNX graph unknown to gpen ({ports})", "none", dtype)
+
+
+def _by_ports(file: OnnxFile) -> tuple[str, str, Role] | None:
+    """Kind, title and role of a graph whose inputs and outputs tell them."""
+    if {"cls_8", "obj_8", "bbox_8", "kps_8"} <= {name for name, _, _ in file.outputs}:
+        return "yunet", "a YuNet detector", "detector"
+    lasts = sorted({shape[-1] or 0 for _, _, shape in file.outputs if shape})
+    if len(file.outputs) in (6, 9) and {1, 4} <= set(lasts) <= {1, 4, 10}:
+        return "scrfd", "an SCRFD detector", "detector"
+    if len(file.inputs) == len(file.outputs) == 1:
+        taken, given = file.inputs[0][2], file.outputs[0][2]
+        if taken[1:] == (3, 112, 112) and len(given) == 2:
+            return "arcface", "an ArcFace identity network as ONNX", "identity"
+    return None
 
 
 def _picture_size(file: OnnxFile) -> int | None:

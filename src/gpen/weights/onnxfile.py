@@ -34,6 +34,8 @@ _ELEMENT_TYPES = {
 }
 _DTYPES = {number: name for name, number in _ELEMENT_TYPES.items()}
 _IR_VERSION = 8
+#: Nodes whose kinds are read: enough to see how a network scales its picture.
+_FIRST = 8
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 #: Name, dtype and shape; None stands for a length that varies.
@@ -50,6 +52,7 @@ class OnnxFile:
         initializers: Names of all stored tensors.
         tensors: Those whose values lie in the file as plain bytes.
         notes: Its metadata.
+        operations: Kinds of its first nodes.
     """
 
     inputs: tuple[Value, ...]
@@ -57,6 +60,7 @@ class OnnxFile:
     initializers: frozenset[str]
     tensors: dict[str, Tensor]
     notes: dict[str, str]
+    operations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ def read_onnx(path: Path) -> OnnxFile:
             initializers=frozenset(tensors),
             tensors={name: tensor for name, tensor in tensors.items() if tensor is not None},
             notes=notes,
+            operations=tuple(_text(_group(node)[4]) for node in graph.get(1, [])[:_FIRST]),
         )
     except FileNotFoundError:
         raise WeightsError(f"{path} does not exist", path=path) from None

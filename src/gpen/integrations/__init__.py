@@ -1,0 +1,1 @@
+"""gpen in other programs: their libraries and their files."""

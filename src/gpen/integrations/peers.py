@@ -1,0 +1,102 @@
+"""ONNX files for other programs, under the names by which they know how to run them.
+
+Every one of them feeds one face of fixed size per run: input `input`, float32 (1, 3, S, S) RGB in
+[-1, 1]; output `output` of the same shape, clipped by them. What differs is the name:
+
+    facefusion  `gpen_bfr_{S}.onnx` with `gpen_bfr_{S}.hash`, eight hex digits of CRC-32
+    reactor     `GPEN-BFR-{S}.onnx`; crops are 1024 or 2048 px where the name says so, else 512
+    visomaster  `GPEN-BFR-{S}.onnx`
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal, get_args
+
+from ..errors import SettingsError, WeightsError
+from ..weights import convert, find_model
+
+Program = Literal["facefusion", "reactor", "visomaster"]
+
+#: Sizes that each program can run.
+SIZES: dict[Program, tuple[int, ...]] = {
+    "facefusion": (256, 512, 1024, 2048),
+    "reactor": (512, 1024, 2048),
+    "visomaster": (256, 512, 1024, 2048),
+}
+
+
+def file_name(program: Program, size: int) -> str:
+    """The name under which a program runs a GPEN file of a size.
+
+    Args:
+        program: "facefusion", "reactor" or "visomaster".
+        size: Side of the network's picture, in pixels.
+
+    Raises:
+        SettingsError: There is no such program, or it runs no network of this size.
+    """
+    if program not in SIZES:
+        raise SettingsError(
+            f"program is {program!r}; expected one of {', '.join(get_args(Program))}"
+        )
+    if size not in SIZES[program]:
+        sizes = ", ".join(map(str, SIZES[program]))
+        raise SettingsError(
+            f"{program} runs no GPEN network of {size} px; expected one of {sizes}: choose another "
+            "model"
+        )
+    return f"gpen_bfr_{size}.onnx" if program == "facefusion" else f"GPEN-BFR-{size}.onnx"
+
+
+def reactor_size(name: str) -> int:
+    """The side of the crops that ReActor feeds a file of this name, in pixels."""
+    found = re.search(r"1024|2048", name)
+    return int(found[0]) if found else 512
+
+
+def export_for(
+    program: Program,
+    model: str | Path,
+    folder: str | Path,
+    *,
+    models_dir: str | Path | None = None,
+    half: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Write a GPEN network as the file that another program runs.
+
+    Args:
+        program: "facefusion", "reactor" or "visomaster".
+        model: A path or the name of a model.
+        folder: The program's folder of models; it has to be there.
+        models_dir: A folder to look in first.
+        half: Store f16: half the size. The file still computes in f32.
+        overwrite: Replace a file that is there.
+
+    Returns:
+        The ONNX file written; for facefusion its `.hash` lies beside it.
+
+    Raises:
+        SettingsError: The program is unknown, or runs no network of this size.
+        OutputExistsError: The file is there and `overwrite` is false.
+        WriteError: The folder is missing, full or not writable; nothing is left behind.
+        UnknownModelError: There is no such model.
+        WeightsError: The model takes another size than it returns, or was not made by gpen.
+    """
+    info = find_model(model, models_dir)
+    if info.size is None or info.in_size != info.size:
+        raise WeightsError(
+            f"{info.path.name} takes {info.in_size} px and returns {info.size}; expected one size "
+            f"for both, as {program} does: choose another model",
+            path=info.path,
+        )
+    target = Path(folder).expanduser() / file_name(program, info.size)
+    return convert(
+        info.path,
+        target,
+        half=half,
+        write_hash=program == "facefusion",
+        overwrite=overwrite,
+    )

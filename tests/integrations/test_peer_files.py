@@ -1,0 +1,250 @@
+"""ONNX files of other programs run here, and gpen's run there.
+
+"There" is each program's way of feeding a face to ONNX Runtime, written down from its interface.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import gpen
+from gpen.align import TEMPLATES
+from gpen.integrations.peers import SIZES, export_for, file_name, reactor_size
+from gpen.weights.safetensors import write_safetensors
+from networks import TINY, TINY_SR, published, random_tensors, save_safetensors
+
+FaceBgr = np.ndarray
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """Small random GPEN networks of the published sizes."""
+    folder = tmp_path_factory.mktemp("weights")
+
+    def of_size(size: int) -> Path:
+        path = folder / f"random-{size}.safetensors"
+        return path if path.exists() else save_safetensors(published(size, widest=64), path)
+
+    return of_size
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def facefusion(path: Path, face: FaceBgr) -> FaceBgr:
+    """Inputs by name, a weight only where there is such an input, first output."""
+    session = _session(path)
+    crop = (face[:, :, ::-1] / 255.0 - 0.5) / 0.5
+    known = {
+        "input": np.expand_dims(crop.transpose(2, 0, 1), 0).astype(np.float32),
+        "weight": np.array([0.5]).astype(np.double),
+    }
+    feed = {value.name: known[value.name] for value in session.get_inputs()}
+    return _to_bgr(session.run(None, feed)[0][0])
+
+
+def reactor(path: Path, face: FaceBgr) -> FaceBgr:
+    """Crops of a size that follows from the file's name, first input, first output."""
+    assert face.shape[0] == reactor_size(path.name)
+    session = _session(path)
+    crop = ((face.astype(np.float32)[:, :, ::-1] / 255.0).transpose(2, 0, 1) - 0.5) / 0.5
+    feed = {session.get_inputs()[0].name: crop[None].astype(np.float32)}
+    return _to_bgr(session.run(None, feed)[0][0])
+
+
+def visomaster(path: Path, face: FaceBgr) -> FaceBgr:
+    """Memory bound to the names "input" and "output" at a fixed shape."""
+    session = _session(path)
+    size = face.shape[0]
+    crop = np.ascontiguousarray(face[:, :, ::-1].transpose(2, 0, 1)[None], np.float32)
+    crop = crop / np.float32(127.5) - 1
+    answer = np.empty((1, 3, size, size), np.float32)
+    binding = session.io_binding()
+    for bind, name, array in (
+        (binding.bind_input, "input", crop),
+        (binding.bind_output, "output", answer),
+    ):
+        bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+    session.run_with_iobinding(binding)
+    return _to_bgr(answer[0])
+
+
+def _to_bgr(answer: np.ndarray) -> FaceBgr:
+    assert answer.dtype == np.float32
+    pixels = (np.clip(answer, -1, 1) + 1) / 2 * 255
+    return pixels.round().astype(np.uint8).transpose(1, 2, 0)[:, :, ::-1]
+
+
+PROGRAMS = {"facefusion": facefusion, "reactor": reactor, "visomaster": visomaster}
+
+
+def _face(size: int) -> FaceBgr:
+    """A smooth picture with all values, BGR."""
+    row = np.linspace(0, 255, size)
+    channels = (row[None, :] + 0 * row[:, None], row[:, None] + 0 * row[None, :])
+    picture = np.stack([*channels, (channels[0] + channels[1]) / 2], axis=2)
+    return np.ascontiguousarray(picture.round().astype(np.uint8))
+
+
+def _here(path: Path, face: FaceBgr) -> FaceBgr:
+    """The same face restored by gpen, BGR."""
+    restored = gpen.Restorer(
+        model=str(path), aligned=True, engine="onnxruntime", precision="f32"
+    ).restore(np.ascontiguousarray(face[:, :, ::-1]))
+    return restored.photo.pixels[:, :, ::-1]
+
+
+CASES = [
+    pytest.param(program, size, marks=[pytest.mark.slow] if size > 512 else [])
+    for program, sizes in SIZES.items()
+    for size in sizes
+]
+
+
+@pytest.mark.parametrize(("program", "size"), CASES)
+def test_what_is_exported_runs_there_and_does_the_same(
+    program: Any, size: int, weights: Callable[[int], Path], tmp_path: Path
+) -> None:
+    path = export_for(program, weights(size), tmp_path)
+    face = _face(size)
+    there, here = PROGRAMS[program](path, face), _here(weights(size), face)
+    assert there.shape == (size, size, 3)
+    assert np.abs(there.astype(int) - here).max() <= 1
+    assert np.std(there) > 5, "a flat answer proves nothing"
+
+
+@pytest.mark.parametrize(("program", "size"), [(p, s) for p in SIZES for s in SIZES[p]])
+def test_the_graph_keeps_the_contract(
+    program: Any, size: int, weights: Callable[[int], Path], tmp_path: Path
+) -> None:
+    model = onnx.load(export_for(program, weights(size), tmp_path))
+    (first,), (last,) = model.graph.input, model.graph.output
+    assert (first.name, last.name) == ("input", "output")
+    for port in (first, last):
+        assert port.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+        assert [d.dim_value for d in port.type.tensor_type.shape.dim] == [1, 3, size, size]
+
+
+def test_facefusion_gets_its_hash_and_others_do_not(
+    weights: Callable[[int], Path], tmp_path: Path
+) -> None:
+    path = export_for("facefusion", weights(256), tmp_path, half=True)
+    assert path.name == "gpen_bfr_256.onnx"
+    text = (tmp_path / "gpen_bfr_256.hash").read_text()
+    assert text == f"{zlib.crc32(path.read_bytes()):08x}"
+    other = tmp_path / "other"
+    other.mkdir()
+    export_for("visomaster", weights(256), other)
+    assert [file.name for file in other.iterdir()] == ["GPEN-BFR-256.onnx"]
+
+
+@pytest.mark.parametrize("size", SIZES["reactor"])
+def test_reactor_reads_the_size_off_the_name_that_is_written(size: int) -> None:
+    assert reactor_size(file_name("reactor", size)) == size
+
+
+def test_reactor_feeds_512_px_to_files_of_other_names() -> None:
+    assert reactor_size("GPEN-BFR-256.onnx") == 512
+    assert reactor_size("my restorer.onnx") == 512
+
+
+@pytest.mark.parametrize(
+    ("program", "size", "message"),
+    [
+        ("reactor", 256, "reactor runs no GPEN network of 256 px; expected one of 512, 1024, 2048"),
+        ("facefusion", 128, "facefusion runs no GPEN network of 128 px"),
+        ("roop", 512, "program is 'roop'; expected one of facefusion, reactor, visomaster"),
+    ],
+)
+def test_what_would_not_run_there_is_refused(program: Any, size: int, message: str) -> None:
+    with pytest.raises(gpen.SettingsError, match=message):
+        file_name(program, size)
+
+
+def test_networks_of_odd_sizes_and_super_resolution_are_refused(tmp_path: Path) -> None:
+    tiny = save_safetensors(TINY, tmp_path / "tiny.safetensors")
+    larger = save_safetensors(TINY_SR, tmp_path / "sr.safetensors")
+    with pytest.raises(gpen.SettingsError, match="no GPEN network of 32 px"):
+        export_for("facefusion", tiny, tmp_path)
+    with pytest.raises(gpen.WeightsError, match="takes 16 px and returns 64"):
+        export_for("facefusion", larger, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_nothing_of_the_programs_own_is_overwritten(
+    weights: Callable[[int], Path], tmp_path: Path
+) -> None:
+    for name in ("gpen_bfr_256.onnx", "gpen_bfr_256.hash"):
+        (tmp_path / name).write_text("theirs")
+        with pytest.raises(gpen.OutputExistsError):
+            export_for("facefusion", weights(256), tmp_path)
+        assert (tmp_path / name).read_text() == "theirs"
+        (tmp_path / name).unlink()
+    with pytest.raises(gpen.WriteError, match="missing"):
+        export_for("facefusion", weights(256), tmp_path / "missing")
+
+
+def _foreign(source: Path, path: Path) -> Path:
+    """The file as another exporter would write it: no metadata, other names inside."""
+    model = onnx.load(source)
+    del model.metadata_props[:]
+    model.producer_name = "pytorch"
+    renamed = {tensor.name: f"onnx::Conv_{i}" for i, tensor in enumerate(model.graph.initializer)}
+    for tensor in model.graph.initializer:
+        tensor.name = renamed[tensor.name]
+    for node in model.graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = renamed.get(name, name)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "reads"),
+    [
+        ("gpen_bfr_256.onnx", 256, facefusion),
+        ("gpen_bfr_512.onnx", 512, facefusion),
+        ("GPEN-BFR-512.onnx", 512, reactor),
+    ],
+)
+def test_their_files_run_here_and_do_the_same(
+    name: str, size: int, reads: Any, weights: Callable[[int], Path], tmp_path: Path
+) -> None:
+    own = export_for("visomaster", weights(size), tmp_path)
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    path = _foreign(own, folder / name)
+    info = gpen.find_model(path.stem, folder)
+    assert (info.kind, info.size, info.usable) == ("onnx-restorer", size, True)
+    assert info.template == "gpen", "GPEN networks were trained on crops of their own template"
+    face = _face(size)
+    difference = np.abs(reads(path, face).astype(int) - _here(path, face))
+    assert difference.max() <= 1
+
+
+def test_a_template_named_in_the_file_is_respected(
+    tmp_path: Path, portrait: Path, demo_points: np.ndarray
+) -> None:
+    """A network trained on facefusion's crops for 256 px says so, and keeps saying so."""
+    notes = {"gpen.template": "arcface_128"}
+    write_safetensors(random_tensors(TINY), tmp_path / "n.safetensors", notes)
+    path = gpen.convert(tmp_path / "n.safetensors", tmp_path / "n.onnx")
+    for file in (tmp_path / "n.safetensors", path):
+        restorer = gpen.Restorer(model=str(file))
+        assert restorer.model.template == "arcface_128"
+    (face,) = restorer.restore(portrait, points_xy=demo_points[None]).restored
+    off = {
+        name: np.abs(face.crop.points_xy - points * 32).max() for name, points in TEMPLATES.items()
+    }
+    assert min(off, key=off.get) == "arcface_128"

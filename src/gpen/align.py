@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +19,9 @@ from numpy.typing import ArrayLike
 from . import geometry
 from .errors import AlignError, SettingsError
 from .types import Crop, Float64Array, Pixels
+
+if TYPE_CHECKING:
+    from .engines.torch_faces import DevicePhoto
 
 
 def _template(*points_xy: tuple[float, float], unit: float = 1.0) -> Float64Array:
@@ -58,7 +62,12 @@ TEMPLATES: Mapping[str, Float64Array] = MappingProxyType(
 
 
 def align_face(
-    image_pixels: Pixels, face_points_xy: ArrayLike, *, size: int, template: str = "gpen"
+    image_pixels: Pixels,
+    face_points_xy: ArrayLike,
+    *,
+    size: int,
+    template: str = "gpen",
+    photo: DevicePhoto | None = None,
 ) -> Crop:
     """Cut one face out of an image, upright and centred.
 
@@ -70,6 +79,7 @@ def align_face(
         face_points_xy: (5, 2), in image pixels.
         size: Side of the crop in pixels.
         template: A name in `TEMPLATES`.
+        photo: The image on a GPU, which then does the work, to within one level.
 
     Returns:
         The crop, with its matrix and the points in crop pixels.
@@ -82,8 +92,11 @@ def align_face(
     if points_xy.shape != (5, 2):
         raise AlignError(f"a face has points of shape {points_xy.shape}; expected (5, 2)")
     crop_from_image = geometry.fit_similarity(points_xy, template_points(template, size))
+    pixels = photo.cut_out(crop_from_image, size) if photo is not None else None
+    if pixels is None:
+        pixels = geometry.warp(image_pixels, crop_from_image, (size, size), border="reflect")
     return Crop(
-        pixels=geometry.warp(image_pixels, crop_from_image, (size, size), border="reflect"),
+        pixels=pixels,
         crop_from_image=crop_from_image,
         points_xy=geometry.apply(crop_from_image, points_xy),
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from gpen.nets.config import GPENConfig
 from gpen.weights import Tensor, find_model
 from gpen.weights.graph import write_graph
 from gpen.weights.specs import expected_shapes
-from networks import published, save_safetensors
+from networks import published, random_tensors, save_safetensors
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -29,6 +30,9 @@ COUNTS = {
     1024: (173.265, 609),
     2048: (209.790, 678),
 }
+
+#: The same of a network with published widths at 64 px, as the graph says it, and in OpenVINO.
+PLAIN_AND_FEWER = (35.465, 17.794)
 
 
 @pytest.fixture
@@ -77,6 +81,34 @@ def test_counts_are_those_of_a_graph_made_by_hand(count_operations, tmp_path: Pa
     transposed = 6 * 4 * 4 * 5 * 9  # each input value goes to 5 channels and 9 taps
     assert macs == convolution + transposed + 7 * 5 * 9 * 9
     assert operations == Counter(["Conv", "ConvTranspose", "Flatten", "Gemm"])
+
+
+def test_openvino_multiplies_less_in_f32(tmp_path: Path) -> None:
+    """Of a network with published widths at 32 and 64 px, where most convolutions are replaced."""
+    from gpen.engines.openvino import load_openvino
+    from gpen.engines.winograd import use_winograd
+
+    net = published(64)
+    write_graph(random_tensors(net), net, tmp_path / "graph.onnx", {})
+    openvino = load_openvino()
+    model = openvino.Core().read_model(tmp_path / "graph.onnx")
+    plain = sum(map(_macs, model.get_ops()))
+    assert use_winograd(model, openvino) == 2
+    (tmp_path / "graph.onnx").unlink()
+    fewer = sum(map(_macs, model.get_ops()))
+    assert (plain / 1e9, fewer / 1e9) == pytest.approx(PLAIN_AND_FEWER, rel=0.01)
+
+
+def _macs(node: Any) -> int:
+    """Multiply-accumulates of an operation of OpenVINO, as in `count_operations`."""
+    kind = node.get_type_name()
+    if kind == "MatMul":
+        return int(np.prod(node.get_output_shape(0))) * node.get_input_shape(0)[-1]
+    if "Convolution" not in kind:
+        return 0
+    values = node.get_input_shape(0) if "Backprop" in kind else node.get_output_shape(0)
+    taps = node.get_input_shape(1)[2 if "Group" in kind else 1 :]
+    return int(np.prod(values) * np.prod(taps))
 
 
 @pytest.mark.slow

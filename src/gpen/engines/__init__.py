@@ -136,8 +136,8 @@ def _choose(model: ModelInfo, device: str) -> str:
 def _fastest_faithful(model: ModelInfo, engine: str, device: str) -> str:
     """The fastest arithmetic that keeps the picture.
 
-    On held-out damaged crops the default restorer in bf16 has 53.7 dB PSNR to itself in f32, at
-    least 51.9, and runs 2.5 times as fast (`benchmarks/engines.py`). Networks of other tools and
+    On held-out damaged crops the default restorer in bf16 has 55 dB PSNR to itself in f32, at
+    least 52, in about half the time (`benchmarks/int8.py`). Networks of other tools and
     of other parts were not measured: they get f32.
     """
     return fast_precision(engine, device) if model.kind in PUBLISHED_KINDS else "f32"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import sys
 import threading
 from functools import cache
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import EngineError
 from .base import check_count, first_line, read_ports
 from .cache import compiled_folder
+from .winograd import WINOGRAD_VERSION, use_winograd
 
 _CAPABILITIES = {"bf16": "BF16", "f16": "FP16"}
 _start = threading.Lock()
@@ -78,7 +80,7 @@ class OpenVinoGraph:
                 engine=self.name,
             )
         try:
-            self._compiled = _compile(path, self.device, precision, keep=keep)
+            self._compiled, self._mapped = _compile(path, self.device, precision, keep=keep)
             self._request = self._compiled.create_infer_request()
         except RuntimeError as error:
             raise EngineError(
@@ -104,18 +106,60 @@ class OpenVinoGraph:
             ) from error
 
 
-def _compile(path: Path, device: str, precision: str, *, keep: bool) -> Any:
-    """The compiled graph, read from the cache where it is there."""
+def _compile(path: Path, device: str, precision: str, *, keep: bool) -> tuple[Any, Any]:
+    """The compiled graph, and what must live as long because the graph reads from it."""
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
-    if not keep or device != "CPU":  # what other devices put into such files was not tested
-        return _core().compile_model(str(path), device, settings)
+    if keep and device == "CPU":  # what other devices put into such files was not tested
+        try:
+            if (kept := _kept(path, precision, settings)) is not None:
+                return kept
+        except (RuntimeError, OSError):  # perhaps of the cache, which may be deleted at any time
+            pass
+    return _core().compile_model(_model(path, device, precision), device, settings), None
+
+
+def _kept(path: Path, precision: str, settings: dict[str, str]) -> tuple[Any, Any] | None:
+    """The compiled graph from the cache, or None where that has no room.
+
+    One that is not there yet is compiled into the cache, dropped and read back, because it takes
+    less memory that way.
+    """
     version, cpu = load_openvino().get_version(), _core().get_property("CPU", "FULL_DEVICE_NAME")
-    try:
-        with compiled_folder(path, version, cpu, precision) as folder:
-            cached = settings if folder is None else settings | {"CACHE_DIR": str(folder)}
-            return _core().compile_model(str(path.resolve()), device, cached)
-    except RuntimeError:  # perhaps of the cache, which may be deleted at any time
-        return _core().compile_model(str(path), device, settings)
+    for last in (False, True):
+        with compiled_folder(path, version, cpu, precision, WINOGRAD_VERSION) as folder:
+            if folder is None:
+                return None
+            if file := next(folder.iterdir(), None):
+                return _read_back(file, settings)
+            if not last:
+                cached = settings | {"CACHE_DIR": str(folder)}
+                _core().compile_model(_model(path, "CPU", precision), "CPU", cached)
+    return None
+
+
+def _model(path: Path, device: str, precision: str) -> Any:
+    """The graph as it is computed: convolutions with fewer multiplications where that is exact."""
+    model = _core().read_model(str(path))
+    if device == "CPU" and precision == "f32":
+        use_winograd(model, load_openvino())
+    return model
+
+
+def _read_back(file: Path, settings: dict[str, str]) -> tuple[Any, Any]:
+    """A compiled graph from OpenVINO's cache, and the file that it is mapped from.
+
+    OpenVINO could do both by itself, but would keep the whole file in memory beside the weights
+    that it has laid out for its kernels: 440 MB for published widths.
+    """
+    with file.open("rb") as stream:
+        note = stream.readline()  # by OpenVINO for itself; the folder's name says the same
+        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
+    blob = np.frombuffer(mapped, np.uint8, offset=len(note))
+    tensor = load_openvino().Tensor(blob, shared_memory=True)
+    compiled = _core().import_model(tensor, "CPU", settings)
+    if hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_DONTNEED)  # what is still needed is read again
+    return compiled, tensor
 
 
 def capabilities(device: str = "CPU") -> frozenset[str]:

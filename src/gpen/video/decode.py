@@ -110,83 +110,118 @@ def _prepared(clip: Clip, container: Any, stream: Any) -> Iterator[_Timed]:
 def _repaired(clip: Clip, container: Any, stream: Any) -> Iterator[_Timed]:
     """Decoded pictures at rising ticks; gaps and damaged pictures show their neighbour."""
     decoder = decoder_for(stream)
-    step = max(1, round(1 / (clip.rate * clip.time_base)))
-    # AVI stores no presentation times: those of its packets are guesses.
-    gaps = _Gaps(fills_all=clip.codec not in _HIDES_FRAMES and clip.container != "avi")
+    due = _ByOrder() if clip.container == "avi" else _ByTime(clip)
     good: Any = None
-    last: int | None = None
     waiting: list[int] = []
-    for picture in _pictures(container, stream, decoder, gaps):
-        pts = picture.pts if picture.pts is not None else picture.dts
+    for picture in _pictures(container, stream, decoder, due):
+        missed, pts = due.place(picture)
+        waiting += missed
         if pts is None:
-            pts = clip.start_pts if last is None else last + step
-        elif last is not None and pts <= last:
-            if gaps.trouble:
-                continue  # a damaged stream: its place is taken by its neighbour
-            pts = last + 1
-        waiting += gaps.before(pts, last)
-        last = pts
-        if picture.is_corrupt and good is None:
+            continue  # its place was taken by its neighbour
+        damaged = bool(picture.is_corrupt)
+        if damaged:
             waiting.append(pts)
-            continue
-        damaged = picture.is_corrupt
-        good = good if damaged else picture
-        for missed in waiting:
-            yield missed, good, True
-        waiting.clear()
-        yield pts, good, damaged
+        if good is not None or not damaged:
+            for tick in waiting:
+                yield tick, picture if good is None else good, True
+            waiting.clear()
+        if not damaged:
+            good = picture
+            yield pts, good, False
     if good is not None:
-        for missed in gaps.rest(last):
-            yield missed, good, True
+        for tick in due.rest():
+            yield tick, good, True
 
 
-class _Gaps:
-    """Ticks of packets that gave no picture, once anything went wrong."""
+class _ByTime:
+    """Which pictures are due, by the presentation times of their packets."""
 
-    def __init__(self, *, fills_all: bool) -> None:
-        self.trouble = 0
-        self._fills_all = fills_all
+    def __init__(self, clip: Clip) -> None:
+        self._trouble = 0
+        self._fills_all = clip.codec not in _HIDES_FRAMES
         self._due: list[int] = []
+        self._last: int | None = None
+        self._start, self._step = clip.start_pts, max(1, round(1 / (clip.rate * clip.time_base)))
 
     def feed(self, packet: Any) -> None:
-        """Note that a picture of this packet should come."""
-        self.trouble += bool(packet.is_corrupt)
-        if packet.pts is not None and packet.size and not packet.is_discard:
+        """A picture of this packet should come."""
+        self._trouble += bool(packet.is_corrupt)
+        if packet.pts is not None and not packet.is_discard:
             heapq.heappush(self._due, packet.pts)
 
-    def before(self, pts: int, last: int | None) -> list[int]:
-        """Ticks between two pictures for which none came."""
-        missed: list[int] = []
+    def fail(self) -> None:
+        """Something could not be decoded."""
+        self._trouble += 1
+
+    def place(self, picture: Any) -> tuple[list[int], int | None]:
+        """Ticks that were passed over before this picture, and its own if it is not too late."""
+        last, pts = self._last, picture.pts if picture.pts is not None else picture.dts
+        if pts is None:
+            pts = self._start if last is None else last + self._step
+        elif last is not None and pts <= last:
+            if self._trouble:
+                return [], None
+            pts = last + 1  # two pictures of one time
+        missed = set()
         while self._due and self._due[0] <= pts:
-            tick = heapq.heappop(self._due)
-            if tick < pts and (last is None or tick > last) and tick not in missed[-1:]:
-                missed.append(tick)
-        return missed if self.trouble or self._fills_all else []
+            missed.add(heapq.heappop(self._due))
+        self._last = pts
+        return self._real(missed - {pts}, last), pts
 
-    def rest(self, last: int | None) -> list[int]:
+    def rest(self) -> list[int]:
         """Ticks after the last picture."""
-        missed = sorted({tick for tick in self._due if last is None or tick > last})
-        return missed if self.trouble or self._fills_all else []
+        return self._real(set(self._due), self._last)
+
+    def _real(self, missed: set[int], last: int | None) -> list[int]:
+        if not self._trouble and not self._fills_all:
+            return []
+        return sorted(tick for tick in missed if last is None or tick > last)
 
 
-def _pictures(container: Any, stream: Any, decoder: Any, gaps: _Gaps) -> Iterator[Any]:
+class _ByOrder:
+    """Which pictures are due in AVI, which stores no times: the next takes the next place."""
+
+    def __init__(self) -> None:
+        self._due: list[int] = []
+        self._lost = 0
+
+    def feed(self, packet: Any) -> None:
+        """A picture of this packet should come."""
+        heapq.heappush(self._due, packet.dts)
+
+    def fail(self) -> None:
+        """A packet gave no picture."""
+        self._lost += 1
+
+    def place(self, _picture: Any) -> tuple[list[int], int | None]:
+        """Ticks of the packets lost before this picture, and its own."""
+        missed = [heapq.heappop(self._due) for _ in range(min(self._lost, len(self._due) - 1))]
+        self._lost = 0
+        return missed, heapq.heappop(self._due) if self._due else None
+
+    def rest(self) -> list[int]:
+        """Ticks after the last picture."""
+        return sorted(self._due)
+
+
+def _pictures(container: Any, stream: Any, decoder: Any, due: _ByTime | _ByOrder) -> Iterator[Any]:
     """Whatever the decoder gives; what it cannot decode is left out."""
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
         except av.FFmpegError:  # a file that was cut short
-            gaps.trouble += 1
+            due.fail()
             packet = None
         ends = packet is None or not packet.size
         if packet is not None and not ends:
-            gaps.feed(packet)
+            due.feed(packet)
         try:
             yield from decoder.decode(None if ends else packet)
         except av.EOFError:
             return
         except av.FFmpegError:
-            gaps.trouble += 1
+            due.fail()
         if ends:
             return
 

@@ -15,18 +15,10 @@ from .library import av
 from .planes import copy_picture, has_plain_planes
 from .targets import Encoding, Plan, plan_encoding, set_colors, stored_colors
 
-__all__ = ["Encoding", "SegmentWriter", "part_suffix"]
+__all__ = ["Encoding", "SegmentWriter"]
 
-#: NUT holds any codec and exact times; only transparency beside VP9 needs Matroska.
-_PLAIN, _WITH_ALPHA = ".nut", ".mkv"
 #: Added to all times within a part, whose muxer would shift them if one were below 0.
 PART_START = 1 << 30
-
-
-def part_suffix(clip: Clip, encoding: Encoding) -> str:
-    """The suffix of files that `SegmentWriter` makes for a clip."""
-    plan = plan_encoding(clip, encoding, clip.size_wh)
-    return _WITH_ALPHA if plan.keeps_alpha and plan.codec == "vp9" else _PLAIN
 
 
 class SegmentWriter:
@@ -43,7 +35,7 @@ class SegmentWriter:
         """Open the file.
 
         Args:
-            path: Where the part appears; its suffix is that of `part_suffix`.
+            path: Where the part appears, under any name; the format is its own.
             first: A frame like all that follow; it is not written yet.
             encoding: How pictures are stored.
 
@@ -60,7 +52,7 @@ class SegmentWriter:
             self._file = av.open(
                 f"file:{self._temporary}",
                 "w",
-                format="nut" if path.suffix == _PLAIN else "matroska",
+                format=_part_format(self._plan),
                 container_options={"fflags": "+bitexact"},
             )
             try:
@@ -131,6 +123,11 @@ def told(path: Path) -> Iterator[None]:
             "command goes on",
             path=path,
         ) from error
+
+
+def _part_format(plan: Plan) -> str:
+    """NUT holds any codec and exact times; only transparency beside VP9 needs Matroska."""
+    return "matroska" if plan.keeps_alpha and plan.codec == "vp9" else "nut"
 
 
 def _video_stream(file: Any, clip: Clip, plan: Plan, size_wh: tuple[int, int]) -> Any:

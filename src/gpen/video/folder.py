@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import OutputExistsError, ReadError, SettingsError
+from ..errors import OutputExistsError, ReadError, SettingsError, WriteError
 from ..read import find_images, read_image
 from ..types import Image
-from ..write import write_image
+from ..weights import written_whole
+from ..write import encode_image
 from .colors import FULL, Colors
 from .library import av
 
@@ -100,7 +101,7 @@ def _picture(clip: Clip, image: Image) -> av.VideoFrame:
 
 
 class FolderWriter:
-    """Frames as numbered PNG files, each written whole or not at all."""
+    """Frames as PNG files numbered from 1, each written whole or not at all."""
 
     def __init__(self, target: Path | str, *, overwrite: bool = False) -> None:
         """Make the folder.
@@ -108,27 +109,39 @@ class FolderWriter:
         Args:
             target: A folder, or a pattern such as `out/%06d.png`.
             overwrite: Replace files that are there.
+
+        Raises:
+            SettingsError: The pattern is none.
+            WriteError: The folder cannot be made.
         """
         self.folder, self._name = folder_pattern(target)
         self._overwrite = overwrite
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WriteError(
+                f"cannot make the folder {self.folder} ({error.strerror or error}): choose another",
+                path=self.folder,
+            ) from error
 
-    def path_of(self, index: int) -> Path:
-        """The file of a frame; files count from 1."""
-        return self.folder / (self._name % (index + 1))
-
-    def write(self, frame: Frame) -> None:
-        """Write one frame, upright; a file that is there already must be replaceable.
+    def write(self, frame: Frame) -> Path:
+        """Write one frame, upright. A file that is there and has the same bytes stays.
 
         Raises:
-            OutputExistsError: The file is there and overwriting was not asked for.
+            OutputExistsError: Another file is there and overwriting was not asked for.
             WriteError: The disk is full, the folder is not writable, …
         """
-        path = self.path_of(frame.index)
+        path = self.folder / (self._name % (frame.index + 1))
+        data = encode_image(Image(frame.pixels()), format="png")
         if path.exists() and not self._overwrite:
+            if path.read_bytes() == data:
+                return path
             raise OutputExistsError(
                 f"{path} is already there; choose another folder or allow overwriting", path=path
             )
-        write_image(Image(frame.pixels()), path, overwrite=self._overwrite)
+        with written_whole(path) as temporary:
+            temporary.write_bytes(data)
+        return path
 
 
 def is_folder_target(target: Path | str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -10,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputExistsError, WriteError
-from .encode import part_suffix, told
-from .folder import is_folder_target
-from .frames import Clip
+from .encode import told
+from .folder import FolderWriter, folder_pattern, is_folder_target
+from .frames import Clip, Frame
 from .library import av
 from .probe import opened
 from .streams import Span, Way, kept_tags, plan_streams
 from .targets import check_container, set_colors, stored_colors
 from .timing import Timeline, part_packets, read_timeline
-
-__all__ = ["check_target", "join_segments", "part_suffix"]
 
 #: Formats whose clock starts anywhere; what is made of them starts at 0.
 _FREE_CLOCKS = {"mpegts", "mpeg", "wtv"}
@@ -36,6 +35,7 @@ def check_target(target: Path, *, overwrite: bool = False) -> None:
         WriteError: It is a device or its folder is a file.
     """
     if is_folder_target(target):
+        folder_pattern(target)
         return
     check_container(target)
     if os.path.lexists(target) and not overwrite:
@@ -69,7 +69,8 @@ def join_segments(
     Args:
         segments: Files of `SegmentWriter`, in order.
         clip: Their source.
-        target: A .mp4, .mov, .mkv or .webm file.
+        target: A .mp4, .mov, .mkv or .webm file; or a folder or a pattern such as out/%06d.png
+            for pictures, which are written one by one.
         start_s: As given to `read_frames`.
         end_s: As given to `read_frames`.
         partial: The parts are not all: cut everything else where the pictures end.
@@ -83,6 +84,9 @@ def join_segments(
         WriteError: The disk is full, a part is damaged, …; the target is as it was.
     """
     check_target(target, overwrite=overwrite)
+    if is_folder_target(target):
+        _write_pictures(segments, clip, target, overwrite=overwrite)
+        return ()
     suffix = check_container(target)
     timeline = read_timeline(segments, clip)
     cut = partial or end_s is not None
@@ -97,6 +101,16 @@ def join_segments(
     finally:
         unfinished.unlink(missing_ok=True)
     return tuple(notes)
+
+
+def _write_pictures(segments: Sequence[Path], clip: Clip, target: Path, *, overwrite: bool) -> None:
+    """All pictures as files."""
+    writer, index = FolderWriter(target, overwrite=overwrite), 0
+    for part in segments:
+        with av.open(f"file:{part}") as container:
+            for picture in container.decode(video=0):
+                writer.write(Frame(clip, index, index, picture))
+                index += 1
 
 
 def _span(clip: Clip, timeline: Timeline, *, from_start: bool, to_end: bool) -> Span:
@@ -115,7 +129,8 @@ def _write(
     with contextlib.ExitStack() as stack:
         template = stack.enter_context(av.open(f"file:{segments[0]}"))
         source = None if clip.pictures else stack.enter_context(opened(clip.path))[0]
-        out = stack.enter_context(_output(path, timeline))
+        sound = source.streams.audio if source is not None else ()
+        out = stack.enter_context(_output(path, timeline, [s.sample_rate for s in sound]))
         video = _video_stream(out, template.streams.video[0], clip, timeline)
         ways: list[Way] = []
         notes = _aspect_note(clip, template.streams.video[0], path.suffix)
@@ -139,14 +154,16 @@ def _write(
     return notes
 
 
-def _output(path: Path, timeline: Timeline) -> Any:
+def _output(path: Path, timeline: Timeline, sound_rates: Sequence[int]) -> Any:
     # Sound may begin before 0 (what its encoder ran in): moving everything would be wrong.
     options = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
     if path.suffix in (".mp4", ".mov"):
-        scale = timeline.base.denominator
+        # In these ticks mp4 stores where streams begin; ms, its usual ones, would move them.
+        pictures = timeline.base.denominator
+        scales = (math.lcm(pictures, *filter(None, sound_rates)), pictures, 90000)
         options |= {
             "movflags": "+faststart",
-            "movie_timescale": str(scale if 1000 <= scale <= 1_000_000 else 90000),
+            "movie_timescale": str(next(s for s in scales if 1000 <= s <= 1_000_000)),
         }
     return av.open(f"file:{path}", "w", container_options=options)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import SettingsError
 from .colors import LIMITED, Colors
+from .folder import is_folder_target
 from .frames import Clip
 from .library import av
 
@@ -34,13 +35,32 @@ class Encoding:
             players of the container take and that keeps the bits and the transparency.
         crf: Quality in the codec's own scale, lower is better; None looks like the original.
         preset: Speed in the encoder's own words; None is its usual one.
-        container: Suffix of the target: .mp4, .mov, .mkv or .webm.
+        container: Suffix of the target: .mp4, .mov, .mkv or .webm; "" where it is pictures, which
+            are kept without loss until they are written.
     """
 
     codec: str = "auto"
     crf: float | None = None
     preset: str | None = None
     container: str = ".mp4"
+
+    @classmethod
+    def for_target(
+        cls,
+        target: Path,
+        *,
+        codec: str = "auto",
+        crf: float | None = None,
+        preset: str | None = None,
+    ) -> Encoding:
+        """The encoding for a file, or a folder of pictures.
+
+        Raises:
+            SettingsError: The target can be neither.
+        """
+        if is_folder_target(target):
+            return cls(container="")
+        return cls(codec, crf, preset, check_container(target))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +178,8 @@ def check_container(target: Path) -> str:
 
 
 def _codec(clip: Clip, encoding: Encoding) -> str:
+    if not encoding.container:
+        return "ffv1"
     if encoding.container not in CONTAINERS:
         raise SettingsError(f"container is {encoding.container!r}; expected {EXPECTED}")
     fitting = CONTAINERS[encoding.container][1]

@@ -66,8 +66,7 @@ def read_timeline(parts: Sequence[Path], clip: Clip) -> Timeline:
     for part in parts:
         times = []
         for packet, ticks in part_packets(part, clip):
-            if part.suffix != ".nut":
-                base = packet.time_base
+            base = packet.time_base
             times.append(ticks)
         order = {pts: rank for rank, pts in enumerate(sorted(times))}
         depth = max([depth, *(number - order[pts] for number, pts in enumerate(times))])
@@ -81,6 +80,8 @@ def read_timeline(parts: Sequence[Path], clip: Clip) -> Timeline:
 def part_packets(part: Path, clip: Clip) -> Iterator[tuple[Any, int]]:
     """The packets of a part in decoding order, each with its presentation time in ticks.
 
+    The tick is the packet's time base: the clip's, or that of the part where it cannot hold it.
+
     Raises:
         WriteError: The part is damaged.
     """
@@ -88,11 +89,12 @@ def part_packets(part: Path, clip: Clip) -> Iterator[tuple[Any, int]]:
         with av.open(f"file:{part}") as container:
             stream = container.streams.video[0]
             base = clip.time_base
-            if part.suffix != ".nut" and stream.time_base is not None:
+            if container.format.name != "nut" and stream.time_base is not None:
                 base = stream.time_base
             for packet in container.demux(stream):
                 if packet.size and packet.pts is not None:
                     time = packet.pts * packet.time_base - PART_START * clip.time_base
+                    packet.time_base = base
                     yield packet, round(time / base)
     except (OSError, av.FFmpegError, TypeError):
         raise _damaged(part) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -151,6 +152,50 @@ def test_a_list_gives_the_same_as_one_by_one(demo_photo: Path, photo_with_two_fa
         np.testing.assert_array_equal(gpen.restore(path).image, result.image)
 
 
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_many_photos_come_in_order_and_are_the_same_as_one_by_one(
+    jobs: int, demo_photo: Path, photo_with_two_faces: Path, negative_model: Path
+) -> None:
+    sky = np.full((60, 80, 3), 180, np.uint8)
+    sources = [photo_with_two_faces, sky, demo_photo, sky, demo_photo, photo_with_two_faces]
+    restorer = gpen.Restorer(model=str(negative_model))
+    results = list(restorer.restore_many(sources, jobs=jobs))
+    expected = [restorer.restore(source) for source in sources]
+    assert [len(r.restored) for r in results] == [2, 0, 1, 0, 1, 2]
+    for result, one in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(result.image, one.image)
+
+
+def test_many_photos_are_taken_only_as_they_are_needed(negative_model: Path) -> None:
+    taken: list[int] = []
+
+    def sources() -> Iterator[np.ndarray]:
+        for n in range(1000):
+            taken.append(n)
+            yield np.full((20, 20, 3), n % 256, np.uint8)
+
+    results = gpen.Restorer(model=str(negative_model)).restore_many(sources(), jobs=2)
+    assert [int(next(results).image[0, 0, 0]) for _ in range(3)] == [0, 1, 2]
+    assert len(taken) <= 3 + 4
+
+
+def test_a_bad_photo_among_many_ends_them_or_is_given_back(
+    negative_model: Path, tmp_path: Path
+) -> None:
+    gray = np.full((20, 20, 3), 90, np.uint8)
+    sources = [gray, tmp_path / "absent.jpg", gray]
+    restorer = gpen.Restorer(model=str(negative_model))
+    first, error, last = restorer.restore_many(sources, return_errors=True)
+    assert isinstance(error, gpen.ReadError)
+    assert "absent.jpg" in str(error)
+    for result in (first, last):
+        assert isinstance(result, gpen.Restoration)
+    results = restorer.restore_many(sources)
+    assert next(results).image.shape == (20, 20, 3)
+    with pytest.raises(gpen.ReadError, match=r"absent\.jpg"):
+        next(results)
+
+
 def test_one_restorer_serves_many_threads(demo_photo: Path) -> None:
     restorer = gpen.Restorer()
     expected = gpen.restore(demo_photo).image
@@ -169,7 +214,8 @@ def test_loading_opens_each_network_once(
     restorer.load()
     restorer.load()
     assert sorted(opened) == ["detector", "engine"]
-    assert (restorer.engine, restorer.detector) == ("e", "d")
+    assert restorer.engine is restorer.engine
+    assert restorer.detector == "d"
     opened.clear()
     gpen.Restorer(model=str(identity_model), aligned=True).load()
     assert opened == ["engine"]
@@ -186,7 +232,7 @@ def test_largest_restores_only_the_largest(photo_with_two_faces: Path) -> None:
     [
         ({"blend": 1.5}, "blend is 1.5; expected a number from 0 to 1"),
         ({"upscale": 3}, "expected 1, 2 or 4"),
-        ({"faces": "some"}, "expected all, largest, center or numbers"),
+        ({"faces": "some"}, "faces is 'some'; expected all, largest"),
         ({"mask": "round"}, "expected one of face, box"),
         ({"blur": 1}, "unknown option blur"),
     ],

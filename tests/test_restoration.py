@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen.errors import EngineError
-from gpen.restoration import restore_crops
+from gpen.restoration import SharedEngine, restore_crops
 
 
 class Pointwise:
@@ -105,3 +109,92 @@ def test_values_that_are_no_numbers_never_become_pixels() -> None:
     engine = Pointwise(lambda x: x * np.float32("nan"))
     with pytest.raises(EngineError, match="choose --precision f32"):
         restore_crops([random_crop(np.uint8)], engine)
+
+
+class Slow(Pointwise):
+    """Lets the other threads wait for it before its first answer, and fails on a marked crop."""
+
+    def __init__(self, shared_by: int = 1) -> None:
+        super().__init__()
+        self.shared_by, self.shared = shared_by, None
+
+    def run(self, crops: np.ndarray) -> np.ndarray:
+        deadline = time.monotonic() + 10
+        while not self.batches and self.shared is not None and time.monotonic() < deadline:
+            if len(self.shared._waiting) == self.shared_by - 1:
+                break
+            time.sleep(0.001)
+        self.batches.append(crops)
+        if (crops == 9).any():
+            raise EngineError("this crop is bad", engine=self.name)
+        return -crops
+
+
+def ask(shared: SharedEngine, value: float, count: int = 1) -> np.ndarray:
+    return shared.run(np.full((count, 3, 8, 8), value, np.float32))
+
+
+def test_threads_that_wait_share_batches_and_each_gets_its_own_answer() -> None:
+    engine = Slow(shared_by=8)
+    engine.shared = SharedEngine(engine, batch_size=4)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: ask(engine.shared, n), range(8)))
+    assert [answer.shape for answer in answers] == [(1, 3, 8, 8)] * 8
+    assert [float(answer[0, 0, 0, 0]) for answer in answers] == [-n for n in range(8)]
+    assert [len(batch) for batch in engine.batches] == [1, 4, 3]
+
+
+def test_a_batch_takes_no_more_crops_than_it_may() -> None:
+    engine = Slow(shared_by=3)
+    engine.shared = SharedEngine(engine, batch_size=4)
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda n: ask(engine.shared, n, count=3), range(3)))
+    assert [float(answer[2, 0, 0, 0]) for answer in answers] == [0, -1, -2]
+    assert [len(batch) for batch in engine.batches] == [3, 3, 3]
+    assert ask(SharedEngine(Pointwise()), 1, count=9).shape == (9, 3, 8, 8)
+
+
+def test_one_threads_bad_crop_is_no_other_threads_error() -> None:
+    engine = Slow(shared_by=4)
+    engine.shared = SharedEngine(engine, batch_size=4)
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(ask, engine.shared, value) for value in (1, 2, 9, 3)]
+    assert isinstance(asked[2].exception(), EngineError)
+    assert [float(asked[n].result()[0, 0, 0, 0]) for n in (0, 1, 3)] == [-1, -2, -3]
+    assert float(ask(engine.shared, 5)[0, 0, 0, 0]) == -5
+
+
+def test_an_interrupted_thread_leaves_the_others_their_answers() -> None:
+    begun, interrupt = threading.Event(), threading.Event()
+
+    class Interrupted(Pointwise):
+        def run(self, crops: np.ndarray) -> np.ndarray:
+            self.batches.append(crops)
+            if len(self.batches) == 2:  # the batch in which the others wait
+                raise KeyboardInterrupt
+            if len(self.batches) == 1:
+                begun.set()
+                assert interrupt.wait(10)
+            return -crops
+
+    engine = Interrupted()
+    shared = SharedEngine(engine)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(ask, shared, 0)
+        assert begun.wait(10)
+        others = [pool.submit(ask, shared, value) for value in (1, 2, 3)]
+        while len(shared._waiting) < 3:
+            time.sleep(0.001)
+        interrupt.set()
+        outcomes = [future.exception(10) for future in [first, *others]]
+    assert sum(isinstance(outcome, KeyboardInterrupt) for outcome in outcomes) == 1
+    done = [f for f, outcome in zip([first, *others], outcomes, strict=True) if outcome is None]
+    assert len(done) == 3
+    assert not any(np.isnan(f.result()).any() for f in done)
+
+
+def test_a_shared_engine_says_what_its_engine_says() -> None:
+    engine = Pointwise(in_size=4)
+    shared = SharedEngine(engine)
+    for name in ("name", "device", "precision", "size", "in_size"):
+        assert getattr(shared, name) == getattr(engine, name)

@@ -8,24 +8,26 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
 
 import numpy as np
 
 from . import geometry
 from .align import align_face
+from .concurrency import in_parallel
 from .detect import Detector, load_detector
 from .engines import Engine, open_engine
-from .errors import SettingsError
+from .errors import GpenError, SettingsError
 from .faces import choose_faces, faces_from_points
 from .paste import Patch, paste_faces
 from .read import read_image
-from .restoration import restore_crops
+from .restoration import SharedEngine, restore_crops
 from .result import Restoration, RestoredFace
 from .settings import Settings
 from .types import Crop, Face, Image, Pixels
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
 
     Source = str | Path | bytes | BinaryIO | PIL.Image.Image | np.ndarray[Any, Any]
 
-#: Photos whose faces share one batch when a list is restored; bounds memory, not results.
-PHOTOS_PER_BATCH = 4
+#: Photos that are worked on at the same time when a list is restored; see `benchmarks/photo.py`.
+JOBS = 2
 
 
 @dataclass(slots=True)
@@ -96,16 +98,17 @@ class Restorer:
 
     @property
     def engine(self) -> Engine:
-        """The network, ready to run."""
+        """The network, ready to run; threads that use it at the same time share its batches."""
         model, options = self.model, self.settings
         with self._engine_lock:
             if self._engine is None:
-                self._engine = open_engine(
+                engine = open_engine(
                     model,
                     engine=options.engine,
                     device=options.device,
                     precision=options.precision,
                 )
+                self._engine = SharedEngine(engine)
             return self._engine
 
     @property
@@ -150,19 +153,35 @@ class Restorer:
             answers = self._run([crop for _, crop in work.crops])
         return self._finish(work, answers)
 
-    def restore_many(self, sources: Iterable[Source]) -> Iterator[Restoration]:
-        """Restore photos one after the other, their faces in common batches.
+    @overload
+    def restore_many(
+        self, sources: Iterable[Source], *, jobs: int = JOBS, return_errors: Literal[False] = False
+    ) -> Iterator[Restoration]: ...
+
+    @overload
+    def restore_many(
+        self, sources: Iterable[Source], *, jobs: int = JOBS, return_errors: Literal[True]
+    ) -> Iterator[Restoration | GpenError]: ...
+
+    def restore_many(
+        self, sources: Iterable[Source], *, jobs: int = JOBS, return_errors: bool = False
+    ) -> Iterator[Restoration | GpenError]:
+        """Restore photos, several at the same time, their faces in common batches.
+
+        Results come in the order of the sources and are, bit for bit, those of `restore`. At most
+        `2 * jobs` photos are in memory beside the one yielded, however many there are. Leaving the
+        iterator early lets photos that have begun finish and starts none.
+
+        Args:
+            sources: As in `restore`; taken one by one, in the caller's thread.
+            jobs: Photos that are worked on at the same time.
+            return_errors: Yield the error of a photo that fails in its place, and go on.
 
         Raises:
-            GpenError: A photo failed; what was yielded before stays valid.
+            GpenError: A photo failed, without `return_errors`; what was yielded stays valid.
         """
-        block: list[_Work] = []
-        for source in sources:
-            block.append(self._prepare(source, None))
-            if len(block) == PHOTOS_PER_BATCH:
-                yield from self._finish_block(block)
-                block = []
-        yield from self._finish_block(block)
+        work = partial(_or_error, self.restore) if return_errors else self.restore
+        return in_parallel(work, sources, jobs=jobs, in_order=True)
 
     def detect(self, source: Source | Image) -> list[Face]:
         """Find the faces of a photo, read already or not, largest first."""
@@ -222,14 +241,6 @@ class Restorer:
         photo = dataclasses.replace(source, pixels=pixels, alpha=alpha)
         return Restoration(photo, source, work.faces, restored, work.seconds, options)
 
-    def _finish_block(self, block: Sequence[_Work]) -> Iterator[Restoration]:
-        started = time.perf_counter()
-        answers = iter(self._run([crop for work in block for _, crop in work.crops]))
-        each = (time.perf_counter() - started) / max(1, sum(len(w.crops) for w in block))
-        for work in block:
-            work.seconds["restore"] = each * len(work.crops)
-            yield self._finish(work, [next(answers) for _ in work.crops])
-
 
 def restore(source: Source | Sequence[Source], **options: Any) -> Any:
     """Restore the faces of a photo, or of a list of photos.
@@ -252,6 +263,13 @@ def restore(source: Source | Sequence[Source], **options: Any) -> Any:
     if isinstance(source, (list, tuple)):
         return list(restorer.restore_many(source))
     return restorer.restore(cast("Source", source))
+
+
+def _or_error(work: Callable[[Source], Restoration], source: Source) -> Restoration | GpenError:
+    try:
+        return work(source)
+    except GpenError as error:
+        return error
 
 
 @contextmanager

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -22,6 +20,7 @@ from gpen import (
     __version__,
     geometry,
 )
+from gpen.concurrency import in_parallel
 from gpen.types import Image, Pixels
 from gpen.weights import written_whole
 from gpen.write import write_image
@@ -80,20 +79,7 @@ def run(
     At most `2 * jobs` photos are in memory. Leaving the generator early lets photos that are
     being written finish and starts no new ones.
     """
-    waiting = iter(tasks)
-    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="gpen") as pool:
-        running: set[Future[Outcome]] = set()
-        try:
-            while True:
-                for task in islice(waiting, 2 * jobs - len(running)):
-                    running.add(pool.submit(run_one, task, restorer, options))
-                if not running:
-                    return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    return in_parallel(lambda task: run_one(task, restorer, options), tasks, jobs=jobs)
 
 
 def run_one(task: Task, restorer: Restorer, options: Options) -> Outcome:

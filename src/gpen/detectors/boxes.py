@@ -33,10 +33,11 @@ def same_as_any(
     boxes_xyxy: Float64Array, others_xyxy: Float64Array, same: float
 ) -> NDArray[np.bool_]:
     """Which of the boxes (N, 4) mean the same face as one of the others (M, 4); see `strongest`."""
-    one, other = boxes_xyxy[:, None], others_xyxy[None]
-    low, high = np.maximum(one[..., :2], other[..., :2]), np.minimum(one[..., 2:], other[..., 2:])
-    shared = np.prod(np.maximum(0, high - low), axis=2)  # (N, M)
-    areas, other_areas = (np.prod(b[..., 2:] - b[..., :2], axis=2) for b in (one, other))
+    one, other = boxes_xyxy.T[:, :, None], others_xyxy.T[:, None, :]
+    width = np.minimum(one[2], other[2]) - np.maximum(one[0], other[0])
+    height = np.minimum(one[3], other[3]) - np.maximum(one[1], other[1])
+    shared = np.maximum(0, width) * np.maximum(0, height)  # (N, M)
+    areas, other_areas = ((b[2] - b[0]) * (b[3] - b[1]) for b in (one, other))
     overlap = shared > same * (areas + other_areas - shared)
     within = shared > min(1.0, 2 * same) * np.minimum(areas, other_areas)
     result: NDArray[np.bool_] = (overlap | within).any(axis=1)

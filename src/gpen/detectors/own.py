@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from numpy.typing import NDArray
 
 from .. import geometry
 from ..engines import Graph, fast_precision, open_graph
-from ..errors import AlignError
 from ..types import Face, Float64Array, FloatArray
 from .boxes import same_as_any, strongest, to_faces
 from .crops import (
@@ -33,33 +31,32 @@ from .crops import (
     CROP_SIZE,
     EYE_DISTANCE,
     TEMPLATE_XY,
-    crop_matrix,
-    cut_crop,
+    crop_matrices,
     ellipse_box,
+    inverses,
 )
-from .letterbox import MOST_PIXELS
+from .pyramid import Level, Pyramid
 
 FINDER_FILE, REFINER_FILE = "gpen-detector-finder.onnx", "gpen-detector-refiner.onnx"
 #: Grid cells of the finder, in pixels; picture sides must be multiples of the last.
 STRIDES = (4, 8, 16, 32)
-#: Faces from 9 to 150 px were trained; each level of the pyramid is this much smaller.
-PYRAMID_STEP = 4
-#: Larger faces are left to the next level, where they are as sharp as this net can use.
+#: Numbers in an answer of the refiner; see `gpen.nets.detector.Refiner`.
+REFINER_CHANNELS = 15
+#: Faces from 9 to 150 px were trained. Larger ones than this are left to the next level of the
+#: pyramid, where they are as sharp as this net can use.
 LARGEST_FACE = 100
-#: Longer side of the coarsest level, at most.
-COARSEST_SIDE = 160
-#: Images with fewer pixels are looked at enlarged twice: their faces are tiny.
-ENLARGE_BELOW = 160_000
+#: What the networks see of a pixel's values.
+IN_NETWORK = (np.arange(256) / 127.5 - 1).astype(np.float32)
 #: Candidates per image.
 MOST_CANDIDATES = 1000
 #: Crops per run of the refiner.
 BATCH = 32
 #: Lowest score of a candidate, after the first look, and of a face.
-FINDER_THRESHOLD, FIRST_THRESHOLD, THRESHOLD = 0.2, 0.1, 0.8
+FINDER_THRESHOLD, FIRST_THRESHOLD, THRESHOLD = 0.3, 0.1, 0.8
 #: A first look that scores less is doubted.
 CERTAIN = 0.9
 #: Turns at which a doubtful box is looked at; the finder's lowest score and the number of those.
-TURNS, DOUBT_THRESHOLD, MOST_DOUBTFUL = 8, 0.3, 64
+TURNS, DOUBT_THRESHOLD, MOST_DOUBTFUL = 8, 0.4, 32
 SAME_FACE = 0.4
 #: Smaller ones are mostly texture, and nothing in them could be restored, in pixels.
 SMALLEST_FACE = 12
@@ -121,21 +118,21 @@ class OwnDetector:
 
     def detect(self, image_pixels: NDArray[np.uint8]) -> list[Face]:
         """Find faces; see `gpen.detect.Detector.detect`."""
-        candidates = self._find_at_all_sizes(image_pixels)
+        pyramid = Pyramid(image_pixels)
+        candidates = self._find_at_all_sizes(pyramid)
         first = min(FIRST_THRESHOLD, self._threshold)
-        candidates = _surest(self._look_all_ways(image_pixels, candidates), first)
-        candidates = _surest(self._refine(image_pixels, candidates), self._threshold)
+        candidates = _surest(self._look_all_ways(pyramid, candidates), first)
+        candidates = _surest(self._refine(pyramid, candidates), self._threshold)
         faces = to_faces(candidates.boxes_xyxy, candidates.points_xy, candidates.scores)
         return [face for face in faces if face.size_px >= SMALLEST_FACE]
 
-    def _find_at_all_sizes(self, image_pixels: NDArray[np.uint8]) -> _Candidates:
+    def _find_at_all_sizes(self, pyramid: Pyramid) -> _Candidates:
         """Candidates of all levels; of one face there may be one per level."""
-        scales = pyramid_scales(image_pixels.shape)
         found = []
-        for scale in scales:
-            candidates = self._find(image_pixels, scale)
-            if scale != scales[-1]:  # the next level sees larger faces better
-                small = candidates.sizes * scale <= LARGEST_FACE
+        for level in pyramid.searched:
+            candidates = self._find(level)
+            if level is not pyramid.searched[-1]:  # the next level sees larger faces better
+                small = candidates.sizes * level.scale <= LARGEST_FACE
                 candidates = candidates.take(np.flatnonzero(small))
             found.append(candidates)
         return _Candidates(
@@ -144,21 +141,17 @@ class OwnDetector:
             np.concatenate([c.scores for c in found]),
         )
 
-    def _find(self, image_pixels: NDArray[np.uint8], scale: float) -> _Candidates:
+    def _find(self, level: Level) -> _Candidates:
         """Candidates at one level of the pyramid, in image pixels."""
-        height, width = image_pixels.shape[:2]
-        size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-        level = geometry.resize(image_pixels, size_wh)
-        right, below = -size_wh[0] % STRIDES[-1], -size_wh[1] % STRIDES[-1]
-        padded = cv2.copyMakeBorder(level, 0, below, 0, right, cv2.BORDER_REPLICATE)
+        height, width = level.pixels.shape[:2]
+        right, below = -width % STRIDES[-1], -height % STRIDES[-1]
+        padded = cv2.copyMakeBorder(level.pixels, 0, below, 0, right, cv2.BORDER_REPLICATE)
         answers = self._finder.run(to_network([padded]))
-        candidates = _surest(decode(answers))
-        back = geometry.scaling(width / size_wh[0], height / size_wh[1])
-        return candidates.moved(back)
+        return _surest(decode(answers)).moved(geometry.scaling(1 / level.scale))
 
-    def _look_all_ways(self, image_pixels: NDArray[np.uint8], found: _Candidates) -> _Candidates:
+    def _look_all_ways(self, pyramid: Pyramid, found: _Candidates) -> _Candidates:
         """The refiner's first look; of doubtful candidates the best of all turns of their box."""
-        best = self._refine(image_pixels, found)
+        best = self._refine(pyramid, found)
         certain = best.boxes_xyxy[best.scores >= CERTAIN]
         doubts = (
             (best.scores < CERTAIN)
@@ -169,7 +162,7 @@ class OwnDetector:
         doubtful = surest[doubts[surest]][:MOST_DOUBTFUL]
         if not len(doubtful):
             return best
-        turned = self._refine(image_pixels, _posed_all_ways(found.take(doubtful)))
+        turned = self._refine_all_ways(pyramid, found.take(doubtful))
         scores = turned.scores.reshape(TURNS, -1)
         better = np.flatnonzero(scores.max(axis=0) > best.scores[doubtful])
         best.put(
@@ -177,41 +170,50 @@ class OwnDetector:
         )
         return best
 
-    def _refine(self, image_pixels: NDArray[np.uint8], candidates: _Candidates) -> _Candidates:
+    def _refine(self, pyramid: Pyramid, candidates: _Candidates) -> _Candidates:
         """One look of the refiner at each candidate: new points, boxes and scores."""
-        points_xy, boxes = candidates.points_xy.copy(), candidates.boxes_xyxy.copy()
-        scores = np.zeros(len(points_xy))
-        matrices: dict[int, Float64Array] = {}
-        for n, points in enumerate(points_xy):
-            with suppress(AlignError):  # points in one heap are no face: they keep the score 0
-                matrices[n] = crop_matrix(points)
-        crops = [cut_crop(image_pixels, matrix) for matrix in matrices.values()]
-        rows = [
-            row
-            for start in range(0, len(crops), BATCH)
-            for row in _run_batch(self._refiner, crops[start : start + BATCH])
-        ]
-        for (n, matrix), row in zip(matrices.items(), rows, strict=True):
-            image_from_crop = geometry.invert(matrix)
-            points_xy[n] = geometry.apply(
-                image_from_crop, row[1:11].reshape(5, 2) * EYE_DISTANCE + TEMPLATE_XY
-            )
-            middle = row[11:13] * EYE_DISTANCE + (CROP_SIZE - 1) / 2
-            half = np.exp(np.clip(row[13:15], -3, 3)) * EYE_DISTANCE / 2
-            boxes[n] = ellipse_box(np.concatenate([middle - half, middle + half]), image_from_crop)
-            scores[n] = sigmoid(row[0])
-        return _Candidates(boxes, points_xy, scores)
+        matrices, sound = crop_matrices(candidates.points_xy)
+        chosen = np.flatnonzero(sound)  # points in one heap are no face
+        refined = _Candidates(
+            candidates.boxes_xyxy.copy(), candidates.points_xy.copy(), np.zeros(len(sound))
+        )
+        rows = self._answers(to_network(pyramid.cut(matrices[chosen])))
+        refined.put(chosen, _placed(rows, matrices[chosen]))
+        return refined
+
+    def _refine_all_ways(self, pyramid: Pyramid, candidates: _Candidates) -> _Candidates:
+        """One look at each candidate's box at every turn, (TURNS · N).
+
+        Crops of two turns are cut; the others are these, turned by right angles.
+        """
+        matrices, _ = crop_matrices(_posed_all_ways(candidates))
+        cut = to_network(pyramid.cut(matrices[: 2 * len(candidates.scores)]))
+        pairs = cut.reshape(2, -1, *cut.shape[1:])
+        crops = np.concatenate([np.rot90(pairs[n % 2], n // 2, (2, 3)) for n in range(TURNS)])
+        return _placed(self._answers(crops), matrices)
+
+    def _answers(self, crops: FloatArray) -> Float64Array:
+        """The refiner's answers to crops (N, 3, CROP_SIZE, CROP_SIZE): (N, 15)."""
+        rows = [np.zeros((0, REFINER_CHANNELS))]
+        for start in range(0, len(crops), BATCH):
+            batch = crops[start : start + BATCH]
+            rows.append(_run_batch(self._refiner, batch))
+        return np.concatenate(rows)
 
 
-def pyramid_scales(shape: Sequence[int]) -> list[float]:
-    """The sizes at which the finder looks at an image of this (height, width), finest first."""
-    height, width = shape[:2]
-    pixels = height * width
-    scale = 2.0 if pixels < ENLARGE_BELOW else min(1.0, math.sqrt(MOST_PIXELS / pixels))
-    scales = [scale]
-    while max(height, width) * scales[-1] > COARSEST_SIDE:
-        scales.append(scales[-1] / PYRAMID_STEP)
-    return scales
+def _placed(rows: Float64Array, crop_from_image: Float64Array) -> _Candidates:
+    """The refiner's answers, (N, 15), to crops, (N, 2, 3), in image pixels."""
+    image_from_crop = inverses(crop_from_image)
+    points = rows[:, 1:11].reshape(-1, 5, 2) * EYE_DISTANCE + TEMPLATE_XY
+    linear, shift = image_from_crop[:, :, :2], image_from_crop[:, None, :, 2]
+    middle = rows[:, 11:13] * EYE_DISTANCE + (CROP_SIZE - 1) / 2
+    half = np.exp(np.clip(rows[:, 13:15], -3, 3)) * EYE_DISTANCE / 2
+    boxes = np.concatenate([middle - half, middle + half], axis=1)
+    return _Candidates(
+        ellipse_box(boxes, image_from_crop),
+        points @ np.swapaxes(linear, 1, 2) + shift,
+        sigmoid(rows[:, 0]),
+    )
 
 
 def decode(answers: Sequence[NDArray[np.float32]]) -> _Candidates:
@@ -223,7 +225,10 @@ def decode(answers: Sequence[NDArray[np.float32]]) -> _Candidates:
     rows, cells, strides = [], [], []
     least = math.log(FINDER_THRESHOLD / (1 - FINDER_THRESHOLD))
     for stride, answer in zip(STRIDES, answers, strict=True):
-        y, x = np.nonzero(answer[0, 0] > least)
+        logits = answer[0, 0]
+        # Neighbours see the same face: the surest of them speaks for it.
+        peaks = logits >= cv2.dilate(logits, np.ones((3, 3), np.uint8))
+        y, x = np.nonzero(peaks & (logits > least))
         rows.append(answer[0, :, y, x])
         cells.append((np.stack([x, y], axis=1) + 0.5) * stride - 0.5)
         strides.append(np.full(len(x), stride))
@@ -244,8 +249,8 @@ def _surest(candidates: _Candidates, threshold: float = FINDER_THRESHOLD) -> _Ca
     return candidates.take(kept)
 
 
-def _posed_all_ways(candidates: _Candidates) -> _Candidates:
-    """The points of an average face that fills each box, at every turn: (TURNS · N)."""
+def _posed_all_ways(candidates: _Candidates) -> Float64Array:
+    """The points of an average face that fills each box, at every turn: (TURNS · N, 5, 2)."""
     angles = 2 * np.pi * np.arange(TURNS) / TURNS
     cos, sin = np.cos(angles), np.sin(angles)
     rotations = np.moveaxis(np.array([[cos, sin], [-sin, cos]]), 2, 0)  # of rows, (T, 2, 2)
@@ -253,26 +258,27 @@ def _posed_all_ways(candidates: _Candidates) -> _Candidates:
     corners = candidates.boxes_xyxy.reshape(-1, 2, 2)
     sizes = candidates.sizes[:, None, None]
     points = corners.mean(axis=1, keepdims=True) + average[:, None] * sizes  # (T, N, 5, 2)
-    return _Candidates(
-        np.tile(candidates.boxes_xyxy, (TURNS, 1)),
-        points.reshape(-1, 5, 2),
-        np.tile(candidates.scores, TURNS),
-    )
+    posed: Float64Array = points.reshape(-1, 5, 2)
+    return posed
 
 
-def _run_batch(graph: Graph, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+def _run_batch(graph: Graph, crops: FloatArray) -> Float64Array:
     """Run crops in a batch of 1, 2, 4, … so that the engine meets few different shapes."""
     count = 1 << (len(crops) - 1).bit_length()
-    filling = [crops[0]] * (count - len(crops))
-    (answer,) = graph.run(to_network([*crops, *filling]))
-    result: NDArray[np.float64] = answer[: len(crops)].astype(np.float64)
+    filled = np.concatenate([crops, *[crops[:1]] * (count - len(crops))])
+    (answer,) = graph.run(filled)
+    result: Float64Array = answer[: len(crops)].astype(np.float64)
     return result
 
 
-def to_network(pictures: Sequence[Any]) -> FloatArray:
+def to_network(pictures: Sequence[Any] | NDArray[np.uint8]) -> FloatArray:
     """N times uint8 RGB (H, W, 3) → float32 (N, 3, H, W) in [-1, 1]."""
-    middle = (127.5, 127.5, 127.5)
-    return np.asarray(cv2.dnn.blobFromImages(pictures, 1 / 127.5, mean=middle), np.float32)
+    size = pictures[0].shape[:2] if len(pictures) else (CROP_SIZE, CROP_SIZE)
+    planes = np.empty((len(pictures), 3, *size), np.float32)
+    for picture, target in zip(pictures, planes, strict=True):
+        for channel in range(3):
+            cv2.LUT(cv2.extractChannel(picture, channel), IN_NETWORK, target[channel])
+    return planes
 
 
 def sigmoid(logits: NDArray[np.float64]) -> Float64Array:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...align import align_face
+from ...concurrency import in_parallel
 from ...detect import Detector, load_detector
 from ...errors import AlignError, GpenError, WriteError
 from ...formats.color import color_space, to_srgb
@@ -124,20 +123,9 @@ def find_faces(plan: Plan, jobs: int) -> Iterator[int]:
     if not missing:
         return
     detector = load_detector(plan.options.detector, models_dir=plan.options.models_dir)
-    waiting = iter(missing)
-    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="gpen") as pool:
-        running: set[Future[int]] = set()
-        try:
-            while True:
-                for batch in islice(waiting, 2 * jobs - len(running)):
-                    running.add(pool.submit(_look_at, batch, detector, plan.options))
-                if not running:
-                    return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    yield from in_parallel(
+        lambda batch: _look_at(batch, detector, plan.options), missing, jobs=jobs
+    )
 
 
 def read_findings(batch: Batch) -> list[Finding]:

@@ -21,7 +21,7 @@ class FaceModel:
 
     def __init__(self, restorer: gpen.Restorer) -> None:
         """Wrap a restorer; its networks are opened on first use."""
-        self._restorer = restorer
+        self._restorer, self._settings = restorer, restorer.settings
 
     def detect(self, pixels: Any) -> list[gpen.Face]:
         """Find faces, largest first; opens the detector only."""
@@ -33,11 +33,13 @@ class FaceModel:
         Raises:
             GpenError: A setting means nothing, or a network cannot be opened.
         """
-        settings = self._restorer.settings.with_(**options)
+        settings = self._settings.with_(**options)
+        if self._restorer.settings != settings:
+            view = copy.copy(self._restorer)  # shares the networks that are open
+            view.settings = settings
+            self._restorer = view
         self._restorer.load()
-        view = copy.copy(self._restorer)  # shares the networks
-        view.settings = settings
-        return view
+        return self._restorer
 
     def __call__(self, x: torch.Tensor, w: float | None = None, **_: Any) -> tuple[torch.Tensor]:
         """Restore aligned faces.

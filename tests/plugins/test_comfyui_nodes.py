@@ -18,6 +18,7 @@ import torch
 from comfyui_host import PACK, ComfyUI, InterruptedProcessingError
 
 import gpen
+import gpen.pipeline
 from networks import TINY_SR, save_safetensors
 from pointwise import write_pointwise_model
 
@@ -195,6 +196,29 @@ def test_detecting_opens_no_restorer(comfy: ComfyUI, image: torch.Tensor) -> Non
     (model,) = comfy.run("GPENLoad", model="gpen-default-256")
     comfy.run("GPENDetect", facerestore_model=model, image=image)
     assert model._restorer._engine is None
+
+
+def test_settings_of_one_node_do_not_reach_another(
+    comfy: ComfyUI, model: Any, image: torch.Tensor
+) -> None:
+    before, _ = comfy.run("GPENRestore", facerestore_model=model, image=image)
+    comfy.run("GPENRestore", facerestore_model=model, image=image, blend=0.2, aligned=True)
+    after, _ = comfy.run("GPENRestore", facerestore_model=model, image=image)
+    assert torch.equal(before, after)
+
+
+def test_networks_are_opened_once_for_all_nodes(
+    comfy: ComfyUI, model: Any, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    open_engine = gpen.pipeline.open_engine
+    monkeypatch.setattr(
+        gpen.pipeline, "open_engine", lambda *a, **k: (opened.append(1), open_engine(*a, **k))[1]
+    )
+    for blend in (1.0, 0.5):
+        comfy.run("GPENRestore", facerestore_model=model, image=image, blend=blend)
+    comfy.run("GPENCrop", facerestore_model=model, image=image)
+    assert len(opened) == 1
 
 
 def test_crop_and_paste_are_restoring_in_two_steps(

@@ -285,3 +285,27 @@ def test_without_gpen_nothing_is_registered_and_the_reason_is_told(
     webui.load()
     assert [known.name() for known in webui.shared.face_restorers] == ["None"]
     assert "GPEN is absent" in capsys.readouterr().err
+
+
+def test_the_page_is_built_though_the_folders_cannot_be_read(
+    any_webui: WebUI, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(*_: object) -> None:
+        raise OSError("stale file handle")
+
+    monkeypatch.setattr(gpen, "list_models", gone)
+    script = any_webui.load()
+    assert script.GpenPostprocessing().ui()["model"].arguments["choices"] == ["gpen-default-256"]
+    assert "could not be read: stale file handle" in _told(any_webui, capsys)
+
+
+def test_extras_and_the_page_may_use_different_networks(webui: WebUI, photo: np.ndarray) -> None:
+    script = webui.load()
+    webui.shared.opts.gpen_model = "negative"
+    picture = PIL.Image.fromarray(photo)
+    for _ in range(2):
+        pp = webui.extras(script, picture, enable=True, model="gpen-default-256")
+        own = np.asarray(pp.image)
+        negative = webui.restorer().restore(photo)
+        assert abs(int(own[125, 224].mean()) - int(photo[125, 224].mean())) < 60
+        assert negative[125, 224].tolist() != own[125, 224].tolist()

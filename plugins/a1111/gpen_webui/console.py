@@ -10,13 +10,13 @@ from modules import errors
 import gpen
 
 
-def report(error: Exception) -> str:
+def report(error: Exception, what: str = "the picture was left as it is") -> str:
     """Print an error; a traceback only where it is not one that gpen foresaw.
 
     Returns:
         The line printed.
     """
-    line = f"GPEN: the picture was left as it is: {error}"
+    line = f"GPEN: {what}: {error}"
     foreseen = isinstance(error, gpen.GpenError)
     if hasattr(errors, "report"):
         errors.report(line, exc_info=not foreseen)

@@ -11,6 +11,8 @@ from modules import paths_internal, shared
 
 import gpen
 
+from .console import report
+
 #: Folders of other restorers below WebUI's models folder, in which people keep GPEN too.
 _OTHERS = ("facerestore_models", "GFPGAN", "Codeformer")
 #: Restorers whose folder WebUI's command line can name.
@@ -55,7 +57,11 @@ def detectors() -> list[str]:
 
 
 def _names(role: str, first: str) -> list[str]:
-    found = [model.name for model in gpen.list_models(folder()) if model.role == role]
+    try:
+        found = [model.name for model in gpen.list_models(folder()) if model.role == role]
+    except (gpen.GpenError, OSError) as error:  # WebUI's page must be built all the same
+        report(error, "the folders of weights could not be read")
+        found = []
     return list(dict.fromkeys([first, *found]))
 
 
@@ -73,16 +79,16 @@ class Networks:
             GpenError: A network cannot be opened.
         """
         with self._lock:
-            if self._loaded is None or _networks_of(self._loaded.settings) != _networks_of(
-                settings
-            ):
-                self._loaded = None  # before the next is opened: both may not fit
-                restorer = gpen.Restorer(settings)
-                restorer.load()
-                self._loaded = restorer
-            view = copy.copy(self._loaded)  # shares the open networks
-        view.settings = settings
-        return view
+            loaded = self._loaded
+            if loaded is None or _networks_of(loaded.settings) != _networks_of(settings):
+                loaded = self._loaded = None  # before the next is opened: both may not fit
+                loaded = gpen.Restorer(settings)
+                loaded.load()
+            elif loaded.settings != settings:
+                loaded = copy.copy(loaded)  # shares the open networks
+                loaded.settings = settings
+            self._loaded = loaded
+            return loaded
 
     def unload(self) -> None:
         """Let the networks go, and what they hold on the GPU."""

@@ -124,6 +124,21 @@ def test_decoding_times_rise_and_are_never_late(tmp_path: Path, codec: str) -> N
     assert all(p.dts <= p.pts for p in packets)
 
 
+def test_parts_of_one_frame_each_join(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "s.mp4", options={"bf": "2"})
+    for codec in ("h264", "h265"):
+        remade(source, tmp_path / f"{codec}.mp4", codec=codec, per_part=1)
+        assert times_of(tmp_path / f"{codec}.mp4") == times_of(source)
+        assert len(planes_of(tmp_path / f"{codec}.mp4")) == 12
+
+
+def test_parts_for_another_container_are_refused(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "s.mp4")
+    parts = parts_of(source, tmp_path / "out.mp4")
+    with pytest.raises(SettingsError, match="the parts do not fit the target"):
+        join_segments(parts, open_clip(source), tmp_path / "out.webm")
+
+
 def test_ntsc_rate_is_exact(tmp_path: Path) -> None:
     rate = Fraction(30000, 1001)
     source = make_clip(tmp_path / "n.mov", frames=20, rate=rate)

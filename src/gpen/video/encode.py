@@ -43,7 +43,7 @@ class SegmentWriter:
             SettingsError: The encoding means nothing, or does not fit the clip.
             WriteError: The folder is missing or not writable.
         """
-        self.path, self._clip = path, first.clip
+        self.path, self._clip, self._count = path, first.clip, 0
         size_wh = first.picture.width, first.picture.height
         self._plan = plan_encoding(first.clip, encoding, size_wh)
         self.notes = self._plan.notes
@@ -96,9 +96,11 @@ class SegmentWriter:
         self._temporary.unlink(missing_ok=True)
 
     def _mux(self, packets: list[Any]) -> None:
+        """Write packets; their decoding times only rise, for x265 leaves some undefined."""
         for packet in packets:
             packet.pts += PART_START
-            packet.dts = None if packet.dts is None else packet.dts + PART_START
+            packet.dts = PART_START // 2 + self._count
+            self._count += 1
             self._file.mux(packet)
 
     @contextlib.contextmanager

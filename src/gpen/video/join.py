@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputExistsError, WriteError
+from ..errors import OutputExistsError, SettingsError, WriteError
 from .encode import told
 from .folder import FolderWriter, folder_pattern, is_folder_target
 from .frames import Clip, Frame
@@ -81,6 +81,7 @@ def join_segments(
 
     Raises:
         OutputExistsError: The target is there and `overwrite` is false.
+        SettingsError: The target is no video that can be written, or not one for these parts.
         WriteError: The disk is full, a part is damaged, …; the target is as it was.
     """
     check_target(target, overwrite=overwrite)
@@ -169,7 +170,12 @@ def _output(path: Path, timeline: Timeline, sound_rates: Sequence[int]) -> Any:
 
 
 def _video_stream(out: Any, template: Any, clip: Clip, timeline: Timeline) -> Any:
-    stream = out.add_stream_from_template(template, opaque=True)
+    try:
+        stream = out.add_stream_from_template(template, opaque=True)
+    except ValueError as error:
+        raise SettingsError(
+            f"the parts do not fit the target ({error}): encode them for its container"
+        ) from None
     stream.time_base = timeline.base
     context = stream.codec_context
     context.sample_aspect_ratio = clip.sample_aspect

@@ -62,16 +62,14 @@ def finish_crop(
     """
     if options.does_nothing:
         return answer, None
-    tinted = None
-    if options.occlusion or not options.restore_color:
+    finished = answer
+    if not options.restore_color:
         tinted = keep_tint(answer, crop.pixels)
-    # A network that colours a grey face contradicts it nowhere.
-    weight = _weight(crop, answer if tinted is None else tinted, options)
-    finished = answer if tinted is None or options.restore_color else tinted
+        finished = answer if tinted is None else tinted
     if options.match_grain:
         grain = measure_grain(crop, finished)
         finished = finished if grain is None else add_grain(finished, grain, seed)
-    return finished, weight
+    return finished, _weight(crop, answer, options)
 
 
 def _weight(crop: Crop, answer: Pixels, options: Finish) -> FloatArray | None:

@@ -9,8 +9,9 @@ Convention:
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
-from numpy.typing import NDArray
 
 from . import geometry
 from .types import FloatArray, Pixels
@@ -70,24 +71,27 @@ def keep_tint(after: Pixels, before: Pixels) -> Pixels | None:
     Returns:
         The tinted picture; None where `before` has colours, and nothing is to be done.
     """
+    import cv2
+
     level = np.float32(level_of(before))
-    coarse = geometry.resize(before, (GRID, GRID)).astype(np.float32) / level
-    luma, chroma = _split(coarse)
+    luma, chroma = _split(geometry.resize(before, (GRID, GRID)).astype(np.float32) / level)
     curve = _tint_curve(luma, chroma)
-    stray = chroma - curve[_nearest(luma)]
+    stray = chroma - curve[np.clip(np.rint(luma), 0, 255).astype(np.uint8)]
     colors = (float(np.hypot(stray[..., 0], stray[..., 1]).mean()) - ONE_TINT) / (COLORS - ONE_TINT)
     if colors >= 1:
         return None
-    picture: FloatArray = after.astype(np.float32) / level
-    luma = np.asarray(picture @ LUMA, np.float32)
-    own = curve[_nearest(luma)] + geometry.resize(stray, after.shape[1::-1])
-    red, blue = own[..., 0], own[..., 1]
-    green = -(LUMA[0] * red + LUMA[2] * blue) / LUMA[1]
-    tinted = luma[..., None] + np.stack([red, green, blue], axis=-1)
-    if colors > 0:
-        tinted = tinted + np.float32(colors * colors * (3 - 2 * colors)) * (picture - tinted)
-    whole: FloatArray = np.clip(np.rint(tinted * level), 0, np.iinfo(after.dtype).max)
-    return whole.astype(np.uint8) if after.dtype == np.uint8 else whole.astype(np.uint16)
+    picture = after.astype(np.float32)
+    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    gray = cv2.merge([gray, gray, gray])
+    index = cv2.convertScaleAbs(gray, alpha=float(1 / level))
+    tint = cv2.LUT(index, _rgb(curve[None]) * level)
+    tint = tint + geometry.resize(_rgb(stray) * level, after.shape[1::-1])
+    # The last step rounds and clips.
+    depth = cv2.CV_8U if after.dtype == np.uint8 else cv2.CV_16U
+    if colors <= 0:
+        return cast("Pixels", cv2.add(gray, tint, dtype=depth))
+    share = colors * colors * (3 - 2 * colors)
+    return cast("Pixels", cv2.addWeighted(gray + tint, 1 - share, picture, share, 0, dtype=depth))
 
 
 def _split(picture: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -99,15 +103,23 @@ def _split(picture: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _tint_curve(luma: FloatArray, chroma: FloatArray) -> FloatArray:
-    """Chroma at the lumas 0, 1, … 255, shape (256, 2). Black and white have none."""
+    """Chroma at the lumas 0, 1, … 255, shape (256, 2). Black has none."""
     order = np.argsort(luma, axis=None, kind="stable")
     groups = np.array_split(order, GROUPS)
     lumas = [luma.ravel()[group].mean() for group in groups]
     chromas = [chroma.reshape(-1, 2)[group].mean(axis=0) for group in groups]
-    known, values = [0, *lumas, 255], np.array([[0, 0], *chromas, [0, 0]])
-    columns = [np.interp(np.arange(256), known, values[:, channel]) for channel in (0, 1)]
-    return np.stack(columns, axis=1).astype(np.float32)
+    known, values = [0, *lumas], np.array([[0, 0], *chromas])
+    levels = np.arange(256, dtype=np.float32)
+    columns = [np.interp(levels, known, values[:, channel]) for channel in (0, 1)]
+    curve = np.stack(columns, axis=1).astype(np.float32)
+    # Beyond the lightest cell the tint goes on, as far as no channel is clipped.
+    room = (255 - levels) / np.maximum(_rgb(curve[None])[0].max(axis=1), np.float32(1e-6))
+    limited: FloatArray = curve * np.minimum(room, 1)[:, None]
+    return limited
 
 
-def _nearest(luma: FloatArray) -> NDArray[np.uint8]:
-    return np.clip(np.rint(luma), 0, 255).astype(np.uint8)
+def _rgb(chroma: FloatArray) -> FloatArray:
+    """What chroma, (height, width, 2), adds to R, G and B."""
+    red, blue = chroma[..., 0], chroma[..., 1]
+    green = -(LUMA[0] * red + LUMA[2] * blue) / LUMA[1]
+    return np.stack([red, green, blue], axis=-1)

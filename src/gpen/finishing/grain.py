@@ -30,15 +30,15 @@ from ..types import Crop, Float64Array, FloatArray, Pixels
 BANDS = 4
 #: Pixels along the side of the cells whose energies are compared; a multiple of 2 ** BANDS.
 CELL = 16
-#: The share of cells that is calm, and quantiles of what these lack.
-CALM, LOW, MIDDLE = 0.5, 0.25, 0.5
+#: The share of cells that is calmer, or lacks less, than the one that tells the grain.
+CALM = 0.25
 #: Cells along the sides of what is measured, around the middle of the face.
 MOST_CELLS = 16
 #: Grain up to so many levels in a pixel of the photo is none; twice as much counts in full.
 LEAST = 1.0
-#: Coarse bands hold at most this many times the strength of the finest that the photo resolves:
+#: Coarse bands hold between so many times the strength of the finest that the photo resolves:
 #: grain is white, or softened by enlargement, while coarse differences may be anything.
-MOST_COARSE = 1.5
+LEAST_COARSE, MOST_COARSE = 0.6, 1.5
 #: Shadows have at most this many times the grain of the lights, and the other way round.
 MOST_UNEVEN = 2.0
 #: Lights and shadows closer than this many levels say nothing about how grain follows light.
@@ -46,7 +46,7 @@ LEAST_SPAN = 12.0
 #: Side of the field that grain is cut from, and how much larger than a crop it is at least.
 FIELD, SPARE = 1024, 256
 #: Side of the field on which bands are compared, and steps of a solution.
-TRIAL, STEPS = 256, 12
+TRIAL, STEPS = 256, 3
 #: Sum and differences of R, G and B, orthonormal.
 OPPONENTS = np.array(
     [[1, 1, 1], [1, 0, -1], [1, -2, 1]] / np.sqrt([[3], [2], [6]]), dtype=np.float32
@@ -82,11 +82,12 @@ def measure_grain(crop: Crop, answer: Pixels) -> Grain | None:
     shown, answered = (_opponents(pixels[window]) for pixels in (crop.pixels, answer))
     inputs, answers = (_energies(part)[calm] for part in (shown, answered))
     enlarged = max(1.0, geometry.scale_of(crop.crop_from_image))
-    strength = _plausible(inputs, answers, enlarged)
+    finest = min(BANDS, round(math.log2(enlarged)) + 1)  # bands down to a pixel of the photo
+    strength = _plausible(inputs, answers, enlarged, finest)
     if not strength.any():
         return None
     luma = geometry.resize(shown[..., 0], calm.shape[::-1])[calm] / np.float32(math.sqrt(3))
-    return Grain(strength, _slope(luma, inputs[:, 0], answers[:, 0]), float(np.median(luma)))
+    return Grain(strength, _slope(luma, inputs, answers, finest), float(np.median(luma)))
 
 
 def _middle(crop: Crop) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
@@ -105,34 +106,40 @@ def _middle(crop: Crop) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
     return (pixels[0], pixels[1]), face[top : top + length, left : left + length]
 
 
-def _lacking(inputs: FloatArray, answers: FloatArray, rank: float) -> FloatArray:
-    """Energy that the input has and the answer lacks, (3, BANDS), from (cells, 3, BANDS) each.
+def _lacking(inputs: FloatArray, answers: FloatArray) -> FloatArray:
+    """Energy that the input has and the answer lacks, (3, channels, BANDS): three accounts of it.
+
+    The first is the least: a low quantile of what calm cells lack, each compared with itself. Grain
+    is everywhere, while edges that became softer are in some cells only. The second is the median
+    of the same. The third compares the calm cells of the input with those of the answer, whichever
+    these are: where an answer is sharper than its input, only that sees the grain of smooth skin.
 
     Args:
-        inputs: Energies of the input.
-        answers: Energies of the answer.
-        rank: Quantile of what calm cells lack.
+        inputs: (cells, channels, BANDS).
+        answers: The same shape.
     """
-    calm = np.argsort(inputs, axis=0, kind="stable")[: math.ceil(CALM * len(inputs))]
-    missing = np.sort(np.take_along_axis(inputs - answers, calm, axis=0), axis=0)
-    return np.asarray(np.maximum(missing[int(rank * len(missing))], 0), np.float32)
+    count = len(inputs)
+    calm = np.argsort(inputs, axis=0, kind="stable")[: math.ceil(count / 2)]
+    paired = np.sort(np.take_along_axis(inputs - answers, calm, axis=0), axis=0)
+    rank = int(CALM * count)
+    unpaired = np.sort(inputs, axis=0)[rank] - np.sort(answers, axis=0)[rank]
+    accounts = [paired[int(CALM * len(paired))], paired[len(paired) // 2], unpaired]
+    return np.asarray(np.maximum(accounts, 0), np.float32)
 
 
-def _plausible(inputs: FloatArray, answers: FloatArray, enlarged: float) -> FloatArray:
-    """Strengths of what can be grain, (3, BANDS).
-
-    Grain is everywhere, while edges that became sharper or softer are in some cells only: a low
-    quantile of what cells lack tells whether there is grain, the median how much.
-    """
-    surely, probably = (
-        np.sqrt(_lacking(inputs, answers, rank) / _white_energy(rank)) for rank in (LOW, MIDDLE)
-    )
-    finest = min(BANDS, round(math.log2(enlarged)) + 1)  # bands down to a pixel of the photo
-    most = MOST_COARSE * probably[:, :finest].max(axis=1, keepdims=True)
-    # Fading in keeps the grain of a clip from coming and going. Noise of one pixel is spread over
-    # more where these are enlarged, and its energy lies in fewer, coarser waves.
-    evidence = surely[:, :finest].max(axis=1, keepdims=True) / np.float32(LEAST * enlarged)
-    strength = np.minimum(probably, most) * np.clip(evidence - 1, 0, 1)
+def _plausible(inputs: FloatArray, answers: FloatArray, enlarged: float, finest: int) -> FloatArray:
+    """Strengths of what can be grain, (3, BANDS)."""
+    least, median, unpaired = np.sqrt(_lacking(inputs, answers) / _white_energy())
+    # Noise of one pixel is spread over more where these are enlarged: its energy lies in fewer,
+    # coarser waves. One channel is evidence for all: no network sharpens what is only colour.
+    evidence = least[:, :finest].max()
+    unit = np.float32(LEAST * enlarged)
+    fine = np.minimum(np.maximum(median, unpaired)[:, :finest], MOST_COARSE * evidence)
+    strongest = fine.max(axis=1, keepdims=True)
+    strength = np.clip(median, LEAST_COARSE * strongest, MOST_COARSE * strongest)
+    strength[:, :finest] = fine
+    # Fading in keeps the grain of a clip from coming and going.
+    strength *= np.clip(evidence / unit - 1, 0, 1) * np.clip(strongest / unit - 1, 0, 1)
     return np.stack([_without_skirts(channel) for channel in strength])
 
 
@@ -163,14 +170,15 @@ def _overlap() -> Float64Array:
     return np.array(products)
 
 
-def _slope(luma: FloatArray, inputs: FloatArray, answers: FloatArray) -> float:
+def _slope(luma: FloatArray, inputs: FloatArray, answers: FloatArray, finest: int) -> float:
     """Share per level by which grain grows from the darker to the brighter half of the cells."""
     bright = luma >= np.median(luma)
     if bright.all():
         return 0.0
     span = float(np.median(luma[bright]) - np.median(luma[~bright]))
     shadow, light = (
-        math.sqrt(_lacking(inputs[half], answers[half], MIDDLE).sum()) for half in (~bright, bright)
+        math.sqrt(_lacking(inputs[half], answers[half])[1, 0, :finest].sum())
+        for half in (~bright, bright)
     )
     if span < LEAST_SPAN or shadow + light == 0:
         return 0.0
@@ -256,13 +264,12 @@ def _energies(opponents: FloatArray) -> FloatArray:
     return np.stack(energies, axis=-1)
 
 
-@lru_cache(maxsize=2)
-def _white_energy(rank: float) -> FloatArray:
-    """What `_lacking` says of white noise of one level, (BANDS,)."""
+@lru_cache(maxsize=1)
+def _white_energy() -> FloatArray:
+    """What `_lacking` says of white noise of one level, (3, 1, BANDS)."""
     white = np.random.default_rng(0).standard_normal((512, 512), np.float32)
     energies = _energies(white).reshape(-1, 1, BANDS)
-    energy: FloatArray = _lacking(energies, np.zeros_like(energies), rank)[0]
-    return energy
+    return _lacking(energies, np.zeros_like(energies))
 
 
 @lru_cache(maxsize=2)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from .. import geometry
 from ..masks import face_mask
-from ..tones import level_of
+from ..tones import keep_tint, level_of
 from ..types import Crop, FloatArray, Pixels
 
 #: Cells along the side of a crop. Whatever is smaller than a few of them is a detail, not a thing.
@@ -36,9 +36,9 @@ COHERENT = 1.5
 #: A difference counts beyond this many levels plus this share of the face's contrast,
 LEAST_LEVELS, LEAST_SHARE = 2.0, 0.05
 #: and beyond this multiple of the median over the face.
-TIMES_MEDIAN = 3.0
+TIMES_MEDIAN = 3.5
 #: Of that, how much the middle of a thing has to reach, and its rim.
-CORE, RIM = 1.8, 0.7
+CORE, RIM = 2.2, 0.7
 #: The rim of a thing is also this share of the largest difference around, over so many cells.
 RIM_OF_LARGEST, AROUND = 0.35, 13
 #: Where more of the face differs, the network redrew it all, and nothing is known.
@@ -61,9 +61,13 @@ def occluders(crop: Crop, answer: Pixels) -> FloatArray:
 
     points_xy = geometry.scale_points(crop.points_xy, GRID / crop.size)
     face = face_mask(GRID, points_xy) > 0.3
+    small = geometry.resize(crop.pixels, (GRID, GRID))
+    drawn = geometry.resize(answer, (GRID, GRID))
+    # A network that colours a grey face contradicts it nowhere.
+    tinted = keep_tint(drawn, small)
     before, after = (
-        geometry.resize(pixels, (GRID, GRID)).astype(np.float32) / np.float32(level_of(pixels))
-        for pixels in (crop.pixels, answer)
+        pixels.astype(np.float32) / np.float32(level_of(pixels))
+        for pixels in (small, drawn if tinted is None else tinted)
     )
     mask = np.zeros((crop.size, crop.size), np.float32)
     if not face.any():

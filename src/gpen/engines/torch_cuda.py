@@ -91,7 +91,7 @@ class CudaRunner:
         stream = cast("Callable[[torch.device], torch.cuda.Stream]", torch.cuda.Stream)
         self._coming, self._computing, self._leaving = (stream(device) for _ in range(3))
         self._pool = torch.cuda.graph_pool_handle()
-        self._network = Recorded(network, self._record)
+        self._network = Recorded(network, self.record)
         self._lock = threading.Lock()
 
     def __call__(self, crops: FloatArray) -> FloatArray:
@@ -140,7 +140,7 @@ class CudaRunner:
             left: torch.cuda.Event = self._leaving.record_event()
         return left
 
-    def _record(self, network: Network, pictures: Tensor) -> Network:
+    def record(self, network: Network, pictures: Tensor) -> Network:
         """The network as a CUDA graph; all graphs share their memory, for they run in turn."""
         given, graph = pictures.clone(), torch.cuda.CUDAGraph()
         with _exact(tune=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 import torch
 
 from gpen.engines import open_engine
-from gpen.engines.torch_cuda import BATCHES, Recorded, spans
+from gpen.engines.memory import SparingEngine
+from gpen.engines.torch_cuda import BATCHES, CudaRunner, Recorded, spans
 from gpen.weights import find_model
 from networks import TINY, TINY_SR, published, save_safetensors
 
@@ -91,6 +93,75 @@ def test_records_can_be_given_back() -> None:
         network(batch(1))
         network.forget()
     assert record.recorded == [1, 1]
+
+
+class Stream:
+    """A stream, or an event, of a device that is never busy."""
+
+    def record_event(self) -> Stream:
+        return self
+
+    def wait_event(self, _: Stream) -> None: ...
+
+    def synchronize(self) -> None: ...
+
+
+@pytest.fixture
+def cuda_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA as far as the runner asks for it, by the CPU: what is copied and computed is real."""
+    empty = torch.empty
+    nothing = contextlib.nullcontext()
+    monkeypatch.setattr(torch, "empty", lambda shape, pin_memory: empty(shape))
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: None)
+    for name, fake in {
+        "Stream": lambda device: Stream(),
+        "graph_pool_handle": lambda: None,
+        "device": lambda device: nothing,
+        "stream": lambda stream: nothing,
+        "empty_cache": lambda: None,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+
+
+def host(count: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-1, 1, (count, 3, 4, 4)).astype(np.float32)
+
+
+@pytest.mark.usefixtures("cuda_on_cpu")
+def test_a_runner_answers_every_crop_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = Recorder()
+    monkeypatch.setattr(CudaRunner, "record", lambda self, *given: record(*given))
+    run = CudaRunner(negative, torch.device("cpu"), 4)
+    crops = [host(count, count) for count in (37, 3, 1, 0, 37)]
+    answers = [run(batch) for batch in crops]
+    for batch, answer in zip(crops, answers, strict=True):
+        np.testing.assert_array_equal(answer, -batch)
+    assert sorted(record.recorded) == [1, 4, 16]
+
+
+@pytest.mark.usefixtures("cuda_on_cpu")
+def test_a_device_that_is_full_gives_records_back_and_takes_fewer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record, room = Recorder(), [16]
+    monkeypatch.setattr(CudaRunner, "record", lambda self, *given: record(*given))
+
+    def network(pictures: torch.Tensor) -> torch.Tensor:
+        if len(pictures) > room[0]:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        return -pictures
+
+    class Engine:
+        name, device, precision, size, in_size = "torch", "cuda", "f16", 4, 4
+        run = staticmethod(CudaRunner(network, torch.device("cpu"), 4))
+
+    engine = SparingEngine(Engine(), lambda: pytest.fail("the CPU was asked for"))
+    for number in range(2):
+        np.testing.assert_array_equal(engine.run(host(4, number)), -host(4, number))
+    room[0] = 2
+    np.testing.assert_array_equal(engine.run(host(7, 9)), -host(7, 9))
+    assert record.recorded[0] == 4
+    assert 2 in record.recorded[1:]
 
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")

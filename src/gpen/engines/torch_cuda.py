@@ -145,8 +145,14 @@ class CudaRunner:
         given, graph = pictures.clone(), torch.cuda.CUDAGraph()
         with _exact(tune=True):
             network(given)
-            # Other threads may go on: only what this one does is recorded.
-            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            # Other threads may go on: only what this one does is recorded. The stream is named
+            # because torch's own for this lies on the device that recorded first.
+            with torch.cuda.graph(
+                graph,
+                pool=self._pool,
+                stream=self._computing,
+                capture_error_mode="thread_local",
+            ):
                 found = network(given)
 
         def replay(pictures: Tensor) -> Tensor:

@@ -255,7 +255,7 @@ class ToRGB:
         self._rows = rows / math.sqrt(rows.shape[2])
         self._bias = source(f"{name}.bias")
         kernel = f"{name}.upsample.kernel"
-        self._kernel = source(kernel).expand(3, 1, 4, 4) if kernel in source else None
+        self._kernel = source(kernel).expand(3, 1, 4, 4).contiguous() if kernel in source else None
 
     def __call__(self, x: Tensor, w: Tensor, rgb: Tensor | None) -> Tensor:
         """(N, in, r, r) and the picture so far, (N, 3, r / 2, r / 2) → (N, 3, r, r) f32."""

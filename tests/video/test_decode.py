@@ -417,6 +417,20 @@ def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:
     assert peaks[1] < 1.1 * peaks[0]
 
 
+def test_without_pyav_one_line_says_what_to_install() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['av'] = None\n"
+        "from gpen.errors import MissingExtraError\n"
+        "try:\n"
+        "    import gpen.video.decode\n"
+        "except MissingExtraError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "Video needs the optional part 'video': pip install 'gpen[video]'\n"
+
+
 def test_real_gifs_are_read(shared: Path) -> None:
     clip = open_clip(shared / "video" / "preview__head-pose-face-detection-female.gif")
     frames = list(islice(read_frames(clip), 5))

@@ -235,6 +235,15 @@ def test_sound_is_converted_only_where_it_must_be(tmp_path: Path) -> None:
     assert np.argmax(spectrum) == pytest.approx(440, abs=2)
 
 
+def test_sound_that_the_muxer_refuses_late_is_converted(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.avi", codec="mpeg4", sound="pcm_alaw")
+    assert remade(source, tmp_path / "out.mp4") == ("sound becomes aac: .mp4 cannot hold pcm_alaw",)
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        heard = np.concatenate([f.to_ndarray()[0] for f in file.decode(audio=0)])
+    assert len(heard) / 48000 == pytest.approx(0.48, abs=0.05)
+    assert np.abs(heard[9600:]).max() > 0.3
+
+
 def test_subtitles_change_their_format_with_the_container(tmp_path: Path) -> None:
     mkv, mp4 = rich(tmp_path / "a.mkv"), rich(tmp_path / "a.mp4")
     remade(mkv, tmp_path / "out.mp4")

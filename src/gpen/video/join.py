@@ -95,7 +95,10 @@ def join_segments(
     unfinished = segments[0].parent / f"joining{suffix}"
     try:
         with told(target):
-            notes = _write(segments, clip, unfinished, timeline, span)
+            try:
+                notes = _write(segments, clip, unfinished, timeline, span)
+            except _HeaderError:
+                notes = _write(segments, clip, unfinished, timeline, span, careful=True)
             with unfinished.open("rb+") as file:
                 os.fsync(file.fileno())
             _appear(unfinished, target, overwrite=overwrite)
@@ -123,10 +126,24 @@ def _span(clip: Clip, timeline: Timeline, *, from_start: bool, to_end: bool) -> 
     return Span(None if from_start else first, None if to_end else end, shift)
 
 
+class _HeaderError(Exception):
+    """The muxer refuses a stream that it had agreed to."""
+
+
 def _write(
-    segments: Sequence[Path], clip: Clip, path: Path, timeline: Timeline, span: Span
+    segments: Sequence[Path],
+    clip: Clip,
+    path: Path,
+    timeline: Timeline,
+    span: Span,
+    *,
+    careful: bool = False,
 ) -> list[str]:
-    """Write the whole file."""
+    """Write the whole file.
+
+    Raises:
+        _HeaderError: A stream is refused; only if not `careful`.
+    """
     with contextlib.ExitStack() as stack:
         template = stack.enter_context(av.open(f"file:{segments[0]}"))
         source = None if clip.pictures else stack.enter_context(opened(clip.path))[0]
@@ -136,12 +153,18 @@ def _write(
         ways: list[Way] = []
         notes = _aspect_note(clip, template.streams.video[0], path.suffix)
         if source is not None:
-            ways, remarks = plan_streams(source, out, path.suffix, span)
+            ways, remarks = plan_streams(source, out, path.suffix, span, careful=careful)
             notes += remarks
             out.metadata.update(kept_tags(source.metadata))
             out.set_chapters(_chapters(source.chapters(), span, timeline))
             tags = source.streams.video[0].metadata
             video.metadata.update(kept_tags(tags))
+        try:
+            out.start_encoding()
+        except av.FFmpegError:
+            if careful:
+                raise
+            raise _HeaderError from None
         others = _others(source, ways, span)
         other = next(others, None)
         for packet in _pictures(segments, clip, video, timeline, span):

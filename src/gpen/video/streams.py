@@ -14,6 +14,15 @@ from .texts import READABLE, TEXT_FORMATS, read_text, write_text
 
 #: What sound becomes where the container forbids what it is.
 _SOUND = {".mp4": "aac", ".mov": "aac", ".mkv": "libopus", ".webm": "libopus"}
+#: Samples per second that these encoders take; others become 48000.
+_RATES = {
+    "aac": {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000},
+    "libopus": {48000},
+}
+#: Speakers by their number, for files that say no more.
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+#: Sound that the muxers of mp4 and mov surely take; of other kinds they refuse some.
+_SAFE_SOUND = {"aac", "mp3", "ac3", "eac3"}
 #: Bytes of the empty lines that mp4 stores between subtitles; its muxer makes its own.
 _GAP_SIZE = 2
 _SUBTITLE_HEADER = (
@@ -84,6 +93,8 @@ class Recoded:
         except av.FFmpegError:  # a damaged packet is silence
             return
         for frame in frames:
+            if frame.pts is None:
+                continue
             start = frame.pts * frame.time_base
             if _inside(self._span, start):
                 frame.pts -= round(self._span.shift / frame.time_base)
@@ -121,7 +132,9 @@ class Retold:
 Way = Copied | Recoded | Retold
 
 
-def plan_streams(source: Any, target: Any, suffix: str, span: Span) -> tuple[list[Way], list[str]]:
+def plan_streams(
+    source: Any, target: Any, suffix: str, span: Span, *, careful: bool
+) -> tuple[list[Way], list[str]]:
     """Make a stream of the target for each of the source's that it can hold.
 
     Args:
@@ -129,6 +142,7 @@ def plan_streams(source: Any, target: Any, suffix: str, span: Span) -> tuple[lis
         target: An open file that nothing is written to yet.
         suffix: Of the target.
         span: Which times are taken over.
+        careful: Copy only sound that the container surely takes.
 
     Returns:
         How each stream goes over, and remarks for the user.
@@ -141,7 +155,7 @@ def plan_streams(source: Any, target: Any, suffix: str, span: Span) -> tuple[lis
             continue
         way: Way | None = None
         if stream.type == "audio":
-            way = _sound(stream, target, suffix, span, notes)
+            way = _sound(stream, target, suffix, span, careful, notes)
         elif stream.type == "subtitle":
             way = _subtitles(stream, target, suffix, span, notes)
         elif stream.type != "data" or not source.chapters():  # mp4 has their titles as data
@@ -175,21 +189,22 @@ def kept_tags(tags: dict[str, str]) -> dict[str, str]:
 
 
 def _sound(
-    stream: Any, target: Any, suffix: str, span: Span, notes: list[str]
+    stream: Any, target: Any, suffix: str, span: Span, careful: bool, notes: list[str]
 ) -> Copied | Recoded | None:
     if stream.codec_context is None:
         notes.append("a sound stream of an unknown kind is left out")
         return None
-    name = stream.codec_context.name
-    try:
-        return Copied(stream, target.add_stream_from_template(stream, opaque=True), span)
-    except ValueError:
-        pass
+    name = stream.codec_context.codec.canonical_name
+    if not careful or name in _SAFE_SOUND:
+        try:
+            return Copied(stream, target.add_stream_from_template(stream, opaque=True), span)
+        except ValueError:
+            pass
     encoder = _SOUND[suffix]
-    rate = 48000 if encoder == "libopus" else stream.codec_context.sample_rate
-    recoded = target.add_stream(encoder, rate=rate)
-    recoded.codec_context.layout = stream.codec_context.layout.name
-    recoded.codec_context.bit_rate = 96000 * stream.codec_context.layout.nb_channels
+    rate, count = stream.codec_context.sample_rate, stream.codec_context.layout.nb_channels
+    recoded = target.add_stream(encoder, rate=rate if rate in _RATES[encoder] else 48000)
+    recoded.codec_context.layout = _LAYOUTS.get(count, "stereo")
+    recoded.codec_context.bit_rate = 96000 * min(count, 8)
     notes.append(f"sound becomes {encoder.removeprefix('lib')}: {suffix} cannot hold {name}")
     return Recoded(stream, recoded, span)
 

@@ -155,6 +155,20 @@ def test_noise_that_the_network_removed_does_not_survive(size: int) -> None:
     assert detail(result[face], 2) < 1.3 * detail(clean[face], 2) + 2
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_grain_finer_than_the_crop_stays_where_it_is_asked_for(keep: bool) -> None:
+    clean = cv2.resize(textured((40, 40)), (600, 600), interpolation=cv2.INTER_CUBIC) // 2 + 50
+    noise = np.random.default_rng(0).normal(0, 15, clean.shape)
+    noisy = np.clip(clean + noise, 0, 255).astype(np.uint8)
+    points = face_points((300, 300), 80)
+    crop = align_face(noisy, points, size=128)
+    answer = align_face(clean, points, size=128).pixels
+    result = paste_faces(noisy, [Patch(crop, answer, keep_unseen=keep)])
+    face = np.s_[260:360, 250:350]
+    left = (result[face].astype(float) - clean[face]).std()
+    assert left > 0.75 * noise[face].std() if keep else left < 0.2 * noise[face].std()
+
+
 def test_detail_beyond_the_crop_stays_where_only_tones_changed() -> None:
     photo = (PHOTOS[np.uint8] // 2 + 40).repeat(2, 0).repeat(2, 1)
     patch = flat_patch(photo, face_points((400, 300), 100), 20, size=64)

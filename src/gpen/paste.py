@@ -47,11 +47,15 @@ class Patch:
         pixels: The network's answer, (size, size, 3), same dtype as the crop.
         weight: How much of the answer to take, (size, size) in [0, 1] crop pixels: it multiplies
             the mask. None takes all.
+        blend: The same as one number for all of it.
+        keep_unseen: Detail beyond the crop stays: grain, where the answer has that of the crop.
     """
 
     crop: Crop
     pixels: Pixels
     weight: FloatArray | None = None
+    blend: float = 1.0
+    keep_unseen: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an answer or a weight that does not fit its crop."""
@@ -106,7 +110,8 @@ def paste_faces(
         left, top, size = _bounds(group)
         change = np.zeros((*size, 3), np.float32)
         for place, weight in zip(group, _weights(group), strict=True):
-            on_device = None if photo is None or match_color else _change_on(photo, place)
+            on_host = photo is None or match_color or place.patch.keep_unseen
+            on_device = None if photo is None or on_host else _change_on(photo, place)
             full_change = (
                 _change(place, image_pixels, match_color) if on_device is None else on_device
             )
@@ -219,8 +224,8 @@ def _weights(group: Sequence[_Placed]) -> list[FloatArray]:
 
 
 def _weighted(place: _Placed) -> FloatArray:
-    """The mask of a patch in its box, times the patch's own weight."""
-    mask = place.mask.rise(place.depth)
+    """The mask of a patch in its box, times the patch's own weight and blend."""
+    mask = place.mask.rise(place.depth) * np.float32(place.patch.blend)
     if place.patch.weight is None:
         return mask
     # Bicubic interpolation overshoots at the edges of a weight.
@@ -245,6 +250,8 @@ def _change(place: _Placed, image_pixels: Pixels, match_color: bool) -> FloatArr
     if match_color:
         after = match_tones(after, before, face_mask(REGIONS, _grid_points(patch.crop)))
     change = place.back(after - before)
+    if patch.keep_unseen:
+        return change
     unseen = image_pixels[place.window()] - place.back(before)
     unseen *= (1 - _kept(place, unseen))[..., None]
     change -= unseen

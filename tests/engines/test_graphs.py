@@ -71,6 +71,18 @@ def test_takes_strided_arrays(engine: str, sums: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_inputs_are_neither_changed_nor_kept(engine: str, sums: Path) -> None:
+    graph = open_graph(sums, engine=engine)
+    ones = np.ones((1, 3, 2, 4), np.float32)
+    ones.flags.writeable = False
+    twos = 2 * ones
+    first, _ = graph.run(ones, twos)
+    twos[:] = 7
+    assert (graph.run(ones, ones)[0] == 2).all()
+    assert (first == 3).all()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_serves_many_threads(engine: str, sums: Path) -> None:
     graph = open_graph(sums, engine=engine)
 

@@ -53,7 +53,7 @@ class GraphEngine:
         answers = [self._run(crops[i : i + step]) for i in range(0, len(crops), step)]
         if not answers:
             return np.zeros((0, 3, self.size, self.size), np.float32)
-        return np.concatenate(answers)
+        return np.concatenate(answers) if len(answers) > 1 else answers[0]
 
     def _run(self, crops: FloatArray) -> FloatArray:
         answers = self._graph.run(

@@ -40,7 +40,9 @@ TIMES_MEDIAN = 3.5
 #: Of that, how much the middle of a thing has to reach, and its rim.
 CORE, RIM = 2.2, 0.7
 #: The rim of a thing is also this share of the largest difference around, over so many cells.
-RIM_OF_LARGEST, AROUND = 0.35, 13
+RIM_OF_LARGEST, AROUND = 0.45, 13
+#: Gaps of a thing up to so many cells, where it looks like the face, are closed.
+CLOSED = 13
 #: Where more of the face differs, the network redrew it all, and nothing is known.
 MOST = 0.6
 #: Cells over which the mask falls off, beyond its rim.
@@ -126,7 +128,7 @@ def _things(contradiction: FloatArray, face: NDArray[np.bool_]) -> NDArray[np.bo
 
     around = cv2.dilate(contradiction, _disc(AROUND))
     area = contradiction > np.maximum(RIM, RIM_OF_LARGEST * around)
-    closed = cv2.morphologyEx(area.astype(np.uint8), cv2.MORPH_CLOSE, _disc(5))
+    closed = cv2.morphologyEx(area.astype(np.uint8), cv2.MORPH_CLOSE, _disc(CLOSED))
     _, labels = cv2.connectedComponents(closed)
     found = np.unique(labels[face & (contradiction > CORE)])
     return np.isin(labels, found[found > 0])

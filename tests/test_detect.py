@@ -113,6 +113,24 @@ def test_a_large_picture_gives_points_in_its_own_pixels(
     assert error_percent(face, (demo_points + 0.5) * 5 - 0.5) < 12
 
 
+def test_finds_small_faces_in_a_photo_of_twelve_megapixels(
+    detector: Detector, photo: Pixels
+) -> None:
+    """Faces of 40 px, 1 % of the width, upright and lying: the photo is searched shrunk."""
+    head = cv2.resize(photo[:180, 135:315], (69, 69), interpolation=cv2.INTER_AREA)
+    canvas = np.full((3000, 4000, 3), 110, np.uint8)
+    for row in range(4):
+        for column in range(5):
+            y, x = 301 + 607 * row, 203 + 811 * column
+            canvas[y : y + 69, x : x + 69] = np.rot90(head, (row + column) % 4)
+    faces = detector.detect(canvas)
+    assert len(faces) == 20
+    for face in faces:
+        middle_xy = face.points_xy.mean(axis=0) - (203, 301)
+        assert (np.abs((middle_xy - 34 + 300) % (811, 607) - 300) < 17).all()
+        assert 30 < face.size_px < 55
+
+
 def test_one_detector_serves_many_threads(detector: Detector, photo: Pixels) -> None:
     expected = detector.detect(photo)[0].points_xy
     with ThreadPoolExecutor(4) as pool:

@@ -90,7 +90,12 @@ class _Candidates:
 
 
 class OwnDetector:
-    """Finds faces of 16 px and more, in any rotation; see `gpen.detect.Detector`."""
+    """Finds faces of 16 px and more, in any rotation; see `gpen.detect.Detector`.
+
+    Photos with more pixels than `letterbox.MOST_PIXELS` are searched shrunk to about that number,
+    so that the smallest face is a share of the photo: 16 px in 2000, 0.8 % of the longer side at
+    a ratio of 4:3.
+    """
 
     name = "gpen-detector"
 

@@ -131,7 +131,7 @@ def test_start_given_in_decimals_takes_the_frame_of_that_time(tmp_path: Path) ->
 
 def test_going_on_from_a_frame_gives_the_same_frames(tmp_path: Path) -> None:
     clip = open_clip(make_clip(tmp_path / "l.mp4", frames=40, options={"bf": "2", "g": "9"}))
-    for start in (None, 0.4):
+    for start in (None, 0.0, 0.4):
         whole = list(read_frames(clip, start_s=start))
         rest = list(read_frames(clip, start_s=start, from_index=17))
         assert [(f.index, f.pts) for f in rest] == [(f.index, f.pts) for f in whole[17:]]

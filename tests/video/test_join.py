@@ -235,6 +235,13 @@ def test_sound_is_converted_only_where_it_must_be(tmp_path: Path) -> None:
     assert np.argmax(spectrum) == pytest.approx(440, abs=2)
 
 
+def test_the_last_packet_of_sound_without_durations_is_kept(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.avi", codec="mpeg4", sound="flac")
+    assert remade(source, tmp_path / "out.mp4") == ()
+    old, new = packets_of(source, "audio"), packets_of(tmp_path / "out.mp4", "audio")
+    assert [data for _, data in new] == [data for _, data in old]
+
+
 def test_sound_that_the_muxer_refuses_late_is_converted(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.avi", codec="mpeg4", sound="pcm_alaw")
     assert remade(source, tmp_path / "out.mp4") == ("sound becomes aac: .mp4 cannot hold pcm_alaw",)

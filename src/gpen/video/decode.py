@@ -39,20 +39,20 @@ def read_frames(
 
     Args:
         clip: From `open_clip`.
-        start_s: First time to show, in seconds from the start of the clip; None is the start.
+        start_s: First time to show, in seconds from the start of the clip; None or 0 is all.
         end_s: Frames from this time on are left out; None reads to the end.
         from_index: First frame to give, counted from 0 within the range.
 
     Raises:
         ReadError: The file went away or nothing of the range can be decoded.
     """
-    first = clip.start_pts if start_s is None else clip.ticks(start_s)
+    first = clip.ticks(start_s) if start_s else None
     last = None if end_s is None else clip.ticks(end_s)
     timed: Iterator[_Timed]
     if clip.pictures:
-        timed = (item for item in read_folder(clip) if item[0] >= first)
+        timed = (item for item in read_folder(clip) if item[0] >= (first or 0))
     else:
-        timed = _from_file(clip, None if start_s is None else first)
+        timed = _from_file(clip, first)
     index = -1
     for pts, picture, replaced in timed:
         if last is not None and pts >= last:

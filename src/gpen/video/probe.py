@@ -185,5 +185,5 @@ def _with_notes(clip: Clip, container: Any) -> Clip:
     if count > 1:
         notes.append(f"{count} video streams: the first one is restored, the others are left out")
     if clip.colors.transfer in (16, 18):
-        notes.append("HDR: faces are restored in the brightness curve of the clip")
+        notes.append("HDR: faces are restored in the clip's own curve; mastering data is left out")
     return replace(clip, notes=tuple(notes))

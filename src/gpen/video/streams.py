@@ -55,6 +55,7 @@ class Copied:
     def __init__(self, source: Any, target: Any, span: Span) -> None:
         self.source, self.target, self._span = source, target, span
         self._last: int | None = None
+        self._step = 0
 
     def take(self, packet: Any) -> Iterator[Any]:
         """The packet at its new time, if it lies within the span."""
@@ -68,8 +69,11 @@ class Copied:
         shift = round(self._span.shift / base)
         dts = packet.pts if packet.dts is None else packet.dts
         packet.pts, dts = packet.pts - shift, dts - shift
-        if self._last is not None and dts <= self._last:
-            dts = self._last + 1
+        if self._last is not None:
+            dts = max(dts, self._last + 1)
+            self._step = dts - self._last
+        # Without a duration mp4 would end before its last packet.
+        packet.duration = packet.duration or self._step
         packet.pts, packet.dts = max(packet.pts, dts), dts
         self._last = dts
         packet.stream = self.target

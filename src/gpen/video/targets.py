@@ -87,9 +87,11 @@ class _Codec:
 _X26X = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
 )  # fmt: skip
+#: Captions within pictures would stay in untouched frames and be lost in restored ones.
+_NO_CAPTIONS = {"a53cc": "0"}
 _CODECS = {
-    "h264": _Codec("libx264", 17, 51, "medium", _X26X),
-    "h265": _Codec("libx265", 18, 51, "medium", _X26X),
+    "h264": _Codec("libx264", 17, 51, "medium", _X26X, _NO_CAPTIONS),
+    "h265": _Codec("libx265", 18, 51, "medium", _X26X, _NO_CAPTIONS),
     "av1": _Codec("libsvtav1", 24, 63, "7", tuple(map(str, range(14)))),
     "vp9": _Codec(
         "libvpx-vp9", 22, 63, "4", tuple(map(str, range(9))),

@@ -1,17 +1,19 @@
 """Where GPEN breaks in f16 and bf16, on the CPU, into benchmarks/results/engines-f16.json.
 
-    python benchmarks/engines_f16.py [--crops FOLDER] [--sizes 256 512]
+    python benchmarks/engines_f16.py [--crops FOLDER] [--sizes 512 2048]
 
 Three ways to compute in a precision are compared with f32 (PSNR of 8-bit colour, "broken" where
 values are no numbers): "half" turns the whole reference module into it, as programs around the
 public code do; "autocast" lets torch choose what stays f32, as this project did first; "ours" is
 the engine torch. Networks are the default one and random ones of published widths, as they are and
 rewritten: the rewritten ones compute the same picture in f32 with other magnitudes, as trained
-networks have them. "code" has a code 1,000 times as long, which the mapping network normalises;
+networks may have them. "code" has a code 1,000 times as long, which the mapping network normalises;
 "style" has styles 200 times as large and "weak" weights 1/50 as large, which demodulation undoes.
 
+Products are computed in f32 and rounded once, as tensor cores do it, whatever this CPU would do.
+
 Then single parts of the reference module are turned into f16 alone: what each costs, and the
-largest value that it makes. Takes four minutes for 256 and 512 on two cores.
+largest value that it makes. The default network takes a minute, each size several, on two cores.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from engines_compare import psnr
 from engines_prepare import load_pictures, random_network, reference_module
@@ -98,9 +101,31 @@ def compared(
             yield {"network": name, "magnitudes": rewrite, "precision": precision, **shown}
 
 
+class AsTensorCores(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sums of products of f16 and bf16 in f32, rounded once; CPUs are slow at it, or sum in f16."""
+
+    _PRODUCTS = (
+        torch.ops.aten.convolution.default,
+        torch.ops.aten.bmm.default,
+        torch.ops.aten.mm.default,
+        torch.ops.aten.addmm.default,
+    )
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Compute one operation."""
+        given = [x for x in args if isinstance(x, torch.Tensor)]
+        narrow = next((x.dtype for x in given if x.dtype in DTYPES.values()), None)
+        if operation not in self._PRODUCTS or narrow is None:
+            return operation(*args, **(kwargs or {}))
+        wide = [x.float() if isinstance(x, torch.Tensor) else x for x in args]
+        return operation(*wide, **(kwargs or {})).to(narrow)
+
+
 def run(network: Callable[[torch.Tensor], torch.Tensor], pictures: torch.Tensor) -> Any:
     """(N, 3, S, S) f32, one picture after the other."""
-    with torch.inference_mode():
+    with torch.no_grad(), AsTensorCores():  # type: ignore[no-untyped-call]
         return torch.cat([network(picture[None]).float() for picture in pictures]).numpy()
 
 
@@ -159,8 +184,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--crops", default="", help="folder of aligned .jpg crops")
-    parser.add_argument("--sizes", type=int, nargs="*", default=[256, 512])
-    parser.add_argument("--count", type=int, default=4, help="crops for each network")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[])
+    parser.add_argument("--count", type=int, default=2, help="crops for each network")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     table: list[dict[str, Any]] = []

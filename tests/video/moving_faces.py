@@ -11,7 +11,8 @@ import numpy as np
 from faces import face_points, textured
 from gpen.types import Face
 
-FRAME_WH = (320, 180)
+#: So large that regions around two faces are cheaper than the whole.
+FRAME_WH = (640, 360)
 
 
 class DiscDetector:

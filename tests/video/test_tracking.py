@@ -54,6 +54,19 @@ def test_the_whole_frame_is_searched_now_and_then_only() -> None:
     assert whole <= 50 / 8 + 3
 
 
+def test_a_small_frame_full_of_faces_is_searched_whole() -> None:
+    discs = [(40.0 + 70 * k, 60.0 + 60 * (k % 2), 26.0) for k in range(4)]
+    detector = DiscDetector()
+    wh = (320, 180)
+    frames = [
+        frame_with([(x + n / 2, y, size) for x, y, size in discs], size_wh=wh) for n in range(30)
+    ]
+    records = records_of(frames, detector)
+    assert len(detector.seen_pixels) < 60  # not a region for each face of each frame
+    tracks = finish(records, fps=FPS, detector_name="discs")
+    assert [(t.first, t.last) for t in tracks.tracks] == [(0, 29)] * 4
+
+
 def test_a_log_read_back_leads_to_the_same_tracks() -> None:
     records = records_of(swaying(40))
     again = [FrameRecord.from_json(record.to_json()) for record in records]

@@ -34,6 +34,9 @@ PATIENCE_S = 0.5
 #: Side of a region, in sizes of its face and in pixels. At 80 px, the detector of gpen needs one
 #: level of its pyramid only, and shows its refiner a face of the size it was trained on.
 REGION, REGION_PX = 2.2, 80
+#: Searching so many pixels of a frame costs as much as one region: where many faces are in a small
+#: frame, the whole of it is searched instead.
+REGION_WORTH = 110_000
 #: What lies farther from the middle of a region may be cut off by its border; in sides of it.
 INNER = 0.3
 #: Larger frames are looked at shrunk.
@@ -55,22 +58,19 @@ class Tracker:
         []
     """
 
-    def __init__(
-        self, detector: Detector, *, fps: float = 25.0, near_detector: Detector | None = None
-    ) -> None:
+    def __init__(self, detector: Detector, *, fps: float = 25.0) -> None:
         """Follow what `detector` finds.
 
         Args:
-            detector: Searches whole frames.
+            detector: Searches whole frames and regions.
             fps: Frames per second, the mean where it varies.
-            near_detector: Looks at regions around known faces; may be less strict.
 
         Raises:
             SettingsError: fps is not above 0.
         """
         if not fps > 0:
             raise SettingsError(f"fps is {fps}; expected more than 0")
-        self._detector, self._near_detector = detector, near_detector or detector
+        self._detector = detector
         self._search_every = max(1, round(SEARCH_S * fps))
         memory = flash_frames(fps)
         #: How many of the newest frames `remember` needs after a replay.
@@ -113,14 +113,18 @@ class Tracker:
         picture, scale = _shrunk(pixels, scale)
         changes = self._scenes.see(picture)
         threads = self._threads.living
-        places = [(t.expected_xy(index), t.size) for t in threads]
-        faces = _distinct([f for xy, size in places for f in self._near(picture, scale, xy, size)])
+        crowded = len(threads) * REGION_WORTH > picture.shape[0] * picture.shape[1]
+        found = self._everywhere(picture, scale) if crowded else []
+        faces = self._known(index, picture, scale, found)
         matched = match(threads, faces, index)
-        seen = {threads[t].number for t in matched.values()}
-        searched = self._must_search(index, changes) or self._threads.lost(index, seen)
+        searched = crowded or self._must_search(index, changes)
+        searched = searched or self._threads.lost(
+            index, {threads[t].number for t in matched.values()}
+        )
         if searched:
+            found = found if crowded else self._everywhere(picture, scale)
             known = [faces[f] for f in matched]
-            faces = known + self._search(picture, scale, known)
+            faces = known + self._new(picture, scale, found, known)
             matched = match(threads, faces, index)
         self._pictures.append((index, picture, scale))
         record = self._record(index, changes, searched, faces, matched)
@@ -148,18 +152,37 @@ class Tracker:
         frame_from_picture = geometry.scaling(1 / scale)
         matrix = geometry.compose(region_from_frame, frame_from_picture)
         region: Any = geometry.warp(picture, matrix, (REGION_PX, REGION_PX), border="replicate")
-        found = self._near_detector.detect(region)
+        found = self._detector.detect(region)
         frame_from_region = geometry.invert(region_from_frame)
         faces = [_moved(face, frame_from_region) for face in found]
         reach = INNER * REGION * size
         return [f for f in faces if np.abs(place(f.box_xyxy)[0] - middle_xy).max() <= reach]
 
-    def _search(
-        self, picture: NDArray[np.uint8], scale: float, known: Sequence[Face]
-    ) -> list[Face]:
-        """Faces of the whole frame beside the known ones, looked at again each in its region."""
+    def _everywhere(self, picture: NDArray[np.uint8], scale: float) -> list[Face]:
+        """The faces of the whole frame, in frame pixels."""
         frame_from_picture = geometry.scaling(1 / scale)
-        found = [_moved(face, frame_from_picture) for face in self._detector.detect(picture)]
+        return [_moved(face, frame_from_picture) for face in self._detector.detect(picture)]
+
+    def _known(
+        self, index: int, picture: NDArray[np.uint8], scale: float, found: Sequence[Face]
+    ) -> list[Face]:
+        """Faces found where threads expect them, and those in the regions of the other threads."""
+        threads = self._threads.living
+        matched = match(threads, found, index)
+        faces = [found[f] for f in matched]
+        for t, thread in enumerate(threads):
+            if t not in matched.values():
+                faces += self._near(picture, scale, thread.expected_xy(index), thread.size)
+        return _distinct(faces)
+
+    def _new(
+        self,
+        picture: NDArray[np.uint8],
+        scale: float,
+        found: Sequence[Face],
+        known: Sequence[Face],
+    ) -> list[Face]:
+        """Of the faces of the whole frame the unknown ones that are also seen in their region."""
         new: list[Face] = []
         for face in found:
             if _among(face, [*known, *new]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 from fractions import Fraction
@@ -155,7 +154,7 @@ def test_damaged_packets_are_replaced_by_their_neighbour(tmp_path: Path, bad: se
     replaced = {f.index for f in frames if f.replaced}
     assert bad <= replaced
     for frame in frames:
-        if frame.replaced and frame.index and frames[frame.index - 1].index + 1 == frame.index:
+        if frame.replaced and frame.index:
             before = frames[frame.index - 1].pixels()
             assert np.array_equal(frame.pixels(), before)
     assert len(replaced) <= 10
@@ -188,8 +187,7 @@ def test_interlaced_clips_are_deinterlaced_frame_for_frame(tmp_path: Path) -> No
     frames = list(read_frames(clip))
     assert clip.interlaced
     assert any("bwdif" in note for note in clip.notes)
-    assert [f.pts for f in frames] == [f.pts for f in read_frames(clip, from_index=0)]
-    assert len(frames) == 12
+    assert [f.pts for f in frames] == [512 * i for i in range(12)]
     combed = moving_pixels(10, (128, 96))
     combed[1::2] = moving_pixels(11, (128, 96))[1::2]
 
@@ -284,16 +282,14 @@ def test_frames_that_all_fail_are_refused(tmp_path: Path) -> None:
         open_clip(edit_packets(good, tmp_path / "b.mp4", lambda _, b: garbage(b)))
 
 
-def test_a_header_of_absurd_size_asks_for_no_memory(tmp_path: Path) -> None:
-    good = make_clip(tmp_path / "g.mkv", codec="ffv1", frames=1)
-    data = bytearray(good.read_bytes())
-    at = data.index(b"\xb0\x81\x40\xba\x81\x30")  # PixelWidth 64, PixelHeight 48
-    data[at : at + 6] = b"\xb0\x82\x7f\xff\xba\x80"
-    (tmp_path / "huge.mkv").write_bytes(data)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ReadError):
-        open_clip(tmp_path / "huge.mkv")
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
+def test_a_header_of_absurd_size_is_refused_before_decoding(tmp_path: Path) -> None:
+    good = make_clip(tmp_path / "g.mov", codec="qtrle", pixel_format="rgb24", frames=1)
+    data = good.read_bytes()
+    assert data.count(b"\x00\x40\x00\x30\x00\x48") == 1  # 64, 48, 72 dpi in the sample entry
+    huge = data.replace(b"\x00\x40\x00\x30\x00\x48", b"\x32\xc8\x32\xc8\x00\x48")
+    (tmp_path / "huge.mov").write_bytes(huge)
+    with pytest.raises(ReadError, match="its header claims 13000×13000 pixels"):
+        open_clip(tmp_path / "huge.mov")
 
 
 def test_a_folder_of_pictures_is_a_clip(tmp_path: Path) -> None:

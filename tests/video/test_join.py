@@ -235,6 +235,16 @@ def test_sound_is_converted_only_where_it_must_be(tmp_path: Path) -> None:
     assert np.argmax(spectrum) == pytest.approx(440, abs=2)
 
 
+def test_times_of_sound_that_matroska_rounded_become_even_again(tmp_path: Path) -> None:
+    remade(rich(tmp_path / "a.mp4"), tmp_path / "b.mkv")
+    remade(tmp_path / "b.mkv", tmp_path / "c.mp4")
+    rounded, even = packets_of(tmp_path / "b.mkv", "audio"), packets_of(tmp_path / "c.mp4", "audio")
+    assert {b - a for (a, _), (b, _) in pairwise(rounded)} == {21, 22}
+    assert {b - a for (a, _), (b, _) in pairwise(even)} == {1024}
+    assert [data for _, data in even] == [data for _, data in rounded]
+    assert abs(even[-1][0] / 48000 - rounded[-1][0] / 1000) <= 0.001
+
+
 def test_the_last_packet_of_sound_without_durations_is_kept(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.avi", codec="mpeg4", sound="flac")
     assert remade(source, tmp_path / "out.mp4") == ()

@@ -52,13 +52,28 @@ class Span:
 class Copied:
     """Packets go over as they are."""
 
-    def __init__(self, source: Any, target: Any, span: Span) -> None:
+    def __init__(self, source: Any, target: Any, span: Span, *, in_samples: bool = False) -> None:
+        """Pair two streams.
+
+        Args:
+            source: Stream of the source.
+            target: Stream of the target.
+            span: Which times are taken over.
+            in_samples: Sound whose times are rounded (to ms in Matroska) gets those that its
+                packets of equal length must have, for a container that stores them to the sample.
+        """
         self.source, self.target, self._span = source, target, span
         self._last: int | None = None
         self._step = 0
+        context = source.codec_context
+        rounded = in_samples and source.time_base * context.sample_rate > 1
+        self._samples = context.frame_size if rounded else 0
+        self._due: int | None = None
 
     def take(self, packet: Any) -> Iterator[Any]:
         """The packet at its new time, if it lies within the span."""
+        if self._samples:
+            self._unround(packet)
         base = packet.time_base
         if self.source.type == "subtitle":
             if packet.size <= _GAP_SIZE:
@@ -78,6 +93,15 @@ class Copied:
         self._last = dts
         packet.stream = self.target
         yield packet
+
+    def _unround(self, packet: Any) -> None:
+        base = Fraction(1, self.source.codec_context.sample_rate)
+        start = round(packet.pts * packet.time_base / base)
+        if self._due is not None and abs(start - self._due) * base <= packet.time_base:
+            start = self._due
+        self._due = start + self._samples
+        packet.pts = packet.dts = start
+        packet.duration, packet.time_base = self._samples, base
 
     def rest(self) -> Iterator[Any]:
         """Nothing is held back."""
@@ -201,7 +225,8 @@ def _sound(
     name = stream.codec_context.codec.canonical_name
     if not careful or name in _SAFE_SOUND:
         try:
-            return Copied(stream, target.add_stream_from_template(stream, opaque=True), span)
+            copy = target.add_stream_from_template(stream, opaque=True)
+            return Copied(stream, copy, span, in_samples=suffix in (".mp4", ".mov"))
         except ValueError:
             pass
     encoder = _SOUND[suffix]

@@ -97,30 +97,42 @@ class Pyramid:
         """
         scales = np.hypot(crop_from_image[:, 0, 0], crop_from_image[:, 1, 0])
         chosen = (self._scales >= SHARP_ENOUGH * scales[:, None]).sum(axis=1).clip(1) - 1
-        image_from_crop = inverses(crop_from_image)
+        level_from_crop = _in_level(inverses(crop_from_image), self._scales[chosen])
+        sizes_wh = np.array([level.pixels.shape[1::-1] for level in self._levels])[chosen]
+        low, high = _footprints(level_from_crop, sizes_wh)
+        level_from_crop[:, :, 2] -= low
+        smooth = np.where(scales > self._scales[chosen], cv2.INTER_CUBIC, cv2.INTER_LINEAR)
         crops = np.empty((len(scales), CROP_SIZE, CROP_SIZE, 3), np.uint8)
-        for n, level in enumerate(chosen):
-            smooth = cv2.INTER_CUBIC if scales[n] > self._scales[level] else cv2.INTER_LINEAR
-            _cut_one(self._levels[level], image_from_crop[n], smooth, crops[n])
+        for n, crop in enumerate(crops):
+            (left, top), (right, bottom) = low[n], high[n]
+            cv2.warpAffine(
+                self._levels[chosen[n]].pixels[top:bottom, left:right],
+                level_from_crop[n],
+                (CROP_SIZE, CROP_SIZE),
+                dst=crop,
+                flags=int(smooth[n]) | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
         return crops
 
 
-def _cut_one(
-    level: Level, image_from_crop: Float64Array, interpolation: int, crop: NDArray[np.uint8]
-) -> None:
-    """Fill a crop from the part of a copy that it shows: OpenCV takes no wide pictures."""
-    level_from_crop = geometry.compose(geometry.scaling(level.scale), image_from_crop)
+def _in_level(image_from_crop: Float64Array, scales: Float64Array) -> Float64Array:
+    """Transforms (N, 2, 3) followed by those from a photo to its copies of these scales (N,)."""
+    level_from_crop = image_from_crop * scales[:, None, None]
+    level_from_crop[:, :, 2] += (scales[:, None] - 1) / 2
+    return level_from_crop
+
+
+def _footprints(
+    level_from_crop: Float64Array, sizes_wh: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The parts of copies that crops show, (x, y) of the first pixel and past the last, (N, 2).
+
+    OpenCV gets no more than these: it takes no pictures of more than 32,767 pixels a side.
+    """
     far = CROP_SIZE - 1
-    corners = geometry.apply(level_from_crop, [(0, 0), (far, 0), (0, far), (far, far)])
-    size_wh = np.array(level.pixels.shape[1::-1])
-    low = np.clip(np.floor(corners.min(axis=0)) - KERNEL_MARGIN, 0, size_wh - 1).astype(int)
-    high = np.clip(np.ceil(corners.max(axis=0)) + KERNEL_MARGIN, low + 1, size_wh).astype(int)
-    level_from_crop[:, 2] -= low
-    cv2.warpAffine(
-        level.pixels[low[1] : high[1], low[0] : high[0]],
-        level_from_crop,
-        (CROP_SIZE, CROP_SIZE),
-        dst=crop,
-        flags=interpolation | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    corners = np.array([[0, far, 0, far], [0, 0, far, far], [1, 1, 1, 1]])
+    shown = level_from_crop @ corners  # (N, 2, 4)
+    low = np.clip(np.floor(shown.min(axis=2)) - KERNEL_MARGIN, 0, sizes_wh - 1)
+    high = np.clip(np.ceil(shown.max(axis=2)) + KERNEL_MARGIN, low + 1, sizes_wh)
+    return low.astype(np.intp), high.astype(np.intp)

@@ -56,18 +56,20 @@ def finish(
         min_face: A face is faded out while its box is smaller than this many pixels.
         detector_name: `Detector.name` of what the scores come from.
     """
-    threads: dict[int, list[Sighting]] = {}
+    threads: dict[int, bytearray] = {}  # packed: a film has hundreds of thousands of sightings
     changes: list[tuple[float, ...]] = []
     for record in records:
         changes.append(record.changes)
-        for number, sighting in record.seen:
-            threads.setdefault(number, []).append(sighting)
+        for row in record.numbers:
+            threads.setdefault(int(row[1]), bytearray()).extend(row.tobytes())
     cuts = find_cuts(_table(changes, flash_frames(fps)))
     sure = SURE.get(detector_name, SURE_OF_OTHERS)
     edges = [0, *cuts, len(changes)]
     shots = [_Shot(a, b) for a, b in pairwise(edges)]
     tracks = []
-    for sightings in threads.values():
+    for packed in threads.values():
+        numbers = np.frombuffer(packed, np.float32).reshape(-1, 17)
+        sightings = [s for _, s in FrameRecord(0, (), False, numbers).seen]
         for part in _parts(sightings, cuts, fps):
             shot = next(s for s in shots if s.first <= part[0].index < s.end)
             if _is_kept(part, shot, fps, sure):

@@ -138,16 +138,18 @@ def _kept(path: Path, precision: str, settings: dict[str, str]) -> tuple[Any, An
     less memory that way.
     """
     version, cpu = load_openvino().get_version(), _core().get_property("CPU", "FULL_DEVICE_NAME")
-    for last in (False, True):
+    compiled = None
+    for _ in range(2):
         with compiled_folder(path, version, cpu, precision, WINOGRAD_VERSION) as folder:
             if folder is None:
-                return None
+                break
             if file := next(folder.iterdir(), None):
+                compiled = None  # before the other one takes its memory
                 return _read_back(file, settings)
-            if not last:
+            if compiled is None:
                 cached = settings | {"CACHE_DIR": str(folder)}
-                _core().compile_model(_model(path, "CPU", precision), "CPU", cached)
-    return None
+                compiled = _core().compile_model(_model(path, "CPU", precision), "CPU", cached)
+    return None if compiled is None else (compiled, None)
 
 
 def _model(path: Path, device: str, precision: str) -> Any:

@@ -245,6 +245,19 @@ def test_times_of_sound_that_matroska_rounded_become_even_again(tmp_path: Path) 
     assert abs(even[-1][0] / 48000 - rounded[-1][0] / 1000) <= 0.001
 
 
+def test_damaged_packets_of_sound_are_left_out_and_counted(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.ts", frames=50, sound="aac")
+    data = bytearray(source.read_bytes())
+    header = packets_of(source, "audio")[40][1][:7]  # of an ADTS frame, which mp4 must parse
+    at = data.index(header, len(data) // 4)
+    data[at : at + 7] = b"\x00" * 7
+    source.write_bytes(data)
+    notes = remade(source, tmp_path / "out.mp4")
+    assert len(times_of(tmp_path / "out.mp4")) == 50
+    assert len(packets_of(tmp_path / "out.mp4", "audio")) > 80
+    assert all("damaged and left out" in note for note in notes)
+
+
 def test_the_last_packet_of_sound_without_durations_is_kept(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.avi", codec="mpeg4", sound="flac")
     assert remade(source, tmp_path / "out.mp4") == ()

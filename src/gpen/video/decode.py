@@ -210,7 +210,7 @@ def _pictures(container: Any, stream: Any, decoder: Any, due: _ByTime | _ByOrder
     while True:
         try:
             packet = next(packets, None)
-        except av.FFmpegError:  # a file that was cut short
+        except (av.FFmpegError, IndexError):  # cut short; PyAV fails at streams that begin late
             due.fail()
             packet = None
         ends = packet is None or not packet.size

@@ -10,40 +10,25 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputExistsError, SettingsError, WriteError
+from ..errors import SettingsError
 from .encode import told
-from .folder import FolderWriter, folder_pattern, is_folder_target
+from .folder import FolderWriter, is_folder_target
 from .frames import Clip, Frame
 from .library import av
-from .probe import opened
+from .place import appear, check_target
+from .probe import moving_streams, opened
 from .streams import Span, Way, kept_tags, plan_streams
 from .targets import check_container, set_colors, stored_colors
 from .timing import Timeline, part_packets, read_timeline
 
+__all__ = ["check_target", "join_segments"]
+
 #: Formats whose clock starts anywhere; what is made of them starts at 0.
 _FREE_CLOCKS = {"mpegts", "mpeg", "wtv"}
+#: What becomes of sound: all that fits is copied, less is, or it is left out.
+_COPY, _CONVERT, _LEAVE_OUT = range(3)
 #: Seconds after the end within which late packets may still be found in the source.
 _LATE_S = 10
-
-
-def check_target(target: Path, *, overwrite: bool = False) -> None:
-    """Refuse a target before any work is done.
-
-    Raises:
-        SettingsError: It is neither a folder of frames nor a video that can be written.
-        OutputExistsError: It is there and `overwrite` is false.
-        WriteError: It is a device or its folder is a file.
-    """
-    if is_folder_target(target):
-        folder_pattern(target)
-        return
-    check_container(target)
-    if os.path.lexists(target) and not overwrite:
-        raise OutputExistsError(
-            f"{target} is already there; choose another name or allow overwriting", path=target
-        )
-    if target.exists() and not target.is_file():
-        raise WriteError(f"cannot write {target}: it is a device or pipe, not a file", path=target)
 
 
 def join_segments(
@@ -95,13 +80,13 @@ def join_segments(
     unfinished = segments[0].parent / f"joining{suffix}"
     try:
         with told(target):
-            try:
-                notes = _write(segments, clip, unfinished, timeline, span)
-            except _HeaderError:
-                notes = _write(segments, clip, unfinished, timeline, span, careful=True)
+            for care in (_COPY, _CONVERT, _LEAVE_OUT):
+                with contextlib.suppress(_HeaderError):
+                    notes = _write(segments, clip, unfinished, timeline, span, care)
+                    break
             with unfinished.open("rb+") as file:
                 os.fsync(file.fileno())
-            _appear(unfinished, target, overwrite=overwrite)
+            appear(unfinished, target, overwrite=overwrite)
     finally:
         unfinished.unlink(missing_ok=True)
     return tuple(notes)
@@ -136,46 +121,69 @@ def _write(
     path: Path,
     timeline: Timeline,
     span: Span,
-    *,
-    careful: bool = False,
+    care: int,
 ) -> list[str]:
     """Write the whole file.
 
     Raises:
-        _HeaderError: A stream is refused; only if not `careful`.
+        _HeaderError: A stream beside the pictures is refused, so that more care is needed.
     """
     with contextlib.ExitStack() as stack:
         template = stack.enter_context(av.open(f"file:{segments[0]}"))
         source = None if clip.pictures else stack.enter_context(opened(clip.path))[0]
-        sound = source.streams.audio if source is not None else ()
-        out = stack.enter_context(_output(path, timeline, [s.sample_rate for s in sound]))
+        sound = [] if source is None else [s.codec_context for s in source.streams.audio]
+        rates = [context.sample_rate for context in sound if context is not None]
+        out = stack.enter_context(_output(path, timeline, rates))
         video = _video_stream(out, template.streams.video[0], clip, timeline)
         ways: list[Way] = []
         notes = _aspect_note(clip, template.streams.video[0], path.suffix)
         if source is not None:
-            ways, remarks = plan_streams(source, out, path.suffix, span, careful=careful)
+            if care == _LEAVE_OUT:
+                remarks = ["sound and subtitles are left out: their headers are damaged"]
+            else:
+                ways, remarks = plan_streams(
+                    source, out, path.suffix, span, careful=care == _CONVERT
+                )
             notes += remarks
             out.metadata.update(kept_tags(source.metadata))
             out.set_chapters(_chapters(source.chapters(), span, timeline))
-            tags = source.streams.video[0].metadata
+            tags = moving_streams(source)[0].metadata
             video.metadata.update(kept_tags(tags))
         try:
             out.start_encoding()
         except av.FFmpegError:
-            if careful:
+            if care == _LEAVE_OUT:
                 raise
             raise _HeaderError from None
-        others = _others(source, ways, span)
-        other = next(others, None)
-        for packet in _pictures(segments, clip, video, timeline, span):
-            while other is not None and other[0] <= packet.dts * packet.time_base:
-                out.mux(other[1])
-                other = next(others, None)
-            out.mux(packet)
-        while other is not None:
-            out.mux(other[1])
-            other = next(others, None)
+        pictures = _pictures(segments, clip, video, timeline, span)
+        damaged = _feed(out, pictures, _others(source, ways, span))
+    if damaged:
+        notes.append(f"{damaged} packets of sound or subtitles are damaged and left out")
     return notes
+
+
+def _feed(out: Any, pictures: Iterator[Any], others: Iterator[tuple[Fraction, Any]]) -> int:
+    """Write all packets in the order of their decoding times; says how many were damaged."""
+    damaged = 0
+    other = next(others, None)
+    for packet in pictures:
+        while other is not None and other[0] <= packet.dts * packet.time_base:
+            damaged += not _muxed(out, other[1])
+            other = next(others, None)
+        out.mux(packet)
+    while other is not None:
+        damaged += not _muxed(out, other[1])
+        other = next(others, None)
+    return damaged
+
+
+def _muxed(out: Any, packet: Any) -> bool:
+    """Write a packet of the source; says whether it was fit for that."""
+    try:
+        out.mux(packet)
+    except (av.InvalidDataError, av.ArgumentError, av.PatchWelcomeError):
+        return False
+    return True
 
 
 def _output(path: Path, timeline: Timeline, sound_rates: Sequence[int]) -> Any:
@@ -249,7 +257,7 @@ def _others(source: Any, ways: Sequence[Way], span: Span) -> Iterator[tuple[Frac
     while True:
         try:
             packet = next(packets, None)
-        except av.FFmpegError:  # a file that was cut short
+        except (av.FFmpegError, IndexError):  # cut short; PyAV fails at streams that begin late
             break
         if packet is None:
             break
@@ -280,18 +288,3 @@ def _chapters(chapters: list[Any], span: Span, timeline: Timeline) -> list[Any]:
             stop_ticks = round((stop - span.shift) / base)
             kept.append({**chapter, "start": start_ticks, "end": stop_ticks})
     return kept
-
-
-def _appear(unfinished: Path, target: Path, *, overwrite: bool) -> None:
-    """Give the file its name; what is there stays unless it may be replaced."""
-    if overwrite:
-        unfinished.replace(target.resolve())  # a link stays a link
-        return
-    try:
-        target.hardlink_to(unfinished)
-    except FileExistsError:
-        check_target(target)
-        raise
-    except OSError:  # a file system without hard links
-        check_target(target)
-        unfinished.replace(target)

@@ -69,7 +69,8 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
         streams = moving_streams(container)
         if not streams:
             raise ReadError(
-                f"cannot read {path}: it holds no video; expected at least one video stream",
+                f"cannot read {path}: it holds no video of a known kind; expected at least one "
+                "stream of pictures",
                 path=path,
             )
         size = streams[0].codec_context.width * streams[0].codec_context.height
@@ -84,20 +85,28 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def moving_streams(container: Any) -> list[Any]:
-    """The video streams that are no cover pictures."""
+    """The video streams that are no cover pictures and of a known codec."""
     cover = av.stream.Disposition.attached_pic
-    return [stream for stream in container.streams.video if not stream.disposition & cover]
+    return [
+        stream
+        for stream in container.streams.video
+        if stream.codec_context is not None and not stream.disposition & cover
+    ]
 
 
 def decoder_for(stream: Any) -> Any:
-    """The decoder of a stream, on all cores."""
+    """The decoder of a stream.
+
+    Its threads share the slices of one frame. Threads for several frames would be faster, but
+    what they make of a damaged stream differs from run to run.
+    """
     if stream.metadata.get("alpha_mode") == "1" and stream.codec_context.name in ("vp8", "vp9"):
         # FFmpeg's own decoders leave the transparency out.
         name = "libvpx-vp9" if stream.codec_context.name == "vp9" else "libvpx"
         decoder = av.CodecContext.create(name, "r")
         decoder.extradata = stream.codec_context.extradata
         return decoder
-    stream.thread_type = "AUTO"
+    stream.thread_type = "SLICE"
     return stream.codec_context
 
 

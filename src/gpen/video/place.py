@@ -1,0 +1,45 @@
+"""Where a target may appear, and how it does."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import OutputExistsError, WriteError
+from .folder import folder_pattern, is_folder_target
+from .targets import check_container
+
+
+def check_target(target: Path, *, overwrite: bool = False) -> None:
+    """Refuse a target before any work is done.
+
+    Raises:
+        SettingsError: It is neither a folder of frames nor a video that can be written.
+        OutputExistsError: It is there and `overwrite` is false.
+        WriteError: It is a device or its folder is a file.
+    """
+    if is_folder_target(target):
+        folder_pattern(target)
+        return
+    check_container(target)
+    if os.path.lexists(target) and not overwrite:
+        raise OutputExistsError(
+            f"{target} is already there; choose another name or allow overwriting", path=target
+        )
+    if target.exists() and not target.is_file():
+        raise WriteError(f"cannot write {target}: it is a device or pipe, not a file", path=target)
+
+
+def appear(unfinished: Path, target: Path, *, overwrite: bool) -> None:
+    """Give the file its name; what is there stays unless it may be replaced."""
+    if overwrite:
+        unfinished.replace(target.resolve())  # a link stays a link
+        return
+    try:
+        target.hardlink_to(unfinished)
+    except FileExistsError:
+        check_target(target)
+        raise
+    except OSError:  # a file system without hard links
+        check_target(target)
+        unfinished.replace(target)

@@ -74,14 +74,16 @@ def join_segments(
         _write_pictures(segments, clip, target, overwrite=overwrite)
         return ()
     suffix = check_container(target)
-    timeline = read_timeline(segments, clip)
     cut = partial or end_s is not None
+    timeline = read_timeline(segments, clip, whole=not cut)
     span = _span(clip, timeline, from_start=not start_s, to_end=not cut)
     unfinished = segments[0].parent / f"joining{suffix}"
     try:
         with told(target):
             for care in (_COPY, _CONVERT, _LEAVE_OUT):
-                with contextlib.suppress(_HeaderError):
+                # A damaged packet may be refused only when the muxer empties its queue.
+                more_care = () if care == _LEAVE_OUT else (_HeaderError, av.InvalidDataError)
+                with contextlib.suppress(*more_care):
                     notes = _write(segments, clip, unfinished, timeline, span, care)
                     break
             with unfinished.open("rb+") as file:
@@ -139,7 +141,7 @@ def _write(
         notes = _aspect_note(clip, template.streams.video[0], path.suffix)
         if source is not None:
             if care == _LEAVE_OUT:
-                remarks = ["sound and subtitles are left out: their headers are damaged"]
+                remarks = ["sound and subtitles are left out: they are damaged"]
             else:
                 ways, remarks = plan_streams(
                     source, out, path.suffix, span, careful=care == _CONVERT

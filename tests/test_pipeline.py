@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as PILImage
 
 import gpen
-from gpen import pipeline
+from gpen import networks
 
 
 @pytest.fixture
@@ -208,8 +208,8 @@ def test_loading_opens_each_network_once(
     identity_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(pipeline, "open_engine", lambda *a, **o: opened.append("engine") or "e")
-    monkeypatch.setattr(pipeline, "load_detector", lambda *a, **o: opened.append("detector") or "d")
+    monkeypatch.setattr(networks, "open_engine", lambda *a, **o: opened.append("engine") or "e")
+    monkeypatch.setattr(networks, "load_detector", lambda *a, **o: opened.append("detector") or "d")
     restorer = gpen.Restorer(model=str(identity_model))
     restorer.load()
     restorer.load()

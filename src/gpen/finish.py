@@ -10,12 +10,14 @@ Convention:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from .finishing.grain import add_grain, measure_grain
 from .finishing.occlusion import occluders
 from .finishing.regions import kept_regions
+from .settings import Settings
 from .tones import keep_tint
 from .types import Crop, FloatArray, Pixels
 
@@ -35,6 +37,16 @@ class Finish:
     occlusion: bool = False
     match_grain: bool = False
     restore_color: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Those of the settings that say how answers are finished."""
+        return cls(
+            keep=settings.keep_parts,
+            occlusion=settings.occlusion,
+            match_grain=settings.match_grain,
+            restore_color=settings.restore_color,
+        )
 
     @property
     def does_nothing(self) -> bool:

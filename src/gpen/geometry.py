@@ -131,6 +131,14 @@ def resize(pixels: Raster, size_wh: tuple[int, int]) -> Raster:
     return result  # type: ignore[no-any-return]
 
 
+def enlarge(pixels: Raster, factor: int) -> Raster:
+    """Resize (height, width, channels) by a whole factor, 1 or more."""
+    if factor == 1:
+        return pixels
+    height, width = pixels.shape[:2]
+    return resize(pixels, (width * factor, height * factor))
+
+
 def warp(
     pixels: Raster,
     target_from_source: Float64Array,

@@ -88,6 +88,11 @@ def similarity(a: FloatArray, b: FloatArray) -> float:
     return float(np.dot(a, b))
 
 
+def is_same_person(a: FloatArray, b: FloatArray) -> bool:
+    """Whether two vectors are so similar that they are taken for one person."""
+    return similarity(a, b) >= SAME_PERSON
+
+
 def open_identity(
     models_dir: str | Path | None = None,
     *,

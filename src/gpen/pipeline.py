@@ -5,14 +5,13 @@ The one place that knows the order. Each stage is a plain function in a module o
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
 
@@ -21,21 +20,25 @@ import numpy as np
 from . import geometry
 from .align import align_face
 from .concurrency import in_parallel
-from .detect import Detector, load_detector
-from .engines import Engine, open_engine
+from .engines import photo_on_device
 from .errors import GpenError, SettingsError
 from .faces import choose_faces, faces_from_points
+from .finish import Finish, finish_crop
+from .identity import is_same_person
+from .networks import FIELDS, Networks
 from .paste import Patch, paste_faces
 from .read import read_image
-from .restoration import SharedEngine, restore_crops
+from .restoration import restore_crops
 from .result import Restoration, RestoredFace
 from .settings import Settings
-from .types import Crop, Face, Image, Pixels
-from .weights import ModelInfo, find_model
+from .tones import to_8bit, to_gray
+from .types import Crop, Face, FloatArray, Image, Pixels
 
 if TYPE_CHECKING:
     import PIL.Image
     from numpy.typing import ArrayLike
+
+    from .engines.torch_faces import DevicePhoto
 
     Source = str | Path | bytes | BinaryIO | PIL.Image.Image | np.ndarray[Any, Any]
 
@@ -52,9 +55,10 @@ class _Work:
     faces: list[Face]
     crops: list[tuple[int, Crop]]
     seconds: dict[str, float]
+    photo: DevicePhoto | None = None  # the canvas on a GPU
 
 
-class Restorer:
+class Restorer(Networks):
     """Restores faces in photos; loads its networks on first use and keeps them.
 
     One instance serves many threads.
@@ -71,71 +75,42 @@ class Restorer:
             SettingsError: An option is unknown or has a value that means nothing.
         """
         try:
-            self.settings = dataclasses.replace(settings or Settings(), **options)
+            super().__init__(dataclasses.replace(settings or Settings(), **options))
         except TypeError:
             known = [f.name for f in dataclasses.fields(Settings)]
             unknown = ", ".join(sorted(set(options) - set(known)))
             raise SettingsError(
                 f"unknown option {unknown}; expected one of {', '.join(known)}"
             ) from None
-        self._lock, self._engine_lock, self._detector_lock = (threading.Lock() for _ in range(3))
-        self._engine: Engine | None = None
-        self._detector: Detector | None = None
-        self._model: ModelInfo | None = None
 
-    @property
-    def model(self) -> ModelInfo:
-        """The weight file in use.
+    def with_(self, **options: Any) -> Restorer:
+        """The same with some options changed; open networks are shared where they stay the same.
 
         Raises:
-            UnknownModelError: No such model; the error lists what was found.
-            WeightsError: The file is not a face restorer that gpen can run.
+            SettingsError: An option is unknown or has a value that means nothing.
         """
-        with self._lock:
-            if self._model is None:
-                self._model = find_model(self.settings.model, self.settings.models_dir)
-            return self._model
+        other = Restorer(self.settings, **options)
+        if any(getattr(other.settings, name) != getattr(self.settings, name) for name in FIELDS):
+            return other
+        shared = copy.copy(self)
+        shared.settings = other.settings
+        vars(shared).pop("person", None)
+        return shared
 
-    @property
-    def engine(self) -> Engine:
-        """The network, ready to run; threads that use it at the same time share its batches."""
-        model, options = self.model, self.settings
-        with self._engine_lock:
-            if self._engine is None:
-                engine = open_engine(
-                    model,
-                    engine=options.engine,
-                    device=options.device,
-                    precision=options.precision,
-                )
-                self._engine = SharedEngine(engine)
-            return self._engine
-
-    @property
-    def detector(self) -> Detector:
-        """The face detector, ready to run."""
-        options = self.settings
-        with self._detector_lock:
-            if self._detector is None:
-                self._detector = load_detector(
-                    options.detector,
-                    models_dir=options.models_dir,
-                    engine=options.engine,
-                    device=options.device,
-                )
-            return self._detector
-
-    def load(self) -> None:
-        """Open the networks now, side by side, instead of one after the other at the first photo.
+    @cached_property
+    def person(self) -> FloatArray:
+        """The vector of the largest face on the photo of `faces="like:PHOTO"`.
 
         Raises:
-            GpenError: One of them cannot run; see `gpen.errors`.
+            ReadError: The photo cannot be read.
+            SettingsError: It shows no face.
         """
-        with ThreadPoolExecutor(1) as pool:
-            detector = None if self.settings.aligned else pool.submit(lambda: self.detector)
-            _ = self.engine
-            if detector is not None:
-                detector.result()
+        photo = self.settings.faces.removeprefix("like:")
+        image = read_image(photo, max_pixels=self.settings.max_pixels)
+        faces = self.detect(image)
+        if not faces:
+            raise SettingsError(f"{photo} shows no face; expected a photo of the person to restore")
+        return self.identity.embed(image.pixels, faces[0].points_xy)
 
     def restore(self, source: Source, *, points_xy: ArrayLike | None = None) -> Restoration:
         """Restore the faces of one photo.
@@ -187,7 +162,7 @@ class Restorer:
         """Find the faces of a photo, read already or not, largest first."""
         if not isinstance(source, Image):
             source = read_image(source, max_pixels=self.settings.max_pixels)
-        return self.detector.detect(_as_uint8(source.pixels))
+        return self.detector.detect(to_8bit(source.pixels))
 
     def _prepare(self, source: Source, points_xy: ArrayLike | None) -> _Work:
         """Read, detect and align."""
@@ -200,17 +175,35 @@ class Restorer:
             _ = self.detector  # loading it is not the time that detecting takes
         with _timed(seconds, "detect"):
             faces = self.detect(image) if points_xy is None else faces_from_points(points_xy)
-            chosen = choose_faces(faces, options.faces, options.min_face, image.size_wh)
+            chosen = self._choose(faces, image)
         if chosen:
             _ = self.engine  # loading it is not the time that aligning takes
         with _timed(seconds, "align"):
-            canvas = _enlarge(image.pixels, options.upscale)
-            crops = [(index, self._cut_out(canvas, faces[index])) for index in chosen]
-        return _Work(image, canvas, faces, crops, seconds)
+            canvas = geometry.enlarge(image.pixels, options.upscale)
+            photo = photo_on_device(canvas, self.engine) if chosen else None
+            crops = [(index, self._cut_out(canvas, faces[index], photo)) for index in chosen]
+        return _Work(image, canvas, faces, crops, seconds, photo)
 
-    def _cut_out(self, canvas: Pixels, face: Face) -> Crop:
-        points_xy = geometry.scale_points(face.points_xy, self.settings.upscale)
-        return align_face(canvas, points_xy, size=self.engine.size, template=self.model.template)
+    def _choose(self, faces: Sequence[Face], image: Image) -> list[int]:
+        """Numbers of the faces to restore."""
+        options = self.settings
+        if not options.faces.startswith("like:"):
+            return choose_faces(faces, options.faces, options.min_face, image.size_wh)
+        return [
+            index
+            for index, face in enumerate(faces)
+            if face.size_px >= options.min_face
+            and is_same_person(self.identity.embed(image.pixels, face.points_xy), self.person)
+        ]
+
+    def _cut_out(self, canvas: Pixels, face: Face, photo: DevicePhoto | None) -> Crop:
+        return align_face(
+            canvas,
+            geometry.scale_points(face.points_xy, self.settings.upscale),
+            size=self.engine.size,
+            template=self.model.template,
+            photo=photo,
+        )
 
     def _run(self, crops: Sequence[Crop]) -> list[Pixels]:
         return restore_crops([crop.pixels for crop in crops], self.engine) if crops else []
@@ -218,22 +211,30 @@ class Restorer:
     def _finish(self, work: _Work, answers: Sequence[Pixels]) -> Restoration:
         """Paste the answers back and put the photo together again."""
         options, source = self.settings, work.source
-        if source.is_gray:
-            answers = [_gray(pixels) for pixels in answers]
-        restored = [
-            RestoredFace(index, crop, pixels)
-            for (index, crop), pixels in zip(work.crops, answers, strict=True)
-        ]
+        restored, patches = [], []
         with _timed(work.seconds, "paste"):
+            for (index, crop), colored in zip(work.crops, answers, strict=True):
+                answer = to_gray(colored) if source.is_gray else colored
+                pixels, weight = finish_crop(crop, answer, Finish.of(options), seed=index)
+                restored.append(RestoredFace(index, crop, pixels))
+                patches.append(
+                    Patch(
+                        crop,
+                        pixels,
+                        weight,
+                        options.blend_of(index),
+                        keep_unseen=options.match_grain,
+                    )
+                )
             if options.aligned:
-                pixels = _blend(work.canvas, answers[0], options.blend)
+                pixels = _blend(patches[0])
             else:
                 pixels = paste_faces(
                     work.canvas,
-                    [Patch(face.crop, face.pixels) for face in restored],
-                    blend=options.blend,
+                    patches,
                     mask=options.mask,
                     match_color=options.match_color,
+                    photo=work.photo,
                 )
             alpha = source.alpha
             if alpha is not None and alpha.shape != pixels.shape[:2]:
@@ -288,26 +289,9 @@ def _aligned_work(image: Image, size: int, seconds: dict[str, float]) -> _Work:
     return _Work(image, pixels, [], [(0, crop)], seconds)
 
 
-def _enlarge(pixels: Pixels, factor: int) -> Pixels:
-    if factor == 1:
-        return pixels
-    height, width = pixels.shape[:2]
-    return geometry.resize(pixels, (width * factor, height * factor))
-
-
-def _as_uint8(pixels: Pixels) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    if pixels.dtype == np.uint8:
-        return cast("np.ndarray[Any, np.dtype[np.uint8]]", pixels)
-    return (pixels >> 8).astype(np.uint8)
-
-
-def _gray(pixels: Pixels) -> Pixels:
-    """Rec. 601 luma in all three channels, as Pillow and OpenCV define grey."""
-    luma = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    gray = np.repeat(np.rint(luma)[..., None], 3, axis=2).astype(pixels.dtype)
-    return cast("Pixels", gray)
-
-
-def _blend(before: Pixels, after: Pixels, blend: float) -> Pixels:
-    mixed = before.astype(np.float32) * (1 - blend) + after.astype(np.float32) * blend
-    return cast("Pixels", np.rint(mixed).astype(before.dtype))
+def _blend(patch: Patch) -> Pixels:
+    """An aligned crop with its answer: no mask, no border."""
+    before, after = patch.crop.pixels.astype(np.float32), patch.pixels.astype(np.float32)
+    share = patch.blend if patch.weight is None else patch.weight[..., None] * patch.blend
+    mixed = before + (after - before) * share
+    return cast("Pixels", np.rint(mixed).astype(patch.pixels.dtype))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import geometry
 from .types import FloatArray, Pixels
@@ -51,6 +52,19 @@ def match_tones(after: FloatArray, before: FloatArray, weight: FloatArray) -> Fl
     gain = np.clip(before_spread / after_spread, 0.5, 2).astype(np.float32)
     matched: FloatArray = (after - after_mean) * gain + before_mean
     return matched
+
+
+def to_gray(pixels: Pixels) -> Pixels:
+    """The luma in all three channels."""
+    luma = np.rint(pixels.astype(np.float32) @ LUMA)
+    return cast("Pixels", np.repeat(luma[..., None], 3, axis=2).astype(pixels.dtype))
+
+
+def to_8bit(pixels: Pixels) -> NDArray[np.uint8]:
+    """The high byte of 16-bit levels."""
+    if pixels.dtype == np.uint8:
+        return cast("NDArray[np.uint8]", pixels)
+    return (pixels >> 8).astype(np.uint8)
 
 
 def level_of(pixels: Pixels) -> int:

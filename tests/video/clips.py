@@ -12,6 +12,7 @@ import av
 import numpy as np
 
 Edit = Callable[[int, bytes], bytes | None]
+Picture = Callable[..., np.ndarray]
 
 
 @lru_cache
@@ -54,6 +55,7 @@ def make_clip(
     metadata: dict[str, str] | None = None,
     alpha: bool = False,
     interlaced: bool = False,
+    picture: Picture = moving_pixels,
 ) -> Path:
     """Write a clip.
 
@@ -78,6 +80,7 @@ def make_clip(
         metadata: Of the file.
         alpha: The left half is transparent.
         interlaced: The second field is half a frame later.
+        picture: What a frame shows.
     """
     base = time_base or 1 / Fraction(rate)
     ticks = list(pts) if pts is not None else list(range(frames))
@@ -112,10 +115,12 @@ def make_clip(
             ])  # fmt: skip
         seconds = float((ticks[-1] + 1) * base) if ticks else 0
         packets = list(
-            _pictures(video, ticks, size_wh, pixel_format, base, colors, alpha, interlaced)
+            _pictures(video, ticks, size_wh, pixel_format, base, colors, alpha, interlaced, picture)
         )
         if second is not None:
-            packets += _pictures(second, ticks, (32, 32), pixel_format, base, None, False, False)
+            packets += _pictures(
+                second, ticks, (32, 32), pixel_format, base, None, False, False, moving_pixels
+            )
         if audio is not None:
             packets += _tone(audio, seconds)
         if text is not None:
@@ -134,10 +139,12 @@ def _video(out, codec, size_wh, pixel_format, rate, base, options):
     return stream
 
 
-def _pictures(stream, ticks, size_wh, pixel_format, base, colors, alpha, interlaced) -> Iterable:
+def _pictures(
+    stream, ticks, size_wh, pixel_format, base, colors, alpha, interlaced, picture_of
+) -> Iterable:
     deep = av.VideoFormat(pixel_format).components[0].bits > 8
     for index, tick in enumerate(ticks):
-        pixels = moving_pixels(index, size_wh, np.uint16 if deep else np.uint8)
+        pixels = picture_of(index, size_wh, np.uint16 if deep else np.uint8)
         if interlaced:
             pixels = moving_pixels(2 * index, size_wh)
             pixels[1::2] = moving_pixels(2 * index + 1, size_wh)[1::2]

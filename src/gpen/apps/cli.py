@@ -15,7 +15,18 @@ import gpen
 from gpen.errors import GpenError
 from gpen.settings import DEFAULT_DETECTOR
 
-from . import batch_cluster, cache, console, evaluate, prepare, preview, restore, train
+from . import (
+    batch_cluster,
+    cache,
+    compare,
+    console,
+    evaluate,
+    prepare,
+    preview,
+    restore,
+    tracks,
+    train,
+)
 
 app = typer.Typer(
     name="gpen",
@@ -124,6 +135,8 @@ def convert(
 
 
 app.command(epilog=restore.EPILOG)(restore.restore)
+app.command(epilog=tracks.EPILOG)(tracks.tracks)
+app.command(epilog=compare.EPILOG)(compare.compare)
 app.command("batch", epilog=batch_cluster.EPILOG)(batch_cluster.command_like(restore.restore))
 app.command(epilog=cache.EPILOG)(cache.cache)
 app.command(epilog=train.EPILOG)(train.train)

@@ -43,7 +43,7 @@ def complain(text: str) -> None:
 
 
 @contextmanager
-def progress_bar(description: str, total: int) -> Iterator[Progress]:
+def progress_bar(description: str, total: int | None) -> Iterator[Progress]:
     """A progress bar with ETA on standard error; silent where that is not a terminal."""
     columns = (
         SpinnerColumn(),

@@ -33,7 +33,8 @@ def split_clips(inputs: Sequence[str], output: str | None) -> tuple[list[str], l
     Folders and patterns of photos stay photos, so that no film is restored by accident; clips are
     named one by one or by a pattern that ends like one (`*.mp4`).
     """
-    clips, others = [], []
+    clips: list[str] = []
+    others: list[str] = []
     for name in inputs:
         found = sorted(glob.glob(name, recursive=True)) if _is_pattern(name) else [name]  # noqa: PTH207
         for item in found or [name]:

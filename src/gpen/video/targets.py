@@ -24,6 +24,8 @@ EXPECTED = ".mp4, .mov, .mkv, .webm, or a folder of pictures such as out/%06d.pn
 #: Threads of an encoder. Fixed: the bytes of some depend on it, and a job that goes on after a
 #: stop must give the same file.
 _THREADS = 4
+#: OpenCV's number of the CPU feature, which its Python module does not name.
+_CV_CPU_AVX_512F = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +204,22 @@ def _options(codec: str, crf: float, preset: str, clip: Clip) -> dict[str, str]:
         options["crf"] = f"{crf:g}"
         options["g"] = str(max(1, round(5 * clip.rate)))
         options["preset" if codec != "vp9" else "cpu-used"] = preset
-    if codec == "h265":
+    if codec == "h264" and _has_avx512():
+        # x264's AVX-512 code reads memory that nobody wrote (its macroblock tree): the same frames
+        # would give other bytes each time.
+        options["x264-params"] = "asm=avx2"
+    elif codec == "h265":
         options["x265-params"] = f"log-level=none:open-gop=0:frame-threads=2:pools={_THREADS}"
     elif codec == "av1":
         options["svtav1-params"] = f"lp={_THREADS}"
     options["threads"] = str(_THREADS)
     return options
+
+
+def _has_avx512() -> bool:
+    import cv2
+
+    return bool(cv2.checkHardwareSupport(_CV_CPU_AVX_512F))
 
 
 def _pixel_format(clip: Clip, codec: str, size_wh: tuple[int, int], notes: list[str]) -> str:

@@ -55,8 +55,13 @@ class Timeline:
         return self.last_duration
 
 
-def read_timeline(parts: Sequence[Path], clip: Clip) -> Timeline:
+def read_timeline(parts: Sequence[Path], clip: Clip, *, whole: bool = True) -> Timeline:
     """The times of the pictures of all parts.
+
+    Args:
+        parts: In order.
+        clip: Their source.
+        whole: The last picture is the source's last, and lasts as long.
 
     Raises:
         WriteError: A part is damaged.
@@ -74,7 +79,8 @@ def read_timeline(parts: Sequence[Path], clip: Clip) -> Timeline:
             raise _damaged(part)
         shown.extend(sorted(times))
     step = max(1, round(1 / (clip.rate * base)))
-    return Timeline(base, shown, depth, _last_duration(clip, shown, base, step))
+    last = _last_duration(clip, shown, base, step) if whole else step
+    return Timeline(base, shown, depth, last)
 
 
 def part_packets(part: Path, clip: Clip) -> Iterator[tuple[Any, int]]:

@@ -3,7 +3,7 @@
     .<target>.gpen/
       job.json           what is being made, from what, by which settings
       faces.jsonl        one line per frame that was searched for faces
-      part-00000.mkv     pictures of the first frames, encoded
+      part-00000.part    pictures of the first frames, encoded
       part-00000.npz     what the stabiliser carries over to the next part
       lock               held while a process works here
 
@@ -99,7 +99,12 @@ class WorkFolder:
 
     def part(self, number: int) -> Path:
         """Where the pictures of a part are, or will be."""
-        return self.path / f"part-{number:05}.mkv"
+        return self.path / f"part-{number:05}.part"
+
+    @property
+    def cut_part(self) -> Path:
+        """Where the frames of a part that Ctrl-C has cut are for a moment."""
+        return self.path / "cut.part"
 
     def finished_parts(self) -> list[Path]:
         """Parts from the first on without a gap."""
@@ -128,19 +133,23 @@ class LineLog:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def lines(self) -> list[str]:
-        """The whole lines, without their ends; what follows the last of them is cut off."""
+    def mend(self) -> None:
+        """Cut off what follows the last whole line."""
         if not self.path.exists():
-            return []
+            return
         data = self.path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
         # A power cut may leave a block of zeros where a line was promised.
-        whole = whole[: whole.find(b"\0")] if b"\0" in whole else whole
+        whole = data.partition(b"\0")[0]
         whole = whole[: whole.rfind(b"\n") + 1]
         if len(whole) < len(data):
             with written_whole(self.path) as temporary:
                 temporary.write_bytes(whole)
-        return whole.decode("utf-8").splitlines()
+
+    def lines(self) -> Iterator[str]:
+        """The lines, without their ends, one by one."""
+        if self.path.exists():
+            with self.path.open(encoding="utf-8") as file:
+                yield from (line.rstrip("\n") for line in file)
 
     @contextmanager
     def appending(self) -> Iterator[Any]:

@@ -1,0 +1,128 @@
+"""`gpen tracks`: the people of a clip, with their numbers and pictures."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gpen.settings import DEFAULT_DETECTOR, Settings, VideoSettings
+
+from . import console
+
+if TYPE_CHECKING:
+    from gpen.video.frames import Clip
+    from gpen.video.tracks import Track, Tracks
+
+EPILOG = """
+**Examples**
+
+`gpen tracks clip.mp4` — a list, and a picture of each face in clip_tracks/
+
+`gpen restore clip.mp4 --faces track:1,3` — restores only those
+"""
+#: Side of a thumbnail in pixels, and of what it shows in sizes of the face.
+THUMBNAIL_PX, AROUND = 256, 1.6
+
+
+def tracks(
+    clip: Annotated[Path, typer.Argument(help="A video, or a folder of pictures.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for the pictures; default <clip>_tracks."),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")] = False,
+    min_face: Annotated[float, typer.Option(metavar="PX", help="Leave smaller faces out.")] = 0,
+    detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
+    models_dir: Annotated[
+        Path | None,
+        typer.Option(help="Look for models in this folder first.", show_default=False),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace old pictures.")] = False,
+) -> None:
+    """List the faces of a clip, each followed through its shot, for `--faces track:N`."""
+    from gpen import Restorer
+    from gpen.video.analysis import analyse
+    from gpen.video.decode import open_clip
+    from gpen.video.work import LineLog
+
+    opened = open_clip(clip)
+    settings = Settings(detector=detector, models_dir=models_dir, min_face=min_face)
+    with (
+        tempfile.TemporaryDirectory(prefix="gpen-") as folder,
+        console.progress_bar("Finding faces", opened.frame_count) as bar,
+    ):
+        found = analyse(
+            opened,
+            Restorer(settings).detector,
+            VideoSettings(),
+            LineLog(Path(folder) / "faces.jsonl"),
+            lambda done: bar.update(bar.task_ids[0], completed=done),
+            min_face=min_face,
+        ).tracks
+    folder_out = output or clip.with_name(f"{clip.stem}_tracks")
+    pictures = _write_pictures(found, opened, folder_out, overwrite=overwrite)
+    rows = [_row(track, opened, pictures.get(track.id)) for track in found.tracks]
+    if json_:
+        console.say(json.dumps(rows, indent=1))
+    else:
+        _show(rows, found, folder_out)
+
+
+def _row(track: Track, clip: Clip, picture: Path | None) -> dict[str, Any]:
+    rate = float(clip.rate)
+    x, y = track.points_xy.mean(axis=(0, 1))
+    return {
+        "track": track.id,
+        "first_frame": track.first,
+        "last_frame": track.last,
+        "from_s": round(track.first / rate, 3),
+        "to_s": round((track.last + 1) / rate, 3),
+        "size_px": round(float(track.sizes.mean()), 1),
+        "middle_xy": [round(float(x), 1), round(float(y), 1)],
+        "picture": None if picture is None else str(picture),
+    }
+
+
+def _write_pictures(found: Tracks, clip: Clip, folder: Path, *, overwrite: bool) -> dict[int, Path]:
+    """One picture of each face, where it is seen best."""
+    from gpen import geometry
+    from gpen.types import Image
+    from gpen.video.people import sightings
+    from gpen.write import write_image
+
+    pictures: dict[int, Path] = {}
+    for track_id, pixels, face in sightings(found.tracks, clip, VideoSettings(), 1):
+        x_min, y_min, x_max, y_max = face.box_xyxy
+        scale = THUMBNAIL_PX / (AROUND * face.size_px)
+        left = (x_min + x_max) / 2 - THUMBNAIL_PX / scale / 2
+        top = (y_min + y_max) / 2 - THUMBNAIL_PX / scale / 2
+        matrix = geometry.compose(geometry.scaling(scale), geometry.shifting(-left, -top))
+        thumbnail = geometry.warp(pixels, matrix, (THUMBNAIL_PX, THUMBNAIL_PX), border="replicate")
+        path = folder / f"track-{track_id:03}.png"
+        pictures[track_id] = write_image(Image(thumbnail), path, overwrite=overwrite)
+    return pictures
+
+
+def _show(rows: list[dict[str, Any]], found: Tracks, folder: Path) -> None:
+    from rich.table import Table
+
+    if not rows:
+        console.say("no face found")
+        return
+    table = Table("track", "from", "to", "size", "at (x, y)", box=None)
+    for row in rows:
+        x, y = row["middle_xy"]
+        table.add_row(
+            str(row["track"]),
+            f"{row['from_s']:.2f} s",
+            f"{row['to_s']:.2f} s",
+            f"{row['size_px']:.0f} px",
+            f"{x:.0f}, {y:.0f}",
+        )
+    console.out.print(table)
+    shots = len(found.cuts) + 1
+    console.say(f"{len(rows)} faces in {shots} shot{'' if shots == 1 else 's'} · {folder}")

@@ -1,0 +1,78 @@
+"""Which tracks to restore, where the choice needs more than the tracks; and pictures of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ..identity import is_same_person
+from ..pipeline import Restorer
+from ..settings import VideoSettings
+from ..types import Face, FloatArray, Pixels
+from .choosing import best_sightings, choose_tracks
+from .decode import read_frames
+from .frames import Clip
+from .tracks import Track, Tracks
+
+#: Frames by which a track is compared with a photo.
+LOOKS = 3
+
+
+def chosen_tracks(tracks: Tracks, clip: Clip, video: VideoSettings, restorer: Restorer) -> set[int]:
+    """Numbers of the tracks that `Settings.faces` means.
+
+    Raises:
+        UnknownModelError: "like:PHOTO" needs a network that tells faces apart, and none was found.
+        ReadError: The photo cannot be read.
+        DetectionError: It shows no face.
+    """
+    settings = restorer.settings
+    alike: set[int] = set()
+    if settings.faces.startswith("like:"):
+        alike = _alike(tracks, clip, video, restorer)
+    return choose_tracks(
+        tracks,
+        settings.faces,
+        clip.shown_size_wh,
+        min_face=settings.min_face,
+        like=lambda track: track.id in alike,
+    )
+
+
+def _alike(tracks: Tracks, clip: Clip, video: VideoSettings, restorer: Restorer) -> set[int]:
+    """Tracks whose mean vector is that of the person on the photo."""
+    wanted = restorer.person
+    vectors: dict[int, list[FloatArray]] = {}
+    for track_id, pixels, face in sightings(tracks.tracks, clip, video, LOOKS):
+        vector = restorer.identity.embed(pixels, face.points_xy)
+        vectors.setdefault(track_id, []).append(vector)
+    means = {track_id: np.mean(found, axis=0) for track_id, found in vectors.items()}
+    return {
+        track_id
+        for track_id, mean in means.items()
+        if is_same_person(mean / np.linalg.norm(mean), wanted)
+    }
+
+
+def sightings(
+    tracks: Sequence[Track], clip: Clip, video: VideoSettings, count: int
+) -> Iterator[tuple[int, Pixels, Face]]:
+    """The frames that show each track best: its number, the frame's RGB pixels and the face.
+
+    In the order of the frames; the clip is read once, up to the last of them.
+    """
+    wanted: dict[int, list[tuple[int, Face]]] = {}
+    for track in tracks:
+        for index, face in best_sightings(track, count):
+            wanted.setdefault(index, []).append((track.id, face))
+    if not wanted:
+        return
+    last = max(wanted)
+    for frame in read_frames(clip, start_s=video.start_s, end_s=video.end_s):
+        if frame.index in wanted:
+            pixels = frame.pixels()
+            for track_id, face in wanted[frame.index]:
+                yield track_id, pixels, face
+        if frame.index == last:
+            return

@@ -1,0 +1,267 @@
+"""The pipeline over time: read → find and track → align → restore → hold still → paste → write.
+
+The one place that knows the order. A clip is gone through twice: first to find its faces, so that
+the whole path of each is known, then to restore them, part by part. Finished steps stay in a work
+folder beside the target until the target is whole (`gpen.video.work`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from fractions import Fraction
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from ..errors import GpenError, SettingsError
+from ..pipeline import Restorer
+from ..settings import VideoSettings
+from ..version import VERSION
+from . import stages
+from .analysis import Analysis, analyse
+from .decode import open_clip, read_frames
+from .deflicker import apply
+from .encode import Encoding, SegmentWriter
+from .folder import is_folder_target
+from .frames import Frame
+from .join import check_target, join_segments
+from .people import chosen_tracks
+from .queues import in_background
+from .result import ClipResult, OnProgress
+from .stabilise import Stabiliser
+from .work import LineLog, WorkFolder
+
+#: Frames of a part; what a power cut costs at most. A part begins with a key frame.
+PART_FRAMES = 240
+#: Frames that wait between two stages, and their bytes at most.
+QUEUE_DEPTH, QUEUE_BYTES = 4, 1 << 28
+
+
+def restore_clip(
+    restorer: Restorer,
+    source: str | Path,
+    target: str | Path,
+    video: VideoSettings | None = None,
+    *,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+) -> ClipResult:
+    """Restore the faces of a clip.
+
+    A run that was stopped, by Ctrl-C, an error or a power cut, goes on when it is started again
+    with the same source, target and settings, and gives the same file as one that was not. After
+    Ctrl-C `<target>.partial.<suffix>` can be played.
+
+    Args:
+        restorer: How faces are restored.
+        source: A video file, or a folder of numbered pictures.
+        target: A .mp4, .mkv, .mov or .webm file, or a pattern of pictures such as `out/%06d.png`.
+        video: How the clip is held still and written.
+        overwrite: Replace the target if it is there.
+        on_progress: Called after each frame of each pass.
+
+    Raises:
+        ReadError: The source is no clip that can be read.
+        OutputExistsError: The target is there and `overwrite` is false.
+        WriteError: The target cannot be written; what is done stays, and the same command goes on.
+        GpenError: See `gpen.errors`.
+    """
+    check_target(Path(target), overwrite=overwrite)
+    job = _Job(restorer, Path(source), Path(target), video or VideoSettings(), on_progress)
+    return job.run(overwrite=overwrite)
+
+
+def _say_nothing(*_: Any) -> None:
+    pass
+
+
+class _Job:
+    """One clip on its way."""
+
+    def __init__(
+        self,
+        restorer: Restorer,
+        source: Path,
+        target: Path,
+        video: VideoSettings,
+        on_progress: OnProgress | None,
+    ) -> None:
+        if restorer.settings.aligned:
+            raise SettingsError("aligned is for photos; faces in clips are found in every frame")
+        self.restorer, self.video, self.target = restorer, video, target
+        self.on_progress = on_progress or _say_nothing
+        self.clip = open_clip(source, rate=Fraction(video.frame_rate).limit_denominator(100_000))
+        self.encoding = Encoding.for_target(
+            target, codec=video.codec, crf=video.crf, preset=video.preset
+        )
+        self.work = WorkFolder(target)
+        self.result = ClipResult(target, notes=list(self.clip.notes))
+
+    def run(self, *, overwrite: bool) -> ClipResult:
+        """Both passes, and the parts made one."""
+        with self.work.opened(self._description()):
+            with self._timed("faces"):
+                found = self._find()
+            try:
+                with self._timed("frames"):
+                    self._restore(found)
+            except KeyboardInterrupt:
+                self._join_what_is_done()
+                raise
+            self.on_progress("joining", 0, 1)
+            with self._timed("joining"):
+                parts = self.work.finished_parts()
+                self._join(self.target, parts, partial=False, overwrite=overwrite)
+            self.on_progress("joining", 1, 1)
+        self._partial.unlink(missing_ok=True)
+        self.work.remove()
+        return self.result
+
+    @property
+    def _partial(self) -> Path:
+        return self.target.with_name(f"{self.target.stem}.partial{self.target.suffix}")
+
+    def _description(self) -> dict[str, Any]:
+        """What makes this job another one than a job of other input, settings or networks."""
+        status = self.clip.path.stat()
+        engine = self.restorer.engine
+        return {
+            "gpen": VERSION,
+            "source": str(self.clip.path.resolve()),
+            "size": status.st_size,
+            "changed_ns": status.st_mtime_ns,
+            "target": self.target.name,
+            "model": str(self.restorer.model.path),
+            "engine": [engine.name, engine.device, engine.precision],
+            "settings": dataclasses.asdict(self.restorer.settings),
+            "video": dataclasses.asdict(self.video),
+        }
+
+    def _find(self) -> Analysis:
+        about = self.clip.frame_count if self.video.end_s is None else None
+        self.on_progress("faces", 0, about)
+        found = analyse(
+            self.clip,
+            self.restorer.detector,
+            self.video,
+            LineLog(self.work.log),
+            lambda done: self.on_progress("faces", done, about),
+            min_face=self.restorer.settings.min_face,
+        )
+        self.on_progress("faces", found.n_frames, found.n_frames)
+        self.result.replaced = found.replaced
+        if found.replaced:
+            self.result.notes.append(
+                f"{found.replaced} frames could not be decoded; each shows its neighbour"
+            )
+        return found
+
+    def _restore(self, found: Analysis) -> None:
+        """Make the parts that are missing."""
+        chosen = chosen_tracks(found.tracks, self.clip, self.video, self.restorer)
+        self.result.frames, self.result.people = found.n_frames, len(chosen)
+        self.result.faces = sum(
+            1
+            for index in range(found.n_frames)
+            for seen in found.tracks.at(index)
+            if seen.track_id in chosen
+        )
+        n_done = len(self.work.finished_parts())
+        self.result.resumed = min(n_done * PART_FRAMES, found.n_frames)
+        self.on_progress("frames", self.result.resumed, found.n_frames)
+        if self.result.resumed == found.n_frames:
+            return
+        state = self.work.load_state(n_done - 1) if n_done else {}
+        stabiliser = Stabiliser.from_state(self.video.stabilise, state)
+        frames = read_frames(
+            self.clip,
+            start_s=self.video.start_s,
+            end_s=self.video.end_s,
+            from_index=self.result.resumed,
+        )
+        for number in range(n_done, -(-found.n_frames // PART_FRAMES)):
+            part = self._works(islice(frames, PART_FRAMES), found, chosen)
+            self._make_part(number, part, stabiliser, found.n_frames)
+
+    def _works(
+        self, frames: Iterator[Frame], found: Analysis, chosen: set[int]
+    ) -> Generator[stages.Work, None, None]:
+        """What is to be done for each frame."""
+        for frame in frames:
+            pixels = frame.pixels()
+            if found.corrections is not None:
+                pixels = apply(pixels, found.corrections[frame.index])
+            faces = [seen for seen in found.tracks.at(frame.index) if seen.track_id in chosen]
+            yield stages.Work(frame, pixels, found.corrections is not None, faces)
+
+    def _make_part(
+        self,
+        number: int,
+        works: Generator[stages.Work, None, None],
+        stabiliser: Stabiliser,
+        n_frames: int,
+    ) -> None:
+        """Restore and encode one part; it appears when it is whole, after its state.
+
+        After Ctrl-C a cut part holds the frames that were ready.
+        """
+        settings, engine = self.restorer.settings, self.restorer.engine
+        template, depth = self.restorer.model.template, self._queue_depth
+        aligned = stages.align(works, engine=engine, template=template, upscale=settings.upscale)
+        with closing(in_background(aligned, depth)) as crops:
+            meter = self.result.seconds
+            answered = stages.restore(crops, engine=engine, seconds=meter)
+            with closing(in_background(answered, depth)) as answers:
+                finished = stages.paste(answers, stabiliser=stabiliser, settings=settings)
+                first = next(finished)
+                writer = SegmentWriter(self.work.part(number), first, self.encoding)
+                try:
+                    for done, frame in enumerate(chain([first], finished), 1):
+                        writer.write(frame)
+                        self.on_progress("frames", number * PART_FRAMES + done, n_frames)
+                except KeyboardInterrupt:
+                    writer.close(self.work.cut_part)
+                    raise
+                except BaseException:
+                    writer.abandon()
+                    raise
+                self.work.save_state(number, stabiliser.state())
+                writer.close()
+        self.result.notes += [note for note in writer.notes if note not in self.result.notes]
+
+    @property
+    def _queue_depth(self) -> int:
+        width, height = self.clip.size_wh
+        n_bytes = width * height * 3 * (2 if self.clip.bits > 8 else 1)
+        return int(min(QUEUE_DEPTH, max(1, QUEUE_BYTES // n_bytes)))
+
+    def _join(self, target: Path, parts: Sequence[Path], *, partial: bool, overwrite: bool) -> None:
+        video = self.video
+        self.result.notes += join_segments(
+            parts,
+            self.clip,
+            target,
+            start_s=video.start_s or None,
+            end_s=video.end_s,
+            partial=partial,
+            overwrite=overwrite,
+        )
+
+    def _join_what_is_done(self) -> None:
+        """After Ctrl-C: a file that plays, as far as the frames go."""
+        parts = self.work.finished_parts()
+        cut = self.work.cut_part
+        with suppress(GpenError):  # the parts stay whatever becomes of the look at them
+            if not is_folder_target(self.target) and (parts or cut.exists()):
+                parts += [cut] if cut.exists() else []
+                self._join(self._partial, parts, partial=True, overwrite=True)
+        cut.unlink(missing_ok=True)
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.result.seconds[step] = time.perf_counter() - started

@@ -1,0 +1,150 @@
+"""The stages of the photo pipeline as streams of frames: align → restore → hold still → paste.
+
+Each is a generator over works in their order, so that they can run side by side in threads
+(`gpen.video.queues`). What a stage answers depends on the works since the beginning of the part
+alone, never on timing: a run that was stopped and goes on gives the same pictures.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import geometry
+from ..align import align_face
+from ..engines import Engine, photo_on_device
+from ..finish import Finish, finish_crop
+from ..paste import Patch, paste_faces
+from ..restoration import BATCH_SIZE, restore_crops
+from ..settings import Settings
+from ..types import Crop, Pixels
+from .frames import Frame, replace_pixels, whole_frame
+from .stabilise import Stabiliser
+from .tracks import TrackedFace
+
+if TYPE_CHECKING:
+    from ..engines.torch_faces import DevicePhoto
+
+#: Frames whose faces may share a batch, and their bytes; bound memory, not results.
+FRAMES_PER_BATCH, BYTES_PER_BATCH = 8, 1 << 28
+
+
+@dataclass(slots=True)
+class Work:
+    """A frame between the stages.
+
+    Attributes:
+        frame: The frame as decoded.
+        canvas: Its picture at output size, RGB, (height, width, 3), uint8 or uint16, upright.
+        touched: The canvas differs from the frame even where no face is.
+        faces: The faces to restore, in frame pixels.
+        crops: Their crops, from the canvas.
+        answers: What the network made of them.
+        photo: The canvas on a GPU.
+    """
+
+    frame: Frame
+    canvas: Pixels
+    touched: bool
+    faces: list[TrackedFace]
+    crops: list[Crop] = field(default_factory=list)
+    answers: list[Pixels] = field(default_factory=list)
+    photo: DevicePhoto | None = None
+
+
+def align(
+    works: Iterable[Work], *, engine: Engine, template: str, upscale: int
+) -> Generator[Work, None, None]:
+    """Enlarge the canvas and cut its faces out."""
+    for work in works:
+        if upscale > 1:
+            work.canvas, work.touched = geometry.enlarge(work.canvas, upscale), True
+        work.photo = photo_on_device(work.canvas, engine) if work.faces else None
+        work.crops = [
+            align_face(
+                work.canvas,
+                geometry.scale_points(seen.face.points_xy, upscale),
+                size=engine.size,
+                template=template,
+                photo=work.photo,
+            )
+            for seen in work.faces
+        ]
+        yield work
+
+
+def restore(
+    works: Iterable[Work], *, engine: Engine, seconds: dict[str, float]
+) -> Generator[Work, None, None]:
+    """Let the network see the crops of several frames at once; add its time to `seconds`."""
+    for batch in _batches(works):
+        started = time.perf_counter()
+        answers = iter(restore_crops([c.pixels for work in batch for c in work.crops], engine))
+        spent = time.perf_counter() - started
+        seconds["network"] = seconds.get("network", 0.0) + spent
+        for work in batch:
+            work.answers = [next(answers) for _ in work.crops]
+            yield work
+
+
+def _batches(works: Iterable[Work]) -> Iterator[list[Work]]:
+    """Group frames until their crops fill a batch of the network."""
+    batch: list[Work] = []
+    crops = n_bytes = 0
+    for work in works:
+        batch.append(work)
+        crops += len(work.crops)
+        n_bytes += work.canvas.nbytes
+        if crops >= BATCH_SIZE or len(batch) == FRAMES_PER_BATCH or n_bytes >= BYTES_PER_BATCH:
+            yield batch
+            batch, crops, n_bytes = [], 0, 0
+    if batch:
+        yield batch
+
+
+def paste(
+    works: Iterable[Work], *, stabiliser: Stabiliser, settings: Settings
+) -> Generator[Frame, None, None]:
+    """Hold the answers still, finish them and put them back."""
+    options = Finish.of(settings)
+    for work in works:
+        patches = []
+        for seen, crop, answer in zip(work.faces, work.crops, work.answers, strict=True):
+            steady = stabiliser.stabilise(seen.track_id, work.frame.index, crop, answer)
+            seed = work.frame.index * 1000 + seen.track_id  # fresh grain in every frame
+            pixels, weight = finish_crop(crop, steady, options, seed=seed)
+            blend = settings.blend_of(seen.track_id) * seen.opacity
+            patches.append(Patch(crop, pixels, weight, blend, keep_unseen=settings.match_grain))
+        pixels = paste_faces(
+            work.canvas,
+            patches,
+            mask=settings.mask,
+            match_color=settings.match_color,
+            photo=work.photo,
+        )
+        yield _as_frame(work, pixels)
+
+
+def _as_frame(work: Work, pixels: Pixels) -> Frame:
+    """The frame with its new pixels; samples that no crop covers stay as they were decoded."""
+    if work.touched:
+        return whole_frame(work.frame, pixels)
+    if not work.crops:
+        return work.frame
+    return replace_pixels(work.frame, pixels, [_box(crop, pixels) for crop in work.crops])
+
+
+def _box(crop: Crop, pixels: Pixels) -> tuple[int, int, int, int]:
+    """The box of image pixels around a crop, x_min, y_min, x_max, y_max, ends excluded."""
+    last = crop.size - 1
+    corners = geometry.apply(
+        geometry.invert(crop.crop_from_image), [(0, 0), (last, 0), (0, last), (last, last)]
+    )
+    height, width = pixels.shape[:2]
+    low = np.clip(np.floor(corners.min(axis=0)), 0, (width, height))
+    high = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, (width, height))
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])

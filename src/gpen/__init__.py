@@ -2,6 +2,7 @@
 
     >>> import gpen
     >>> gpen.restore("old.jpg").save("new.jpg")  # doctest: +SKIP
+    >>> gpen.restore_video("clip.mp4", "restored.mp4")  # doctest: +SKIP
 
 Importing this package is light: networks, OpenCV and Pillow are loaded on first use.
 """
@@ -28,7 +29,7 @@ from .errors import (
     WeightsError,
     WriteError,
 )
-from .settings import Settings
+from .settings import Settings, VideoSettings
 from .version import VERSION
 
 __version__ = VERSION
@@ -37,10 +38,13 @@ if TYPE_CHECKING:
     from .pipeline import Restorer, restore
     from .result import Restoration, RestoredFace
     from .types import Crop, Face, Image, Metadata
+    from .video.result import ClipResult
+    from .video.run import restore_video
     from .weights import ModelInfo, convert, find_model, list_models
 
 __all__ = [
     "AlignError",
+    "ClipResult",
     "ConfigError",
     "Crop",
     "DetectionError",
@@ -62,6 +66,7 @@ __all__ = [
     "TrainingError",
     "UnknownModelError",
     "UnsafeFileError",
+    "VideoSettings",
     "WeightsError",
     "WriteError",
     "__version__",
@@ -69,9 +74,11 @@ __all__ = [
     "find_model",
     "list_models",
     "restore",
+    "restore_video",
 ]
 
 _LAZY = {
+    "ClipResult": "video.result",
     "Crop": "types",
     "Face": "types",
     "Image": "types",
@@ -84,6 +91,7 @@ _LAZY = {
     "find_model": "weights",
     "list_models": "weights",
     "restore": "pipeline",
+    "restore_video": "video.run",
 }
 
 

@@ -40,6 +40,38 @@ PART_FRAMES = 240
 QUEUE_DEPTH, QUEUE_BYTES = 4, 1 << 28
 
 
+def restore_video(
+    source: str | Path,
+    target: str | Path,
+    *,
+    video: VideoSettings | None = None,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+    **options: Any,
+) -> ClipResult:
+    """Restore the faces of a clip; see `restore_clip`.
+
+    Args:
+        source: A video file, or a folder of numbered pictures.
+        target: A .mp4, .mkv, .mov or .webm file, or a pattern of pictures such as `out/%06d.png`.
+        video: How the clip is held still and written.
+        overwrite: Replace the target if it is there.
+        on_progress: Called after each frame with the stage, frames done and frames in all.
+        **options: Fields of `Settings`.
+
+    Raises:
+        GpenError: See `gpen.errors`.
+
+    Example:
+        >>> import gpen
+        >>> gpen.restore_video("clip.mp4", "restored.mp4", blend=0.8)  # doctest: +SKIP
+    """
+    restorer = Restorer(**options)
+    return restore_clip(
+        restorer, source, target, video, overwrite=overwrite, on_progress=on_progress
+    )
+
+
 def restore_clip(
     restorer: Restorer,
     source: str | Path,

@@ -28,7 +28,7 @@ QUANTILES = np.linspace(0.1, 0.9, 9)
 #: Longer side of the picture that is ranked: noise and detail do not matter.
 SIDE = 96
 #: Frames on each side that a fit looks at, and the standard deviation of their weights.
-REACH, SPREAD = 24, 8.0
+REACH, SPREAD = 15, 4.0
 #: Differences of level, in typical flickers, at which a frame counts half.
 OTHER_LIGHT = 4.0
 #: Flicker below this share of the range is left alone: it is motion, or noise.

@@ -41,6 +41,8 @@ GAIN = 0.3
 SEARCH_SMOOTH = 2.0
 #: Residuals below this many levels² are as good as none.
 FLOOR = 1.0
+#: Residuals beyond this many levels² are never usual: a head that turns fast is not noise.
+MOST = 3.0
 #: Share of the running mean in the next reference.
 KEEP = 0.6
 #: Share of the last usual residual in the next.
@@ -94,7 +96,8 @@ class Motion:
             return None
         # No more than twice at once, so that a shock is not taken for noise.
         self.usual = USUAL_KEEP * usual + (1 - USUAL_KEEP) * min(typical, 2 * usual)
-        trust: FloatArray = 1 / (1 + np.square(square * np.float32(1 / (DOUBT * self.usual))))
+        doubtful = DOUBT * min(self.usual, MOST)
+        trust: FloatArray = 1 / (1 + np.square(square * np.float32(1 / doubtful)))
         carried = carry(self.reference, flow)
         self.reference = current + np.float32(KEEP) * trust * (carried - current)
         self.flow = flow

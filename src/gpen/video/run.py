@@ -28,6 +28,7 @@ from .encode import Encoding, SegmentWriter
 from .folder import is_folder_target
 from .frames import Frame
 from .join import check_target, join_segments
+from .library import av
 from .people import chosen_tracks
 from .queues import in_background
 from .result import ClipResult, OnProgress
@@ -167,6 +168,7 @@ class _Job:
             "changed_ns": status.st_mtime_ns,
             "target": self.target.name,
             "model": str(self.restorer.model.path),
+            "pyav": av.__version__,
             "engine": [engine.name, engine.device, engine.precision],
             "settings": dataclasses.asdict(self.restorer.settings),
             "video": dataclasses.asdict(self.video),

@@ -21,6 +21,7 @@ from . import (
     compare,
     console,
     evaluate,
+    models,
     prepare,
     preview,
     restore,
@@ -102,14 +103,6 @@ def detect(
     raise typer.Exit(code)
 
 
-@app.command()
-def models(json_: Json = False, models_dir: ModelsDir = None) -> None:
-    """List the weight files that were found, what they are, and why a file is refused."""
-    from .models import show_models
-
-    show_models(models_dir, as_json=json_)
-
-
 @app.command(
     epilog="""
 **Examples**
@@ -134,6 +127,7 @@ def convert(
     console.say(f"{written} · {written.stat().st_size / 2**20:.1f} MiB")
 
 
+app.add_typer(models.app, name="models")
 app.command(epilog=restore.EPILOG)(restore.restore)
 app.command(epilog=tracks.EPILOG)(tracks.tracks)
 app.command(epilog=compare.EPILOG)(compare.compare)

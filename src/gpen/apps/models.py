@@ -1,20 +1,56 @@
-"""`gpen models`: what the folders hold."""
+"""`gpen models`: what the folders hold, and what can be fetched into them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.table import Table
+import typer
 
-from gpen import ModelInfo, list_models
+from . import console, models_get
 
-from . import console
+if TYPE_CHECKING:
+    from gpen import ModelInfo
+
+app = typer.Typer(rich_markup_mode="markdown")
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog="""
+**Examples**
+
+`gpen models` — what was found, and why a file is refused
+
+`gpen models get` — what can be fetched
+""",
+)
+def models(
+    context: typer.Context,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")] = False,
+    models_dir: Annotated[
+        Path | None,
+        typer.Option(help="Look for models in this folder first.", show_default=False),
+    ] = None,
+) -> None:
+    """List the weight files that were found, what they are, and why a file is refused."""
+    if context.invoked_subcommand is None:
+        show_models(models_dir, as_json=json_)
+    elif json_ or models_dir is not None:
+        raise typer.BadParameter(f"options of {context.invoked_subcommand} go behind its name")
+
+
+app.command(epilog=models_get.EPILOG)(models_get.get)
 
 
 def show_models(models_dir: Path | None, *, as_json: bool) -> None:
     """Print every weight file found, as a table or as JSON."""
+    from rich.table import Table
+
+    from gpen import list_models
+
     with console.err.status("Reading weight files"):
         models = list_models(models_dir)
     if as_json:

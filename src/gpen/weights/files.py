@@ -23,6 +23,25 @@ def cache_dir() -> Path:
     return Path(os.environ.get("GPEN_CACHE_DIR") or platformdirs.user_cache_dir("gpen", False))
 
 
+def data_dir() -> Path:
+    """Where gpen keeps what the user has fetched and accepted: the user's data folder, made.
+
+    Raises:
+        WriteError: It cannot be made.
+    """
+    import platformdirs
+
+    folder = Path(platformdirs.user_data_dir("gpen", False))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(
+            f"cannot make {folder} ({error.strerror}): free that name or set XDG_DATA_HOME",
+            path=folder,
+        ) from error
+    return folder
+
+
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place when the block ends well.

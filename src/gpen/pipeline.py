@@ -187,6 +187,11 @@ class Restorer(Networks):
     def _choose(self, faces: Sequence[Face], image: Image) -> list[int]:
         """Numbers of the faces to restore."""
         options = self.settings
+        if options.faces.startswith("track:"):
+            raise SettingsError(
+                f"faces is {options.faces!r}, which is for clips; expected all, largest, left, "
+                "right, center, numbers such as 0,2 or like:PHOTO"
+            )
         if not options.faces.startswith("like:"):
             return choose_faces(faces, options.faces, options.min_face, image.size_wh)
         return [

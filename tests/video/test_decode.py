@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from clips import edit_packets, garbage, make_clip, moving_pixels, times_of
 from gpen.errors import ReadError, SettingsError
 from gpen.video.decode import open_clip, read_frames, replace_pixels, whole_frame
 from gpen.video.planes import plane_view
+from video_clips import edit_packets, garbage, make_clip, moving_pixels, times_of
 
 NTSC = Fraction(30000, 1001)
 VFR = [0, 3000, 3600, 9000, 9900, 20000, 24000, 24300, 30000]

@@ -12,11 +12,11 @@ import av
 import numpy as np
 import pytest
 
-from clips import make_clip, planes_of
 from gpen.errors import SettingsError, WriteError
 from gpen.video.decode import Clip, Frame, open_clip, read_frames
 from gpen.video.encode import Encoding, SegmentWriter
 from gpen.video.targets import plan_encoding
+from video_clips import make_clip, planes_of
 
 
 def encode(clip: Clip, path: Path, encoding: Encoding) -> SegmentWriter:

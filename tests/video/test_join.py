@@ -12,11 +12,11 @@ import av
 import numpy as np
 import pytest
 
-from clips import make_clip, packets_of, planes_of, times_of
 from gpen.errors import OutputExistsError, SettingsError, WriteError
 from gpen.video.decode import open_clip, read_frames
 from gpen.video.encode import Encoding, SegmentWriter
 from gpen.video.join import check_target, join_segments
+from video_clips import make_clip, packets_of, planes_of, times_of
 
 CHAPTERS = [(0, 0.8, "one"), (0.8, 2, "two")]
 LINES = [(0, 0.7, "hello"), (0.9, 1.4, "<i>you</i>")]

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,15 @@ import pytest
 
 pytest.importorskip("av")
 
-from clips import make_clip, packets_of, times_of
-from gpen import Restorer, SettingsError, UnknownModelError, WriteError, geometry
+from gpen import Restorer, SettingsError, UnknownModelError, WriteError
 from gpen.read import read_image
 from gpen.settings import VideoSettings
 from gpen.video import encode, run
 from gpen.video.decode import open_clip, read_frames
 from gpen.video.run import restore_clip
 from identity_file import write_identity
-
-SIZE_WH = (240, 176)
+from pans import SIZE_WH, panning, panning_clip
+from video_clips import make_clip, packets_of, times_of
 
 
 @pytest.fixture(scope="module")
@@ -37,31 +35,10 @@ def restorer() -> Restorer:
     return restorer
 
 
-def panning(photo: Path) -> Any:
-    """A picture function: the camera moves over a photo."""
-    pixels = read_image(photo).pixels
-
-    def picture(index: int, size_wh: tuple[int, int], dtype: Any = np.uint8) -> np.ndarray:
-        matrix = geometry.shifting(-105.3 - 0.7 * index, -35.2 - 0.3 * index)
-        frame = geometry.warp(pixels, matrix, size_wh)
-        return frame.astype(np.uint16) * 257 if dtype == np.uint16 else frame
-
-    return picture
-
-
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory, demo_photo: Path) -> Path:
     """Sixteen frames at uneven times, with sound."""
-    return make_clip(
-        tmp_path_factory.mktemp("clip") / "pan.mp4",
-        frames=16,
-        size_wh=SIZE_WH,
-        rate=25,
-        time_base=Fraction(1, 1000),
-        pts=[40 * n + (n % 3) for n in range(16)],
-        sound="aac",
-        picture=panning(demo_photo),
-    )
+    return panning_clip(tmp_path_factory.mktemp("clip") / "pan.mp4", demo_photo)
 
 
 @pytest.fixture(autouse=True)

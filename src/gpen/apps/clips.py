@@ -22,6 +22,7 @@ from gpen.video.result import ClipResult, OnProgress
 from gpen.video.run import restore_clip
 
 from . import console
+from .batch import Outcome
 from .names import clip_target
 
 _STAGES = {"faces": "Finding faces", "frames": "Restoring", "joining": "Joining"}
@@ -32,11 +33,12 @@ def restore_clips(
     output: str | None,
     settings: Settings,
     video: VideoSettings,
+    outcomes: list[Outcome],
     *,
     overwrite: bool,
     skip_existing: bool,
 ) -> int:
-    """Restore the clips named on the command line.
+    """Restore the clips named on the command line; what becomes of each goes into `outcomes`.
 
     Returns:
         The exit code: 0 all done, 1 some clips failed, 3 nothing could be done.
@@ -45,8 +47,11 @@ def restore_clips(
     failed = 0
     for name in clips:
         target = clip_target(Path(name), output, several=len(clips) > 1)
+        outcome = Outcome(name)
+        outcomes.append(outcome)
         if skip_existing and target.exists():
             console.say(f"{name} · already has {target}, skipped")
+            outcome.status, outcome.output = "skipped", str(target)
             continue
         try:
             with _progress() as on_progress:
@@ -54,15 +59,28 @@ def restore_clips(
                     restorer, name, target, video, overwrite=overwrite, on_progress=on_progress
                 )
             _show(name, result)
+            _note(outcome, result, restorer)
         except GpenError as error:
             console.complain(str(error))
+            outcome.error = str(error)
             failed += 1
         except KeyboardInterrupt:
             console.say(f"{name} · stopped; the same command goes on", to=console.err)
+            outcome.error = "stopped"
             raise
     if not failed:
         return console.EXIT_OK
     return console.EXIT_NOTHING_DONE if failed == len(clips) else console.EXIT_SOME_FAILED
+
+
+def _note(outcome: Outcome, result: ClipResult, restorer: Restorer) -> None:
+    """The row of a report."""
+    outcome.output = str(result.path)
+    outcome.status = "restored" if result.people else "no face"
+    outcome.seconds = {step: round(spent, 3) for step, spent in result.seconds.items()}
+    engine = restorer.engine
+    outcome.model, outcome.engine = restorer.model.name, engine.name
+    outcome.device, outcome.precision = engine.device, engine.precision
 
 
 def _show(name: str, result: ClipResult) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from gpen.read import find_images
 from gpen.write import encode_image, output_paths
 
 from . import console
-from .batch import Options, Outcome, Task, run, write_report
+from .batch import Options, Outcome, Task, run
 
 STANDARD_STREAM = "-"
 
@@ -21,16 +20,16 @@ def restore_photos(
     inputs: Sequence[str],
     output: str | None,
     settings: Settings,
+    outcomes: list[Outcome],
     *,
     overwrite: bool,
     skip_existing: bool,
     save_faces: bool,
     compare: bool,
-    report: Path | None,
     recursive: bool,
     jobs: int,
 ) -> int:
-    """Restore everything named on the command line.
+    """Restore the photos named on the command line; what becomes of each goes into `outcomes`.
 
     Returns:
         The exit code: 0 all done, 1 some inputs failed, 3 nothing could be done.
@@ -38,21 +37,18 @@ def restore_photos(
     restorer = Restorer(settings)
     if STANDARD_STREAM in inputs and output in (None, STANDARD_STREAM):
         return _stdin_to_stdout(inputs, restorer)
-    tasks, outcomes = _plan(inputs, output, settings, recursive=recursive)
-    for outcome in outcomes:
+    tasks, failed = _plan(inputs, output, settings, recursive=recursive)
+    for outcome in failed:
         console.complain(str(outcome.error))
+    outcomes += failed
     if tasks:
         restorer.load()  # a model that cannot run is one error, not one per photo
     options = Options(overwrite, skip_existing, save_faces, compare)
-    try:
-        with console.progress_bar("Restoring", len(tasks)) as bar:
-            for outcome in run(tasks, restorer, options, jobs):
-                outcomes.append(outcome)
-                _show(outcome)
-                bar.advance(bar.task_ids[0])
-    finally:
-        if report is not None:
-            write_report(report, outcomes, dataclasses.asdict(settings))
+    with console.progress_bar("Restoring", len(tasks)) as bar:
+        for outcome in run(tasks, restorer, options, jobs):
+            outcomes.append(outcome)
+            _show(outcome)
+            bar.advance(bar.task_ids[0])
     return _summary(outcomes)
 
 

@@ -170,21 +170,29 @@ def _run(
 ) -> int:
     """Photos first, then clips; the worse exit code of the two."""
     from . import console
+    from .batch import Outcome, write_report
     from .names import split_clips
 
     clips, photos = split_clips(inputs, values["output"])
-    codes = []
-    if photos or not clips:
-        from .photos import restore_photos
+    codes: list[int] = []
+    outcomes: list[Outcome] = []
+    try:
+        if photos or not clips:
+            from .photos import restore_photos
 
-        names = ("overwrite", "skip_existing", "save_faces", "compare", "report", "recursive")
-        options = {name: values[name] for name in (*names, "jobs")}
-        codes.append(restore_photos(photos, values["output"], settings, **options))
-    if clips:
-        from .clips import restore_clips
+            names = ("overwrite", "skip_existing", "save_faces", "compare", "recursive", "jobs")
+            options = {name: values[name] for name in names}
+            codes.append(restore_photos(photos, values["output"], settings, outcomes, **options))
+        if clips:
+            from .clips import restore_clips
 
-        options = {name: values[name] for name in ("overwrite", "skip_existing")}
-        codes.append(restore_clips(clips, values["output"], settings, video, **options))
+            options = {name: values[name] for name in ("overwrite", "skip_existing")}
+            codes.append(
+                restore_clips(clips, values["output"], settings, video, outcomes, **options)
+            )
+    finally:
+        if values["report"] is not None:
+            write_report(values["report"], outcomes, dataclasses.asdict(settings))
     return codes[0] if len(set(codes)) == 1 else console.EXIT_SOME_FAILED
 
 

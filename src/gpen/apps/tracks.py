@@ -125,4 +125,5 @@ def _show(rows: list[dict[str, Any]], found: Tracks, folder: Path) -> None:
         )
     console.out.print(table)
     shots = len(found.cuts) + 1
-    console.say(f"{len(rows)} faces in {shots} shot{'' if shots == 1 else 's'} · {folder}")
+    faces = f"{len(rows)} face{'' if len(rows) == 1 else 's'}"
+    console.say(f"{faces} in {shots} shot{'' if shots == 1 else 's'} · {folder}")

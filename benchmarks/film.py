@@ -58,7 +58,7 @@ def pictures(size_wh: tuple[int, int], count: int) -> Iterator[NDArray[np.uint8]
         scale = height / 1000 * (1 + 0.1 * np.sin(index / 40))
         x = width * (0.3 + 0.1 * np.sin(index / 25))
         place = geometry.compose(geometry.shifting(x, height * 0.2), geometry.scaling(scale))
-        frame = geometry.warp(photo, place, size_wh, border="reflect")
+        frame = geometry.warp(photo, place, size_wh, border="replicate")
         yield np.asarray(frame, np.uint8)
 
 

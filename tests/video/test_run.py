@@ -216,6 +216,22 @@ def test_strength_0_restores_each_frame_by_itself(
         assert np.quantile(difference, 0.99) < 10
 
 
+def test_another_job_for_the_same_target_starts_anew_and_says_so(
+    clip: Path, whole: Path, restorer: Restorer, tmp_path: Path
+) -> None:
+    def stop(stage: str, done: int, total: int | None) -> None:
+        if (stage, done) == ("frames", 9):
+            raise PowerCutError
+
+    target = tmp_path / "out.mp4"
+    with pytest.raises(PowerCutError):
+        restore_clip(restorer.with_(blend=0.5), clip, target, on_progress=stop)
+    result = restore_clip(restorer, clip, target)
+    assert result.resumed == 0
+    assert any("other settings" in note for note in result.notes)
+    assert target.read_bytes() == whole.read_bytes()
+
+
 def test_a_range_is_restored(clip: Path, restorer: Restorer, tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     result = restore_clip(restorer, clip, target, VideoSettings(start_s=0.2, end_s=0.4))

@@ -22,12 +22,12 @@ def make_part(work: WorkFolder, number: int) -> None:
 
 def test_steps_of_the_same_job_are_found_again(tmp_path: Path) -> None:
     work = WorkFolder(tmp_path / "out.mp4")
-    with work.opened(JOB) as known:
-        assert not known
+    with work.opened(JOB) as dropped:
+        assert not dropped
         make_part(work, 0)
         make_part(work, 1)
-    with WorkFolder(tmp_path / "out.mp4").opened(JOB) as known:
-        assert known
+    with WorkFolder(tmp_path / "out.mp4").opened(JOB) as dropped:
+        assert not dropped
     assert work.finished_parts() == [work.part(0), work.part(1)]
     assert work.load_state(1)["detail"].tolist() == [[1, 1], [1, 1]]
 
@@ -36,8 +36,8 @@ def test_steps_of_another_job_are_dropped(tmp_path: Path) -> None:
     work = WorkFolder(tmp_path / "out.mp4")
     with work.opened(JOB):
         make_part(work, 0)
-    with work.opened({**JOB, "crf": 30}) as known:
-        assert not known
+    with work.opened({**JOB, "crf": 30}) as dropped:
+        assert dropped
     assert work.finished_parts() == []
 
 
@@ -75,8 +75,8 @@ def test_a_second_process_is_refused_and_a_killed_one_is_not_waited_for(tmp_path
             pass
         holder.kill()
         holder.wait()
-    with work.opened(JOB) as known:
-        assert known
+    with work.opened(JOB) as dropped:
+        assert not dropped
 
 
 @pytest.mark.parametrize("torn", [b'{"half', b"\0\0\0\0", b'{"half\0\0'])

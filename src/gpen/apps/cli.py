@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ from . import (
     cache,
     compare,
     console,
+    doctor,
     evaluate,
     models,
     prepare,
@@ -110,11 +111,19 @@ def detect(
 `gpen convert GPEN-BFR-512.pth GPEN-BFR-512.onnx`
 
 `gpen convert GPEN-BFR-512.pth gpen_bfr_512.onnx --half --hash` — with facefusion's .hash file
+
+`gpen convert GPEN-BFR-512 ~/facefusion/.assets/models --for facefusion` — under the name it knows
 """
 )
 def convert(
     source: Annotated[Path, typer.Argument(help="A .pth, .pt, .safetensors or .onnx file.")],
-    target: Annotated[Path, typer.Argument(help="A .pth, .safetensors or .onnx file.")],
+    target: Annotated[
+        Path, typer.Argument(help="A .pth, .safetensors or .onnx file; with --for a folder.")
+    ],
+    for_: Annotated[
+        Literal["facefusion", "reactor", "visomaster"] | None,
+        typer.Option("--for", help="Name and shape the file as this program wants it."),
+    ] = None,
     half: Annotated[bool, typer.Option("--half", help="Store numbers as 16-bit floats.")] = False,
     hash_: Annotated[
         bool, typer.Option("--hash", help="Also write the CRC32 file that facefusion wants.")
@@ -123,7 +132,12 @@ def convert(
 ) -> None:
     """Turn a weight file into another kind."""
     with console.err.status(f"Converting {source.name}"):
-        written = gpen.convert(source, target, half=half, write_hash=hash_, overwrite=overwrite)
+        if for_ is None:
+            written = gpen.convert(source, target, half=half, write_hash=hash_, overwrite=overwrite)
+        else:
+            from gpen.integrations.peers import export_for
+
+            written = export_for(for_, source, target, half=half, overwrite=overwrite)
     console.say(f"{written} · {written.stat().st_size / 2**20:.1f} MiB")
 
 
@@ -133,6 +147,7 @@ app.command(epilog=tracks.EPILOG)(tracks.tracks)
 app.command(epilog=compare.EPILOG)(compare.compare)
 app.command("batch", epilog=batch_cluster.EPILOG)(batch_cluster.command_like(restore.restore))
 app.command(epilog=cache.EPILOG)(cache.cache)
+app.command(epilog=doctor.EPILOG)(doctor.doctor)
 app.command(epilog=train.EPILOG)(train.train)
 app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)
 data = typer.Typer(

@@ -19,7 +19,7 @@ from rich.progress import (
 from gpen import GpenError, Restorer, Settings
 from gpen.settings import VideoSettings
 from gpen.video.result import ClipResult, OnProgress
-from gpen.video.run import restore_clip
+from gpen.video.run import partial_of, restore_clip
 
 from . import console
 from .batch import Outcome
@@ -65,7 +65,9 @@ def restore_clips(
             outcome.error = str(error)
             failed += 1
         except KeyboardInterrupt:
-            console.say(f"{name} · stopped; the same command goes on", to=console.err)
+            partial = partial_of(target)
+            plays = f"{partial} plays what is done; " if partial.exists() else ""
+            console.say(f"{name} · stopped; {plays}the same command goes on", to=console.err)
             outcome.error = "stopped"
             raise
     if not failed:

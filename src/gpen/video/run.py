@@ -107,6 +107,11 @@ def restore_clip(
     return job.run(overwrite=overwrite)
 
 
+def partial_of(target: Path) -> Path:
+    """Where Ctrl-C leaves what is done."""
+    return target.with_name(f"{target.stem}.partial{target.suffix}")
+
+
 def _say_nothing(*_: Any) -> None:
     pass
 
@@ -135,7 +140,10 @@ class _Job:
 
     def run(self, *, overwrite: bool) -> ClipResult:
         """Both passes, and the parts made one."""
-        with self.work.opened(self._description()):
+        with self.work.opened(self._description()) as dropped:
+            if dropped:
+                note = "an unfinished run with other settings, input or gpen was dropped"
+                self.result.notes.append(note)
             with self._timed("faces"):
                 found = self._find()
             try:
@@ -149,13 +157,9 @@ class _Job:
                 parts = self.work.finished_parts()
                 self._join(self.target, parts, partial=False, overwrite=overwrite)
             self.on_progress("joining", 1, 1)
-        self._partial.unlink(missing_ok=True)
+        partial_of(self.target).unlink(missing_ok=True)
         self.work.remove()
         return self.result
-
-    @property
-    def _partial(self) -> Path:
-        return self.target.with_name(f"{self.target.stem}.partial{self.target.suffix}")
 
     def _description(self) -> dict[str, Any]:
         """What makes this job another one than a job of other input, settings or networks."""
@@ -291,7 +295,7 @@ class _Job:
         with suppress(GpenError):  # the parts stay whatever becomes of the look at them
             if not is_folder_target(self.target) and (parts or cut.exists()):
                 parts += [cut] if cut.exists() else []
-                self._join(self._partial, parts, partial=True, overwrite=True)
+                self._join(partial_of(self.target), parts, partial=True, overwrite=True)
         cut.unlink(missing_ok=True)
 
     @contextmanager

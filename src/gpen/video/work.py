@@ -42,7 +42,7 @@ class WorkFolder:
         """Hold the folder for a job; steps of another job are removed from it.
 
         Yields:
-            Whether steps of the same job were found.
+            Whether steps of another job were removed.
 
         Raises:
             WriteError: Another process makes the same target, or the folder cannot be made.
@@ -81,11 +81,12 @@ class WorkFolder:
         text = json.dumps(job, indent=1, sort_keys=True, default=str)
         note = self.path / "job.json"
         if note.is_file() and note.read_text(encoding="utf-8") == text:
-            return True
+            return False
+        is_other = note.is_file()
         self.clear()
         with written_whole(note) as temporary:
             temporary.write_text(text, encoding="utf-8")
-        return False
+        return is_other
 
     def clear(self) -> None:
         """Forget all steps."""

@@ -18,7 +18,8 @@ from .load import SUFFIXES, Weights, load_weights
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 #: Models named in an error.
 _NAMED = 8
-_OTHER_TOOLS = ("models/GPEN", "models/facerestore_models", ".assets/models", "weights")
+#: Where other programs keep theirs, below the current folder.
+OTHER_TOOLS = ("models/GPEN", "models/facerestore_models", ".assets/models", "weights")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def model_folders(models_dir: str | Path | None = None) -> list[Path]:
     folders = [Path(models_dir)] if models_dir is not None else []
     folders += [Path(p) for p in os.environ.get("GPEN_MODELS", "").split(os.pathsep) if p]
     folders += [Path("models"), Path(platformdirs.user_data_dir("gpen", False), "models")]
-    folders += [*map(Path, _OTHER_TOOLS), ASSETS]
+    folders += [*map(Path, OTHER_TOOLS), ASSETS]
     seen: dict[Path, Path] = {}
     for folder in folders:
         if folder.is_dir():

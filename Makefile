@@ -44,14 +44,22 @@ types: setup  ## strict typing
 docs: setup  ## run the examples in the docstrings
 	$(BIN)/pytest --doctest-modules src/gpen
 
-bench: setup  ## every figure in the README, into benchmarks/results
+bench: setup  ## every figure in the README and the docs, into benchmarks/results
+	$(BIN)/python benchmarks/engines.py --crops $(FACES)/val
+	$(BIN)/python benchmarks/engines_cuda.py
+	$(BIN)/python benchmarks/engines_f16.py --crops $(FACES)/val
+	$(BIN)/python benchmarks/winograd.py
+	$(BIN)/python benchmarks/int8.py --crops $(FACES)/val
 	$(BIN)/python benchmarks/detector.py --every 3
+	$(BIN)/python benchmarks/photo.py
+	$(BIN)/python benchmarks/startup.py --install
+	$(BIN)/python benchmarks/film.py
+	$(BIN)/python benchmarks/tracking.py
+	$(BIN)/python benchmarks/video.py
+	$(BIN)/python benchmarks/finishing.py
 	$(BIN)/python benchmarks/restorer.py $(if $(PREVIOUS),--previous $(PREVIOUS))
 	$(BIN)/python benchmarks/training.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/degradation.py $(FACES)/val
-	$(BIN)/python benchmarks/engines.py --crops $(FACES)/val
-	$(BIN)/python benchmarks/photo.py
-	$(BIN)/python benchmarks/startup.py --install
 	$(BIN)/python benchmarks/readme.py
 
 train-default: setup  ## train the shipped restorer anew, for hours; RESUME=--resume goes on

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from faces import textured
 from gpen import geometry
 from gpen.errors import AlignError
 
@@ -173,6 +174,18 @@ def test_warp_reflects_like_a_padded_picture(
     assert warped.dtype == depth
     # Shrinking starts at another pixel, which moves the shares of the averages a little.
     np.testing.assert_allclose(warped.astype(float), expected.astype(float), atol=6)
+
+
+@pytest.mark.parametrize("periods_xy", [(1, 0), (0, -1), (-7, 5), (3000, -2000)])
+@pytest.mark.parametrize("at_xy", [(-25, 10), (70, 50), (150, -70)], ids=str)
+def test_mirror_images_far_away_are_those_close_by(
+    periods_xy: tuple[int, int], at_xy: tuple[int, int]
+) -> None:
+    picture = textured((80, 60), np.uint8)
+    near = geometry.compose(similarity(1, 0.3, 0, 0), geometry.shifting(-at_xy[0], -at_xy[1]))
+    way = geometry.shifting(2 * 80 * periods_xy[0], 2 * 60 * periods_xy[1])
+    far = geometry.warp(picture, geometry.compose(near, way), (40, 30))
+    np.testing.assert_allclose(far, geometry.warp(picture, near, (40, 30)), atol=1)
 
 
 @pytest.mark.parametrize("border", ["reflect", "replicate", "constant"])

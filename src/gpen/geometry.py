@@ -268,12 +268,14 @@ def _needed_range(low: float, high: float, length: int, *, mirrored: bool) -> tu
 def _mirror(part: Any, footprint_xy: Float64Array) -> tuple[Any, Float64Array]:
     """Continue a picture by its mirror image where samples lie outside, and cut it to them.
 
-    By index tables, not by cv2's border mode: that counts mirror images one by one and keeps
-    positions in 16 bits, while a face may lie anywhere.
+    By a copy, not by the border mode of cv2's warps: that keeps positions in 16 bits, while a face
+    may lie anywhere.
 
     Returns:
         The picture and `old_from_new`.
     """
+    import cv2
+
     low = np.floor(footprint_xy.min(axis=0)).astype(np.int64) - KERNEL_MARGIN
     high = np.ceil(footprint_xy.max(axis=0)).astype(np.int64) + KERNEL_MARGIN
     size = np.array(part.shape[1::-1])
@@ -281,14 +283,10 @@ def _mirror(part: Any, footprint_xy: Float64Array) -> tuple[Any, Float64Array]:
         return part, shifting(0, 0)
     # A single pixel mirrors to a constant, which is left to cv2: its footprint may be any size.
     low, high = np.where(size == 1, 0, low), np.where(size == 1, 0, high)
-    columns, rows = (
-        _fold(np.arange(first, last + 1), length)
-        for first, last, length in zip(low, high, size, strict=True)
-    )
-    return part[np.ix_(rows, columns)], shifting(*low.astype(float))
-
-
-def _fold(positions: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """Bring positions along an axis into it, mirrored at its ends: abc|cba|abc."""
-    positions = positions % (2 * length)
-    return np.minimum(positions, 2 * length - 1 - positions)
+    # Mirror images repeat after twice the length, so that far ones are found nearer by.
+    near = low - (low + size) // (2 * size) * (2 * size)
+    before, after = np.maximum(0, -near), np.maximum(0, near + (high - low) - (size - 1))
+    (left, top), (right, bottom) = before.tolist(), after.tolist()
+    padded = cv2.copyMakeBorder(part, top, bottom, left, right, cv2.BORDER_REFLECT)
+    (x, y), (width, height) = (near + before).tolist(), (high - low + 1).tolist()
+    return padded[y : y + height, x : x + width], shifting(*low.astype(float))

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def restore_crops(
     restored: list[Pixels] = []
     for start in range(0, len(crops), batch_size):
         batch = crops[start : start + batch_size]
-        answers = engine.run(np.stack([_to_network(crop, engine) for crop in batch]))
+        answers = engine.run(_to_network(batch, engine))
         if not np.isfinite(answers).all():
             raise EngineError(
                 f"the network returned values that are no numbers in {engine.precision}: "
@@ -55,27 +56,39 @@ def restore_crops(
     return restored
 
 
-def _to_network(crop: Pixels, engine: Engine) -> FloatArray:
-    """(3, in_size, in_size) in [-1, 1]."""
+def _to_network(crops: Sequence[Pixels], engine: Engine) -> FloatArray:
+    """(N, 3, in_size, in_size) in [-1, 1]."""
+    planes = np.empty((len(crops), 3, engine.in_size, engine.in_size), np.float32)
+    for crop, into in zip(crops, planes, strict=True):
+        pixels = _fitting(crop, engine)
+        half_range = np.float32(np.iinfo(crop.dtype).max / 2)
+        np.divide(pixels.transpose(2, 0, 1), half_range, out=into)
+        np.subtract(into, 1, out=into)
+    return planes
+
+
+def _fitting(crop: Pixels, engine: Engine) -> Pixels:
+    """A crop at the size that the network takes."""
     if crop.shape != (engine.size, engine.size, 3):
         raise EngineError(
             f"a crop has shape {crop.shape}; expected ({engine.size}, {engine.size}, 3): "
             "align faces at the size of the network",
             engine=engine.name,
         )
-    if engine.in_size != engine.size:
-        crop = resize(crop, (engine.in_size, engine.in_size))
-    half_range = np.float32(np.iinfo(crop.dtype).max / 2)
-    return crop.transpose(2, 0, 1).astype(np.float32) / half_range - np.float32(1)
+    if engine.in_size == engine.size:
+        return crop
+    return resize(crop, (engine.in_size, engine.in_size))
 
 
 def _to_pixels(answer: FloatArray, *, like: Pixels) -> Pixels:
     """(size, size, 3) in the dtype of another crop."""
-    top = np.iinfo(like.dtype).max
-    # float64 holds every 16-bit value and its half exactly, so that rounding is right for both.
-    values = (answer.transpose(1, 2, 0).astype(np.float64) + 1) * (top / 2)
-    pixels = np.ascontiguousarray(np.rint(np.clip(values, 0, top)))
-    return pixels.astype(np.uint8) if like.dtype == np.uint8 else pixels.astype(np.uint16)
+    import cv2
+
+    half = np.iinfo(like.dtype).max / 2
+    depth = cv2.CV_8U if like.dtype == np.uint8 else cv2.CV_16U
+    # In one pass OpenCV scales, shifts, rounds and clips.
+    planes = [cv2.addWeighted(plane, half, plane, 0, half, dtype=depth) for plane in answer]
+    return cast("Pixels", cv2.merge(planes))
 
 
 @dataclass(slots=True, eq=False)

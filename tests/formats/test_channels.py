@@ -147,6 +147,20 @@ def test_reads_every_mode(mode: str) -> None:
     assert image.pixels.flags.writeable
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("height", [1, 63, 64, 65, 200])
+def test_reads_every_row_of_photos_of_any_height(mode: str, height: int) -> None:
+    rows = np.random.default_rng(0).integers(0, 256, (height, 7, len(mode)), np.uint8)
+    picture = PIL.Image.fromarray(rows[..., 0] if mode == "L" else rows, mode)
+    image = read_image(picture)
+    np.testing.assert_array_equal(image.pixels[..., 0], rows[..., 0])
+    np.testing.assert_array_equal(image.pixels[..., 2], rows[..., 0 if mode[0] == "L" else 2])
+    if image.alpha is not None:
+        np.testing.assert_array_equal(image.alpha, rows[..., -1])
+    assert (image.alpha is not None) == mode.endswith("A")
+    image.pixels[...] = 0  # the array is the caller's
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "P"])
 def test_keeps_the_transparent_colour_of_png(mode: str) -> None:
     picture = PIL.Image.fromarray(gradient()).convert(mode)

@@ -254,3 +254,10 @@ def test_heic_can_be_the_first_thing_written() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "ftyp\n"
+
+
+def test_jpeg_is_byte_by_byte_what_pillow_writes_of_rgb() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (33, 47, 3), np.uint8)
+    file = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(file, "JPEG", quality=95, subsampling="4:4:4")
+    assert encode_image(Image(pixels), format="jpg") == file.getvalue()

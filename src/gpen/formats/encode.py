@@ -53,7 +53,7 @@ def encode(image: Image, kind: FileFormat, *, quality: int | None, strip: bool) 
             return encode_tiff(samples, metadata)
     if samples.dtype == np.uint16:
         return encode_png16(samples.astype(np.uint16, copy=False), metadata)
-    picture = PIL.Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    picture = _as_picture(samples, kind)
     options = _save_options(kind, picture, quality, metadata)
     register_formats()
     file = io.BytesIO()
@@ -97,6 +97,21 @@ def _samples_for(
         metadata = replace(metadata, icc_profile=None)
     samples = color if alpha is None else np.concatenate([color, alpha[..., None]], axis=2)
     return np.ascontiguousarray(samples), metadata
+
+
+def _as_picture(samples: NDArray[np.uint8], kind: FileFormat) -> PIL.Image.Image:
+    """Samples as Pillow's picture."""
+    import cv2
+
+    if samples.shape[2] == 1:
+        return PIL.Image.fromarray(samples[..., 0])
+    if kind is not JPEG:
+        return PIL.Image.fromarray(samples)
+    # Pillow has four bytes to a pixel. It takes them as they are from an array that has them too,
+    # which saves a slow copy, a third of the time of writing; its JPEG writer skips the fourth.
+    height, width = samples.shape[:2]
+    padded = cv2.cvtColor(samples, cv2.COLOR_RGB2RGBA)
+    return PIL.Image.frombuffer("RGBX", (width, height), padded, "raw", "RGBX", 0, 1)
 
 
 def _as_8bit(samples: NDArray[Any]) -> NDArray[np.uint8]:

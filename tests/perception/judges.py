@@ -24,6 +24,18 @@ def save(net: nn.Module, path: Path, seed: int = 0) -> Path:
     return path
 
 
+def settle(net: nn.Module, images: torch.Tensor) -> None:
+    """Set batch normalisation to these images, as training does.
+
+    Without it a deep random network answers all pictures alike.
+    """
+    for module in net.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            module.momentum = 1.0  # the statistics of the one batch that comes
+    with torch.no_grad():
+        net.train()(images)
+
+
 def save_heads(widths: list[int], path: Path) -> Path:
     """Heads of which the k-th sums all channels times k + 1."""
     heads = {

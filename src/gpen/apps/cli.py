@@ -19,9 +19,11 @@ from . import (
     batch_cluster,
     cache,
     compare,
+    complete,
     console,
     doctor,
     evaluate,
+    man,
     models,
     prepare,
     preview,
@@ -85,7 +87,9 @@ def detect(
         Path | None,
         typer.Option(help="Write the photo with faces drawn: a file, or a folder for many."),
     ] = None,
-    detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
+    detector: Annotated[
+        str, typer.Option(help="Name or path of a detector.", autocompletion=complete.detectors)
+    ] = DEFAULT_DETECTOR,
     models_dir: ModelsDir = None,
     recursive: Annotated[bool, typer.Option("--recursive", help="Folders in folders too.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace drawings.")] = False,
@@ -148,6 +152,7 @@ app.command(epilog=compare.EPILOG)(compare.compare)
 app.command("batch", epilog=batch_cluster.EPILOG)(batch_cluster.command_like(restore.restore))
 app.command(epilog=cache.EPILOG)(cache.cache)
 app.command(epilog=doctor.EPILOG)(doctor.doctor)
+app.command(epilog=man.EPILOG)(man.man)
 app.command(epilog=train.EPILOG)(train.train)
 app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)
 data = typer.Typer(

@@ -30,10 +30,7 @@ def offers(incomplete: str) -> list[tuple[str, str]]:
     """Names of what can be fetched that begin like this, each with what it is."""
     from gpen.weights.catalogue import OFFERS
 
-    start = incomplete.casefold()
-    return [
-        (offer.name, offer.title) for offer in OFFERS if offer.name.casefold().startswith(start)
-    ]
+    return [(offer.name, offer.title) for offer in OFFERS if offer.name.startswith(incomplete)]
 
 
 def _names(role: Role, incomplete: str) -> list[str]:

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from gpen.errors import OutputExistsError, ReadError, TrainingError
-from gpen.types import Image
 
 from . import console
 
@@ -105,6 +103,7 @@ def write_preview(
         WriteError: The sheet cannot be written.
     """
     from gpen.training.degradation.sheet import preset_columns, step_columns
+    from gpen.types import Image
     from gpen.write import write_image
 
     if output.exists() and not overwrite:  # said before the work, not after it
@@ -122,6 +121,8 @@ def write_preview(
 
 
 def _drawn(faces: Sequence[UInt8Array], columns: Sequence[Column], seed: int) -> UInt8Array:
+    import numpy as np
+
     from gpen.training.degradation.sheet import sheet_rows
 
     rows = []
@@ -140,6 +141,8 @@ def _chosen_faces(
     Raises:
         TrainingError: There are none.
     """
+    import numpy as np
+
     from gpen.training.faces import open_faces
 
     faces: list[UInt8Array] = []
@@ -167,6 +170,8 @@ def _picture(source: str, size: int) -> UInt8Array:
     Raises:
         ReadError: It cannot be read.
     """
+    import numpy as np
+
     from gpen import geometry
     from gpen.read import read_image
 

@@ -13,6 +13,8 @@ import typer
 from gpen.errors import SettingsError
 from gpen.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, Settings, VideoSettings
 
+from . import complete
+
 EPILOG = """
 **Examples**
 
@@ -47,7 +49,10 @@ def restore(
             "-o", "--output", help="A file for one input, else a folder; - for standard output."
         ),
     ] = None,
-    model: Annotated[str, typer.Option(help="Name or path of the weights.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str,
+        typer.Option(help="Name or path of the weights.", autocompletion=complete.restorers),
+    ] = DEFAULT_MODEL,
     models_dir: Annotated[
         Path | None,
         typer.Option(help="Look for models in this folder first.", show_default=False),
@@ -86,7 +91,9 @@ def restore(
     occlusion: Annotated[
         bool, typer.Option("--occlusion", help="Leave hands and things before a face alone.")
     ] = False,
-    detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
+    detector: Annotated[
+        str, typer.Option(help="Name or path of a detector.", autocompletion=complete.detectors)
+    ] = DEFAULT_DETECTOR,
     engine: Annotated[
         Literal["auto", "openvino", "onnxruntime", "torch"], typer.Option(help="Runs the network.")
     ] = "auto",

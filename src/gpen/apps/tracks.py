@@ -11,7 +11,7 @@ import typer
 
 from gpen.settings import DEFAULT_DETECTOR, Settings, VideoSettings
 
-from . import console
+from . import complete, console
 
 if TYPE_CHECKING:
     from gpen.video.frames import Clip
@@ -36,7 +36,9 @@ def tracks(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")] = False,
     min_face: Annotated[float, typer.Option(metavar="PX", help="Leave smaller faces out.")] = 0,
-    detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
+    detector: Annotated[
+        str, typer.Option(help="Name or path of a detector.", autocompletion=complete.detectors)
+    ] = DEFAULT_DETECTOR,
     models_dir: Annotated[
         Path | None,
         typer.Option(help="Look for models in this folder first.", show_default=False),

@@ -1,0 +1,103 @@
+"""The server around the application: sockets, clients that stand still, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ..errors import SettingsError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from .house import House
+
+_log = logging.getLogger("gpen.web")
+#: Connections at the same time; more are answered 503.
+CONNECTIONS = 1000
+#: Seconds for requests to end when the server is stopped.
+GRACE_S = 3
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket to serve on.
+
+    Args:
+        host: An address or name of this machine.
+        port: 0 takes one that is free.
+
+    Raises:
+        SettingsError: The address is not ours, or the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SettingsError(
+            f"cannot listen on {host} port {port} ({reason.lower()}); choose another --host or "
+            "--port"
+        ) from None
+
+
+class Server(uvicorn.Server):
+    """Serves the application until it is told to stop; then nothing new begins."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.house: House = app.state.house
+        config = uvicorn.Config(
+            app,
+            http=_protocol(self.house.limits.idle_s),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=GRACE_S,
+            limit_concurrency=CONNECTIONS,
+        )
+        super().__init__(config)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell work to end, so that clients that wait hear of it; then close."""
+        self.house.stop()
+        await super().shutdown(sockets)
+
+
+def _protocol(idle_s: float) -> type[asyncio.Protocol]:
+    """HTTP of uvicorn, which waits for ever for heads of requests and for readers of answers."""
+
+    class PatientProtocol(H11Protocol):
+        """Closes connections on which nothing moves."""
+
+        _watch: asyncio.TimerHandle | None = None
+        _unsent = 0
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._watch = self.loop.call_later(idle_s, self._look)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self._watch is not None:
+                self._watch.cancel()
+            super().connection_lost(exc)
+
+        def _look(self) -> None:
+            """Has the client sent a head, and does it take what it is sent?"""
+            unsent = self.transport.get_write_buffer_size()
+            waits = self.cycle is None or self.cycle.response_complete
+            if unsent and unsent >= self._unsent > 0:
+                self.transport.abort()
+            elif waits and not unsent and self.timeout_keep_alive_task is None:
+                self.transport.close()
+            self._unsent = unsent
+            self._watch = self.loop.call_later(idle_s, self._look)
+
+    return PatientProtocol

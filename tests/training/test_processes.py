@@ -41,7 +41,8 @@ def train(config: Config, folder: Path, processes: int) -> dict[str, dict[str, t
 def test_two_processes_take_the_step_of_one_with_the_doubled_batch(
     tiny_with: Callable[..., Config], tmp_path: Path
 ) -> None:
-    config = tiny_with("stages=[{steps=3}]", "every=3")
+    penalty = ("loss.path_length=1", "loss.path_length_every=2")  # whose noise is each face's own
+    config = tiny_with("stages=[{steps=3}]", "every=3", *penalty)
     one = train(config, tmp_path / "one", 1)
     two = train(config, tmp_path / "two", 2)
     for part in ("g", "d", "g_ema"):

@@ -15,9 +15,9 @@ from ..errors import WeightsError
 from ..geometry import resize
 from ..nets.retinaface import MobileNetQuarter, ResNet50
 from ..perception.identity import IdentityDistance
+from ..perception.tensors import to_tensor
 from ..types import Float64Array
 from ..weights import Weights, load_weights
-from .tensors import to_tensor
 
 #: Side that pictures are brought to where a network takes any, so that figures compare.
 SIDE = 256
@@ -110,7 +110,7 @@ class FaceFeatures:
     @torch.inference_mode()
     def vector(self, image: NDArray[np.uint8]) -> Float64Array:
         """See `FeatureNetwork.vector`."""
-        picture = to_tensor(resize(image, (SIDE, SIDE)))
+        picture = to_tensor(resize(image, (SIDE, SIDE))[None])
         result: Float64Array = self._net.embed(picture, self._points)[0].double().numpy()
         return result
 
@@ -143,7 +143,7 @@ class GraphFeatures:
         Raises:
             WeightsError: The answer is no vector.
         """
-        answer: Any = self._graph.run(to_tensor(resize(image, self._size_wh)).numpy())[0]
+        answer: Any = self._graph.run(to_tensor(resize(image, self._size_wh)[None]).numpy())[0]
         if answer.ndim == 4:
             answer = answer.mean(axis=(2, 3))
         if answer.ndim != 2 or len(answer) != 1:

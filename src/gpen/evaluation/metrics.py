@@ -133,10 +133,10 @@ class Judges:
         if self._lpips is not None:
             import torch
 
-            from .tensors import to_tensor
+            from ..perception.tensors import to_tensor
 
             with torch.inference_mode():
-                scores["lpips"] = float(self._lpips(to_tensor(image), to_tensor(truth)))
+                scores["lpips"] = float(self._lpips(to_tensor(image[None]), to_tensor(truth[None])))
         return scores
 
     def likeness(
@@ -163,10 +163,10 @@ class Judges:
             return math.nan
         import torch
 
-        from .tensors import to_tensor
+        from ..perception.tensors import to_tensor
 
         points = torch.from_numpy(points_xy).float().expand(2, 5, 2)
-        pair = torch.cat([to_tensor(image), to_tensor(model)])
+        pair = to_tensor(np.stack([image, model]))
         with torch.inference_mode():
             one, other = self._identity.embed(pair, points)
         return float(one @ other)

@@ -13,12 +13,14 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..nets.gpen import GPEN
 from . import losses
-from .batches import Batch
+from .averaging import update_average
+from .batches import Batch, numbers_of_part
 from .config import Config, Loss
 from .growth import grow_discriminator, grow_generator
 from .judges import Judges
@@ -28,7 +30,6 @@ from .opponent import Judging, Opponent
 from .optimising import Learner, add_terms
 from .passthrough import pass_picture_through
 from .processes import Processes
-from .tensors import update_average
 
 _DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16}
 #: The moving average starts short, so that it forgets the random beginning: of the faces seen.
@@ -184,17 +185,31 @@ class Trainer:
         """Keep the pictures' change per change of style alike everywhere."""
         self._learner.forget_gradients()
         sums: dict[str, Tensor] = {}
-        for batch in parts:
+        for micro, batch in enumerate(parts):
             with torch.no_grad():
                 code, features = self.net.encode(batch.damaged)
             w = self.net.style(code)
             images = self.net.synthesise(w, features)
-            penalty, mean = losses.path_length_penalty(images, w, self._path_mean)
+            lengths = losses.path_lengths(images, w, self._noise(images, micro))
+            newest = self.processes.average(lengths.detach().mean())
+            penalty, self._path_mean = losses.path_length_penalty(lengths, newest, self._path_mean)
             self._learner.backward(loss.path_length * loss.path_length_every * penalty / len(parts))
-            self._path_mean = self.processes.average(mean.detach().clone())
             add_terms(sums, {"path_length": penalty}, 1 / len(parts))
         self._learner.take_step(rate, sums)
         return sums
+
+    def _noise(self, images: Tensor, micro: int) -> Tensor:
+        """Normal noise that each face's seed, step and number decide, wherever it is trained."""
+        optimiser, processes = self.config.optimiser, self.processes
+        part = micro * processes.world + processes.rank
+        numbers = numbers_of_part(optimiser.batch, part, optimiser.accumulate * processes.world)
+        noise = torch.empty(images.shape, device=images.device)
+        generator = torch.Generator(images.device)
+        for place, number in zip(noise, numbers, strict=True):
+            key = np.random.SeedSequence((self.config.seed, self.retries, self.step, number))
+            generator.manual_seed(int(key.generate_state(1, np.uint64)[0]))
+            place.normal_(generator=generator)
+        return noise
 
     def _follow(self) -> None:
         """Move the average towards the generator."""

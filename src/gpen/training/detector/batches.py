@@ -12,7 +12,7 @@ from torch import Tensor
 from ... import geometry
 from ...detectors.crops import CROP_SIZE, crop_matrix
 from ...detectors.own import OwnDetector
-from ..tensors import to_tensor
+from ...perception.tensors import to_tensor
 from .crops import MISTAKE_SIZE, refiner_sample
 from .loop import Batch, Recipe
 from .mosaics import Target, mosaic, view
@@ -27,7 +27,7 @@ MISTAKE_THRESHOLD = 0.05
 
 def to_network(pictures: Sequence[Picture] | NDArray[np.uint8]) -> Tensor:
     """uint8 RGB (N, H, W, 3) → float32 (N, 3, H, W) in [-1, 1]."""
-    tensor = to_tensor(np.ascontiguousarray(pictures))
+    tensor = to_tensor(np.asarray(pictures))
     return tensor.contiguous(memory_format=torch.channels_last)
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ...nets.detector import parameter_groups
-from ..tensors import update_average
+from ..averaging import update_average
 
 log = logging.getLogger("gpen")
 

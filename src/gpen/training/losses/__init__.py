@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .adversarial import discriminator_loss, feature_matching, generator_loss
 from .pixels import importance_map, l1, l2, smooth_l1
-from .regularisation import path_length_penalty, r1_penalty
+from .regularisation import path_length_penalty, path_lengths, r1_penalty
 
 __all__ = [
     "discriminator_loss",
@@ -14,6 +14,7 @@ __all__ = [
     "l1",
     "l2",
     "path_length_penalty",
+    "path_lengths",
     "r1_penalty",
     "smooth_l1",
 ]

@@ -31,24 +31,38 @@ def r1_penalty(logits: Sequence[Tensor], images: Tensor) -> Tensor:
     return gradient.float().square().sum(dim=(1, 2, 3)).mean()
 
 
-def path_length_penalty(images: Tensor, w: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-    """How unequally far pictures move when their styles do.
+def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:
+    """How far pictures move when their styles do: |Jᵀy|, y being normal noise.
 
-    Source: StyleGAN2 (Karras et al., CVPR 2020), section 3.2: (|Jᵀy| - a)² with y normal noise and
-    a a moving mean of the lengths.
+    Source: StyleGAN2 (Karras et al., CVPR 2020), section 3.2.
 
     Args:
         images: (N, 3, H, W), computed from `w`.
         w: Styles (N, D) that need gradients.
+        noise: Normal, in the shape of the images.
+
+    Returns:
+        (N,), which can be differentiated once more.
+    """
+    # Pictures of any size then have lengths of one order.
+    noise = noise / math.sqrt(images.shape[2] * images.shape[3])
+    (gradient,) = torch.autograd.grad((images * noise).sum(), w, create_graph=True)
+    # The root's own gradient is infinite at 0.
+    return (gradient.float().square().sum(dim=1) + 1e-12).sqrt()
+
+
+def path_length_penalty(lengths: Tensor, newest: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """How unequally far pictures move: (|Jᵀy| - a)², a being a moving mean of the lengths.
+
+    Source: StyleGAN2 (Karras et al., CVPR 2020), section 3.2.
+
+    Args:
+        lengths: (N,), from `path_lengths`.
+        newest: Scalar: the mean of these lengths, over all processes.
         mean: Scalar; 0 at first, then what the last call returned.
 
     Returns:
         The penalty, a scalar that can be differentiated once more, and the new mean.
     """
-    # Pictures of any size then have lengths of one order.
-    noise = torch.randn_like(images) / math.sqrt(images.shape[2] * images.shape[3])
-    (gradient,) = torch.autograd.grad((images * noise).sum(), w, create_graph=True)
-    # The root's own gradient is infinite at 0.
-    lengths = (gradient.float().square().sum(dim=1) + 1e-12).sqrt()
-    updated = torch.lerp(mean, lengths.detach().mean(), _MEAN_RATE)
+    updated = torch.lerp(mean, newest, _MEAN_RATE)
     return (lengths - updated).square().mean(), updated

@@ -1,16 +1,9 @@
-"""Pictures as tensors, and the moving average of a network."""
+"""The moving average of a network."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-
-
-def to_tensor(images: NDArray[np.uint8] | Tensor) -> Tensor:
-    """(N, H, W, 3) levels → (N, 3, H, W) in [-1, 1]."""
-    return torch.as_tensor(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+from torch import nn
 
 
 @torch.no_grad()

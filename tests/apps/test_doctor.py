@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,14 @@ def test_a_damaged_model_is_something_to_fix(
     assert "mine.pth is a web page" in fix["text"]
     assert "rm 'models/mine.pth'" in fix["todo"]
     assert any("theirs.pth" in found["text"] for found in report["models"])
+
+
+def test_a_models_folder_that_is_not_there_is_something_to_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPEN_MODELS", f"{tmp_path}{os.pathsep}{tmp_path / 'absent'}")
+    found = [found for found in checkup_runs.models() if found.state == "fix"]
+    assert [fix.todo for fix in found] == [f"mkdir -p '{tmp_path / 'absent'}'"]
 
 
 def test_a_folder_that_cannot_be_written_is_something_to_fix(

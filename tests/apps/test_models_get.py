@@ -74,6 +74,17 @@ def test_lists_what_there_is_and_how_it_is_checked(run: Run) -> None:
     assert rows["GPEN-BFR-512"]["licence"] == "non-commercial"
 
 
+def test_the_document_names_each_with_its_size_and_licence() -> None:
+    root = Path(__file__).resolve().parents[2]
+    rows = (root / "docs" / "models.md").read_text("utf-8").splitlines()
+    for offer in catalogue.OFFERS:
+        (row,) = (line for line in rows if line.startswith("| `") and f"`{offer.name}`" in line)
+        assert f"| {offer.licence} |" in row
+        assert (
+            f"| {offer.size / 2**20:.1f} | SHA-256 |" if offer.size else "| content only |"
+        ) in row
+
+
 def test_models_alone_still_lists_the_folders(run: Run, tmp_path: Path) -> None:
     assert "gpen-default-256" in run()[1]
     assert json.loads(run("--json", "--models-dir", tmp_path)[1])

@@ -96,6 +96,11 @@ def test_unknown_names_bring_close_ones(here: Path) -> None:
         find_model("nowhere/at-all.pth")
 
 
+def test_names_that_can_be_fetched_bring_the_command(here: Path) -> None:
+    with pytest.raises(UnknownModelError, match="`gpen models get GPEN-BFR-512` fetches it"):
+        find_model("gpen-bfr-512")
+
+
 def test_info_says_all_about_a_file(here: Path) -> None:
     path = put(here / "models", "a.safetensors", TINY_SR)
     found = find_model("a")

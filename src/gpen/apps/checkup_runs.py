@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import tempfile
@@ -34,6 +35,10 @@ def models() -> Iterator[Finding]:
     from gpen import list_models
     from gpen.weights.find import OTHER_TOOLS
 
+    for name in filter(None, os.environ.get("GPEN_MODELS", "").split(os.pathsep)):
+        if not Path(name).is_dir():
+            text = f"GPEN_MODELS names {name}, which is no folder"
+            yield Finding("GPEN_MODELS", "fix", text, f"mkdir -p '{name}'")
     found = list_models()
     for role in ("restorer", "detector", "identity"):
         names = dict.fromkeys(model.name for model in found if model.role == role)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UnknownModelError, WeightsError
+from .catalogue import OFFERS
 from .files import sha256
 from .kinds import GENERATOR_KINDS, Role
 from .load import SUFFIXES, Weights, load_weights
@@ -162,6 +163,8 @@ def find_file(name: str | Path, models_dir: str | Path | None = None) -> tuple[P
     elif known:
         more = "" if len(known) <= _NAMED else f" and {len(known) - _NAMED} more"
         hint += f"; found {', '.join(known[:_NAMED])}{more}"
+    if offer := next((o for o in OFFERS if o.name.casefold() == text.casefold()), None):
+        hint = f"`gpen models get {offer.name}` fetches it"
     raise UnknownModelError(f"no model {text!r}: {hint}", name=text, known=known)
 
 

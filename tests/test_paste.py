@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from faces import face_points, textured
 from gpen import geometry
 from gpen.align import align_face
-from gpen.masks import face_mask
+from gpen.masks import Mask, face_mask
 from gpen.paste import Patch, paste_faces
+from gpen.placing import place_patch
 from gpen.settings import MaskShape
 from gpen.types import Crop
+from gpen.unseen import lost_share
 
 bounded = settings(max_examples=40, deadline=None, derandomize=True)
 SHAPES: list[MaskShape] = ["face", "box"]
@@ -220,6 +222,46 @@ def test_match_color_does_not_dull_a_restored_face() -> None:
     middle = np.s_[100:180, 90:170]
     matched = paste_faces(blurred, [patch], match_color=True)[middle].astype(float)
     assert detail(matched, 2) > 0.9 * detail(paste_faces(blurred, [patch])[middle], 2)
+
+
+def formula(photo: np.ndarray, patch: Patch, shape: MaskShape) -> np.ndarray:
+    """What `gpen.paste` says at its top, for one face, over all of the photo at once."""
+    crop = patch.crop
+    height, width = photo.shape[:2]
+    image_from_crop = geometry.invert(crop.crop_from_image)
+
+    def back(field: np.ndarray) -> np.ndarray:
+        return geometry.warp(field, image_from_crop, (width, height), border="replicate")
+
+    before, after = crop.pixels.astype(np.float32), patch.pixels.astype(np.float32)
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    x, y = np.moveaxis(geometry.apply(crop.crop_from_image, np.stack([x, y], -1)), -1, 0)
+    face = Mask.of_face(crop.size, crop.points_xy, shape)
+    weight = face.rise(face.depth(x.astype(np.float32), y.astype(np.float32)))
+    place = place_patch(patch, (width, height), shape)
+    assert place is not None
+    unseen = photo - back(before)
+    lost = np.zeros((height, width), np.float32)
+    lost[place.window()] = lost_share(crop, patch.pixels, unseen[place.window()], place.back)
+    change = back(after - before) - unseen * lost[..., None]
+    result = photo + change * weight[..., None] * patch.blend
+    return np.clip(np.rint(result), 0, np.iinfo(photo.dtype).max).astype(photo.dtype)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("eye_distance", [30, 60, 150, 600])
+def test_parts_and_straight_lines_are_the_formula_to_within_a_level(
+    eye_distance: float, dtype: type, shape: MaskShape
+) -> None:
+    photo = textured((1000, 800), dtype)
+    crop = align_face(photo, face_points((500, 400), eye_distance, 0.3), size=128)
+    patch = Patch(crop, negative(crop).pixels, blend=0.7)
+    result = paste_faces(photo, [patch], mask=shape)
+    expected = formula(photo, patch, shape)
+    level = 1 if dtype == np.uint8 else 257
+    assert np.abs(result.astype(int) - expected.astype(int)).max() <= level
+    assert (result != photo).any()
 
 
 def test_no_faces_give_a_copy() -> None:

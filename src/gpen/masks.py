@@ -130,9 +130,13 @@ class Mask:
 
     def rise(self, depth: FloatArray) -> FloatArray:
         """From depth to mask: 0 up to the rim, then smoothly up to 1."""
-        t = np.clip(depth * np.float32(1 / FEATHER[self.shape]), 0, 1)
-        mask: FloatArray = t * t * (3 - 2 * t)
-        return mask
+        t: FloatArray = depth * np.float32(1 / FEATHER[self.shape])
+        np.clip(t, 0, 1, out=t)
+        slope = -2 * t
+        slope += 3
+        t *= t
+        t *= slope
+        return t
 
 
 def _eighth(values: FloatArray) -> FloatArray:

@@ -85,8 +85,8 @@ class DevicePhoto:
             after: What the network made of it.
             crop_from_image: 2×3.
             box_xyxy: Columns and rows of the photo, ends excluded.
-            regions: `gpen.paste.REGIONS`.
-            replaced: `gpen.paste.REPLACED`.
+            regions: `gpen.unseen.REGIONS`.
+            replaced: `gpen.unseen.REPLACED`.
 
         Returns:
             (height, width, 3), to be added at full weight; None where the device has too little

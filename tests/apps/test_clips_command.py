@@ -17,6 +17,7 @@ from gpen.apps import cli, names
 from gpen.read import read_image
 from gpen.video.decode import open_clip, read_frames
 from pans import panning_clip
+from video_clips import make_clip
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -159,3 +160,111 @@ def test_what_is_a_clip(tmp_path: Path) -> None:
     assert names.split_clips([str(tmp_path / "*.mp4")], None)[0] == [str(tmp_path / "a.mp4")]
     assert names.split_clips([str(tmp_path)], None) == ([], [str(tmp_path)])
     assert names.split_clips([str(tmp_path)], "film.mp4") == ([str(tmp_path)], [])
+
+
+def test_names_that_would_meet_are_numbered() -> None:
+    sources = ["a.avi", "a.gif", "b/a.mp4", "b/A.MP4"]
+    targets = [str(path) for path in names.clip_targets(sources, "out")]
+    assert targets == [
+        "out/a_gpen.mp4",
+        "out/a_2_gpen.mp4",
+        "out/a_3_gpen.mp4",
+        "out/A_4_gpen.mp4",
+    ]
+
+
+@pytest.mark.parametrize("output", ["out.avi", "out.gif", "out.jpg", "-"])
+def test_an_output_that_no_clip_can_be_makes_no_folder(run: Run, clip: Path, output: str) -> None:
+    code, _, err = run("restore", "clip.mp4", "-o", output)
+    assert code == 2
+    assert "no clip that can be written; expected a folder, .mp4" in err
+    assert not Path(output).exists()
+
+
+def test_several_clips_need_a_folder(run: Run, clip: Path) -> None:
+    code, _, err = run("restore", "clip.mp4", "other.mp4", "-o", "out.mp4")
+    assert (code, Path("out.mp4").exists()) == (2, False)
+    assert "several inputs need a folder" in err
+
+
+def test_a_result_may_be_named_in_capitals(run: Run, clip: Path) -> None:
+    assert run("restore", "clip.mp4", "-o", "OUT.MP4", "--preview", "0.1")[0] == 0
+    assert Path("OUT.MP4").is_file()
+
+
+def test_an_input_is_never_replaced(run: Run, clip: Path) -> None:
+    before = clip.read_bytes()
+    Path("link.mp4").symlink_to(clip)
+    for target in ("clip.mp4", "link.mp4"):
+        code, _, err = run("restore", "clip.mp4", "-o", target, "--overwrite")
+        assert code == 3
+        assert "is the input itself" in err
+        assert run("compare", "clip.mp4", "clip.mp4", "-o", target, "--overwrite")[0] == 2
+    assert clip.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-o", "out.mov", "--codec", "vp9"], "expected h264, h265 in .mov"),
+        (["-o", "out.mov", "--preset", "swift"], "preset is 'swift'"),
+        (["-o", "out.mov", "--crf", "60"], "expected 0 to 51"),
+        (["-o", "out.mov", "--faces", "like:nobody.jpg"], "nobody.jpg"),
+        (["-o", "out.mov", "--start", "100"], "no frame between 100 s and the end"),
+    ],
+)
+def test_what_stops_a_clip_is_said_before_the_work(
+    run: Run, clip: Path, arguments: list[str], said: str
+) -> None:
+    code, _, err = run("restore", "clip.mp4", *arguments)
+    assert code == 3
+    assert said in err
+    assert [path.name for path in Path().iterdir()] == ["clip.mp4"]
+
+
+def test_a_clip_without_faces_says_so(run: Run, tmp_path: Path) -> None:
+    make_clip(tmp_path / "empty.mp4", frames=3)
+    assert "no face found" in run("restore", "empty.mp4")[1]
+
+
+def test_a_clip_whose_faces_are_not_chosen_says_so(run: Run, clip: Path) -> None:
+    assert "no face chosen" in run("restore", "clip.mp4", "--faces", "5")[1]
+
+
+def test_tracks_of_a_range_have_the_numbers_that_restore_takes(run: Run, clip: Path) -> None:
+    code, out, _ = run("tracks", "clip.mp4", "--start", "0.12", "--preview", "0.1", "--json")
+    assert code == 0
+    (row,) = json.loads(out)
+    assert (row["track"], row["first_frame"], row["last_frame"]) == (1, 0, 2)
+    assert row["from_s"] == pytest.approx(0.12)
+
+
+def test_old_pictures_of_tracks_are_noticed_before_the_search(
+    run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("clip_tracks").mkdir()
+    Path("clip_tracks/track-001.png").write_bytes(b"mine")
+    monkeypatch.setattr("gpen.video.analysis.analyse", lambda *_, **__: pytest.fail("searched"))
+    assert run("tracks", "clip.mp4")[0] == 3
+    assert Path("clip_tracks/track-001.png").read_bytes() == b"mine"
+
+
+def test_compare_makes_the_folder_of_its_result(run: Run, clip: Path) -> None:
+    assert run("compare", "clip.mp4", "clip.mp4", "-o", "new/deep/both.mp4")[0] == 0
+    assert [path.name for path in Path("new/deep").iterdir()] == ["both.mp4"]
+
+
+def test_compare_takes_a_folder_of_frames(run: Run, clip: Path, tmp_path: Path) -> None:
+    frame = next(read_frames(open_clip(clip))).pixels()
+    (tmp_path / "frames").mkdir()
+    PILImage.fromarray(frame.astype(np.uint8)).save("frames/1.png")
+    code, out, _ = run("compare", "frames", "clip.mp4")
+    assert code == 0
+    assert "frames_compare.mp4 · 1 frame" in out
+
+
+def test_compare_notices_an_old_strip_before_the_work(run: Run, clip: Path) -> None:
+    Path("clip_compare_stills.png").write_bytes(b"mine")
+    code, _, err = run("compare", "clip.mp4", "clip.mp4", "--stills", "2")
+    assert (code, Path("clip_compare.mp4").exists()) == (3, False)
+    assert "clip_compare_stills.png is already there" in err

@@ -146,6 +146,15 @@ def test_ntsc_rate_is_exact(tmp_path: Path) -> None:
     assert times_of(tmp_path / "out.mp4") == [i / rate for i in range(20)]
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_the_rate_that_programs_read_is_that_of_the_source(tmp_path: Path, suffix: str) -> None:
+    source = make_clip(tmp_path / f"in{suffix}", rate=25)
+    remade(source, tmp_path / f"out{suffix}")
+    with av.open(str(tmp_path / f"out{suffix}")) as file:
+        assert file.streams.video[0].average_rate == 25
+    assert times_of(tmp_path / f"out{suffix}") == times_of(source)
+
+
 def test_pictures_that_begin_late_stay_late(tmp_path: Path) -> None:
     source = make_clip(
         tmp_path / "l.mp4", time_base=Fraction(1, 90000), pts=[3600, 7000, 9000, 12000], sound="aac"

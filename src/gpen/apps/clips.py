@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.progress import (
     BarColumn,
@@ -23,7 +22,7 @@ from gpen.video.run import partial_of, restore_clip
 
 from . import console
 from .batch import Outcome
-from .names import clip_target
+from .names import clip_targets
 
 _STAGES = {"faces": "Finding faces", "frames": "Restoring", "joining": "Joining"}
 
@@ -42,11 +41,14 @@ def restore_clips(
 
     Returns:
         The exit code: 0 all done, 1 some clips failed, 3 nothing could be done.
+
+    Raises:
+        SettingsError: The output is no place for the results.
     """
+    targets = clip_targets(clips, output)
     restorer = Restorer(settings)
     failed = 0
-    for name in clips:
-        target = clip_target(Path(name), output, several=len(clips) > 1)
+    for name, target in zip(clips, targets, strict=True):
         outcome = Outcome(name)
         outcomes.append(outcome)
         if skip_existing and target.exists():
@@ -90,7 +92,8 @@ def _show(name: str, result: ClipResult) -> None:
     seconds = sum(result.seconds.get(step, 0.0) for step in ("faces", "frames", "joining"))
     fresh = result.frames - result.resumed
     speed = f" · {fresh / seconds:.1f} frames/s" if seconds and fresh else ""
-    people = "no face chosen" if not result.people else _count(result.people, "person", "people")
+    nobody = "no face chosen" if result.found else "no face found"
+    people = _count(result.people, "person", "people") if result.people else nobody
     console.say(
         f"{name} → {result.path} · {_count(result.frames, 'frame')} · {people} · "
         f"{seconds:.1f} s{speed}"

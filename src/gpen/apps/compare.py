@@ -24,7 +24,7 @@ EPILOG = """
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A", help="A photo or clip, usually the input.")],
+    first: Annotated[Path, typer.Argument(metavar="A", help="A photo, clip or folder of frames.")],
     second: Annotated[Path, typer.Argument(metavar="B", help="Another one, usually the result.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Default: <A>_compare beside A.")
@@ -38,13 +38,13 @@ def compare(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace old results.")] = False,
 ) -> None:
     """Put two photos or clips side by side, for looking."""
-    clips = [is_clip(str(path)) for path in (first, second)]
+    clips = [path.is_dir() or is_clip(str(path)) for path in (first, second)]
     if clips[0] != clips[1]:
         raise SettingsError(f"{first} and {second} are a photo and a clip; expected two of a kind")
     if not clips[0]:
         _compare_photos(first, second, output, overwrite=overwrite)
         return
-    suffix = first.suffix if first.suffix in WRITTEN_SUFFIXES else ".mp4"
+    suffix = first.suffix.lower() if first.suffix.lower() in WRITTEN_SUFFIXES else ".mp4"
     target = output or first.with_name(f"{first.stem}_compare{suffix}")
     layout: Literal["side", "wipe"] = "wipe" if wipe else "side"
     from gpen.video.compare import compare_clips

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Sequence
 from pathlib import Path
+
+from gpen.errors import SettingsError
+from gpen.formats import find_format
 
 #: Endings of clips that are read. A GIF is a clip where it moves.
 CLIP_SUFFIXES = frozenset(
@@ -16,7 +20,9 @@ WRITTEN_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
 
 def is_clip_target(output: str | None) -> bool:
     """Whether a result with this name is a clip: a video file, or numbered pictures."""
-    return output is not None and ("%" in output or Path(output).suffix in WRITTEN_SUFFIXES)
+    if output is None or Path(output).is_dir():
+        return False
+    return "%" in Path(output).name or Path(output).suffix.lower() in WRITTEN_SUFFIXES
 
 
 def is_clip(name: str) -> bool:
@@ -40,16 +46,49 @@ def split_clips(inputs: Sequence[str], output: str | None) -> tuple[list[str], l
         for item in found or [name]:
             clip = is_clip(item) or (Path(item).is_dir() and is_clip_target(output))
             (clips if clip else others).append(item if clip else name)
-    return clips, list(dict.fromkeys(others))
+    return list(dict.fromkeys(clips)), list(dict.fromkeys(others))
 
 
-def clip_target(source: Path, output: str | None, *, several: bool) -> Path:
-    """Where the result of a clip goes: `<stem>_gpen.<ext>` beside it unless told otherwise."""
-    suffix = source.suffix.lower() if source.suffix.lower() in WRITTEN_SUFFIXES else ".mp4"
-    if output is not None and not several and is_clip_target(output):
-        return Path(output)
-    folder = source.parent if output is None else Path(output)
-    return folder / f"{source.stem}_gpen{suffix}"
+def clip_targets(clips: Sequence[str], output: str | None) -> list[Path]:
+    """Where the results of clips go: `<stem>_gpen.<ext>` beside each unless told otherwise.
+
+    Names that would meet (`a.avi` and `a.gif`) are numbered, as those of photos are.
+
+    Raises:
+        SettingsError: The output is neither a folder nor a clip, or one clip for several.
+    """
+    if is_clip_target(output):
+        if len(clips) > 1:
+            raise SettingsError(f"{output} is one clip; several inputs need a folder for results")
+        return [Path(str(output))]
+    if output is not None and not Path(output).is_dir() and _is_file_name(output):
+        raise SettingsError(
+            f"{output} is no clip that can be written; expected a folder, "
+            f"{', '.join(WRITTEN_SUFFIXES)}, or numbered pictures such as out/%06d.png"
+        )
+    taken: set[str] = set()
+    return [_free_name(Path(clip), output, taken) for clip in clips]
+
+
+def _is_file_name(output: str) -> bool:
+    """Whether somebody means a file by it, or standard output."""
+    suffix = Path(output).suffix.lower()
+    return output == "-" or suffix in CLIP_SUFFIXES or bool(suffix and find_format(suffix))
+
+
+def _free_name(clip: Path, output: str | None, taken: set[str]) -> Path:
+    """`<stem>_gpen.<ext>`, numbered if another clip has taken it."""
+    folder = clip.parent if output is None else Path(output)
+    suffix = clip.suffix.lower() if clip.suffix.lower() in WRITTEN_SUFFIXES else ".mp4"
+    number = 1
+    while True:
+        stem = clip.stem if number == 1 else f"{clip.stem}_{number}"
+        target = folder / f"{stem}_gpen{suffix}"
+        key = os.path.normpath(target).casefold()
+        if key not in taken:
+            taken.add(key)
+            return target
+        number += 1
 
 
 def _is_pattern(name: str) -> bool:

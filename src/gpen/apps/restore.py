@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from gpen.errors import SettingsError
 from gpen.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, Settings, VideoSettings
 
 from . import complete
+from .times import time_range
 
 EPILOG = """
 **Examples**
@@ -28,7 +27,7 @@ EPILOG = """
 
 `gpen restore clip.mp4` — writes clip_gpen.mp4; stopped half-way, the same command goes on
 
-`gpen restore film.mkv --start 1:30 --preview 10 --faces track:1 --crf 18`
+`gpen restore film.mkv --start 1:30 --preview 10 --faces largest --crf 18`
 
 `gpen restore frames/ -o film.mp4 --frame-rate 24`
 """
@@ -162,12 +161,7 @@ def restore(
     if overwrite and skip_existing:
         raise typer.BadParameter("--overwrite and --skip-existing exclude each other")
     settings = Settings(**_fields_of(Settings, values))
-    values["start_s"] = _seconds(start, "--start")
-    values["end_s"] = None if end is None else _seconds(end, "--end")
-    if preview is not None:
-        if end is not None:
-            raise typer.BadParameter("--preview and --end exclude each other")
-        values["end_s"] = values["start_s"] + preview
+    values["start_s"], values["end_s"] = time_range(start, end, preview)
     video = VideoSettings(**_fields_of(VideoSettings, values))
     raise typer.Exit(_run(inputs, settings, video, values))
 
@@ -205,13 +199,3 @@ def _run(
 
 def _fields_of(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     return {field.name: values[field.name] for field in dataclasses.fields(kind)}
-
-
-def _seconds(text: str, option: str) -> float:
-    """Seconds of "90", "1:30" or "1:02:03.5"."""
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
-        raise SettingsError(f"{option} is {text!r}; expected seconds such as 90, or 1:30")
-    seconds = 0.0
-    for part in text.split(":"):
-        seconds = seconds * 60 + float(part)
-    return seconds

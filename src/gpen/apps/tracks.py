@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gpen.errors import OutputExistsError
 from gpen.settings import DEFAULT_DETECTOR, Settings, VideoSettings
 
 from . import complete, console
+from .times import time_range
 
 if TYPE_CHECKING:
     from gpen.video.frames import Clip
@@ -23,6 +25,8 @@ EPILOG = """
 `gpen tracks clip.mp4` — a list, and a picture of each face in clip_tracks/
 
 `gpen restore clip.mp4 --faces track:1,3` — restores only those
+
+`gpen tracks film.mkv --start 1:30 --preview 10` — numbers for `gpen restore` with the same range
 """
 #: Side of a thumbnail in pixels, and of what it shows in sizes of the face.
 THUMBNAIL_PX, AROUND = 256, 1.6
@@ -43,14 +47,27 @@ def tracks(
         Path | None,
         typer.Option(help="Look for models in this folder first.", show_default=False),
     ] = None,
+    start: Annotated[str, typer.Option(metavar="TIME", help="Begin at 90 or 1:30.")] = "0",
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="End there.")] = None,
+    preview: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Only so much, to look.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace old pictures.")] = False,
 ) -> None:
-    """List the faces of a clip, each followed through its shot, for `--faces track:N`."""
+    """List the faces of a clip, each followed through its shot, for `--faces track:N`.
+
+    Numbers count from the start of the range: restore with the same --start.
+    """
     from gpen import Restorer
     from gpen.video.analysis import analyse
     from gpen.video.decode import open_clip
     from gpen.video.work import LineLog
 
+    start_s, end_s = time_range(start, end, preview)
+    video = VideoSettings(start_s=start_s, end_s=end_s)
+    folder_out = output or clip.with_name(f"{clip.stem}_tracks")
+    if not overwrite:
+        _check_free(folder_out)
     opened = open_clip(clip)
     settings = Settings(detector=detector, models_dir=models_dir, min_face=min_face)
     with (
@@ -60,36 +77,46 @@ def tracks(
         found = analyse(
             opened,
             Restorer(settings).detector,
-            VideoSettings(),
+            video,
             LineLog(Path(folder) / "faces.jsonl"),
             lambda done: bar.update(bar.task_ids[0], completed=done),
             min_face=min_face,
         ).tracks
-    folder_out = output or clip.with_name(f"{clip.stem}_tracks")
-    pictures = _write_pictures(found, opened, folder_out, overwrite=overwrite)
-    rows = [_row(track, opened, pictures.get(track.id)) for track in found.tracks]
+    pictures = _write_pictures(found, opened, video, folder_out, overwrite=overwrite)
+    rows = [_row(track, opened, start_s, pictures.get(track.id)) for track in found.tracks]
     if json_:
         console.say(json.dumps(rows, indent=1))
     else:
         _show(rows, found, folder_out)
 
 
-def _row(track: Track, clip: Clip, picture: Path | None) -> dict[str, Any]:
+def _check_free(folder: Path) -> None:
+    """Refuse to replace pictures before the clip is searched, not after it."""
+    old = next(folder.glob("track-*.png"), None)
+    if old is not None:
+        raise OutputExistsError(
+            f"{old} is already there; choose another folder or allow overwriting", path=old
+        )
+
+
+def _row(track: Track, clip: Clip, start_s: float, picture: Path | None) -> dict[str, Any]:
     rate = float(clip.rate)
     x, y = track.points_xy.mean(axis=(0, 1))
     return {
         "track": track.id,
         "first_frame": track.first,
         "last_frame": track.last,
-        "from_s": round(track.first / rate, 3),
-        "to_s": round((track.last + 1) / rate, 3),
+        "from_s": round(start_s + track.first / rate, 3),
+        "to_s": round(start_s + (track.last + 1) / rate, 3),
         "size_px": round(float(track.sizes.mean()), 1),
         "middle_xy": [round(float(x), 1), round(float(y), 1)],
         "picture": None if picture is None else str(picture),
     }
 
 
-def _write_pictures(found: Tracks, clip: Clip, folder: Path, *, overwrite: bool) -> dict[int, Path]:
+def _write_pictures(
+    found: Tracks, clip: Clip, video: VideoSettings, folder: Path, *, overwrite: bool
+) -> dict[int, Path]:
     """One picture of each face, where it is seen best."""
     from gpen import geometry
     from gpen.types import Image
@@ -97,7 +124,7 @@ def _write_pictures(found: Tracks, clip: Clip, folder: Path, *, overwrite: bool)
     from gpen.write import write_image
 
     pictures: dict[int, Path] = {}
-    for track_id, pixels, face in sightings(found.tracks, clip, VideoSettings(), 1):
+    for track_id, pixels, face in sightings(found.tracks, clip, video, 1):
         x_min, y_min, x_max, y_max = face.box_xyxy
         scale = THUMBNAIL_PX / (AROUND * face.size_px)
         left = (x_min + x_max) / 2 - THUMBNAIL_PX / scale / 2

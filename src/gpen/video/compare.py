@@ -11,13 +11,14 @@ from typing import Literal, cast
 import numpy as np
 
 from .. import geometry
-from ..errors import ReadError
+from ..errors import OutputExistsError, ReadError
 from ..types import Image, Pixels
 from ..write import write_image
 from .decode import open_clip, read_frames
-from .encode import Encoding, SegmentWriter
+from .encode import Encoding, SegmentWriter, told
 from .frames import Clip, Frame, whole_frame
 from .join import check_target, join_segments
+from .place import check_apart
 
 Layout = Literal["side", "wipe"]
 
@@ -57,15 +58,20 @@ def compare_clips(
 
     Raises:
         ReadError: One of them is no clip.
-        OutputExistsError: The target is there and `overwrite` is false.
+        OutputExistsError: The target or the strip is there and `overwrite` is false.
+        SettingsError: The target is one of the clips, or no clip that can be written.
         WriteError: The target cannot be written.
     """
-    check_target(target, overwrite=overwrite)
+    strip_path = target.with_name(f"{target.stem}_stills.png") if stills else None
+    _check_targets(first, second, target, strip_path, overwrite=overwrite)
     one, other = open_clip(first), open_clip(second)
     moments = _moments(one, other, stills)
     kept: dict[int, Pixels] = {}
     n_frames = 0
-    with tempfile.TemporaryDirectory(prefix=".gpen-", dir=target.parent) as folder:
+    with told(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = tempfile.TemporaryDirectory(prefix=".gpen-", dir=target.parent)
+    with work as folder:
         part = Path(folder) / "all.part"
         writer: SegmentWriter | None = None
         for frame, before, after in _pairs(one, other):
@@ -80,11 +86,23 @@ def compare_clips(
             raise ReadError(f"{first} and {second} have no frames in common", path=first)
         writer.close()
         join_segments([part], one, target, partial=True, overwrite=overwrite)
-    if kept:
+    if kept and strip_path:
         strip = cast("Pixels", np.hstack(list(kept.values())))
-        path = target.with_name(f"{target.stem}_stills.png")
-        write_image(Image(strip), path, overwrite=overwrite)
+        write_image(Image(strip), strip_path, overwrite=overwrite)
     return n_frames
+
+
+def _check_targets(
+    first: Path, second: Path, target: Path, strip: Path | None, *, overwrite: bool
+) -> None:
+    """Say what cannot be written before the work, not after it."""
+    for source in (first, second):
+        check_apart(source, target)
+    check_target(target, overwrite=overwrite)
+    if strip is not None and strip.exists() and not overwrite:
+        raise OutputExistsError(
+            f"{strip} is already there; choose another name or allow overwriting", path=strip
+        )
 
 
 def _pairs(one: Clip, other: Clip) -> Iterator[tuple[Frame, Pixels, Pixels]]:

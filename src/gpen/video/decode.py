@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from ..errors import ReadError
@@ -30,7 +30,7 @@ def read_frames(
     start_s: float | None = None,
     end_s: float | None = None,
     from_index: int = 0,
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """The frames of a clip in the order in which they are shown.
 
     A frame that cannot be decoded is replaced by the one before it (by the next at the

@@ -211,6 +211,7 @@ def _video_stream(out: Any, template: Any, clip: Clip, timeline: Timeline) -> An
         ) from None
     stream.time_base = timeline.base
     context = stream.codec_context
+    context.framerate = clip.rate  # Matroska passes it on; of parts it is the clock's
     context.sample_aspect_ratio = clip.sample_aspect
     set_colors(context, stored_colors(clip, context.pix_fmt))
     if clip.rotation_deg:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..errors import OutputExistsError, WriteError
+from ..errors import OutputExistsError, SettingsError, WriteError
 from .folder import folder_pattern, is_folder_target
 from .targets import check_container
 
@@ -28,6 +28,19 @@ def check_target(target: Path, *, overwrite: bool = False) -> None:
         )
     if target.exists() and not target.is_file():
         raise WriteError(f"cannot write {target}: it is a device or pipe, not a file", path=target)
+
+
+def check_apart(source: Path, target: Path) -> None:
+    """Refuse a target that is an input, under whatever name.
+
+    Raises:
+        SettingsError: The file, or the folder of frames, is the same.
+    """
+    place = folder_pattern(target)[0] if is_folder_target(target) else target
+    if source.exists() and place.exists() and source.samefile(place):
+        raise SettingsError(
+            f"{target} is the input itself, which is never replaced; choose another name"
+        )
 
 
 def appear(unfinished: Path, target: Path, *, overwrite: bool) -> None:

@@ -19,6 +19,7 @@ class ClipResult:
         frames: Pictures written.
         faces: Faces restored, summed over all pictures.
         people: Tracks that were restored.
+        found: Tracks in all.
         replaced: Pictures that could not be decoded; each shows its neighbour.
         resumed: Pictures taken over from an earlier run that was stopped.
         notes: One line for everything the user should know about the clip.
@@ -30,6 +31,7 @@ class ClipResult:
     frames: int = 0
     faces: int = 0
     people: int = 0
+    found: int = 0
     replaced: int = 0
     resumed: int = 0
     notes: list[str] = field(default_factory=list)

@@ -30,9 +30,11 @@ from .frames import Frame
 from .join import check_target, join_segments
 from .library import av
 from .people import chosen_tracks
+from .place import check_apart
 from .queues import in_background
 from .result import ClipResult, OnProgress
 from .stabilise import Stabiliser
+from .targets import plan_encoding
 from .work import LineLog, WorkFolder
 
 #: Frames of a part; what a power cut costs at most. A part begins with a key frame.
@@ -99,9 +101,11 @@ def restore_clip(
     Raises:
         ReadError: The source is no clip that can be read.
         OutputExistsError: The target is there and `overwrite` is false.
+        SettingsError: The target is the source, or no clip that can be written.
         WriteError: The target cannot be written; what is done stays, and the same command goes on.
         GpenError: See `gpen.errors`.
     """
+    check_apart(Path(source), Path(target))
     check_target(Path(target), overwrite=overwrite)
     job = _Job(restorer, Path(source), Path(target), video or VideoSettings(), on_progress)
     return job.run(overwrite=overwrite)
@@ -135,8 +139,19 @@ class _Job:
         self.encoding = Encoding.for_target(
             target, codec=video.codec, crf=video.crf, preset=video.preset
         )
+        self._check_early()
         self.work = WorkFolder(target)
         self.result = ClipResult(target, notes=list(self.clip.notes))
+
+    def _check_early(self) -> None:
+        """Meet what would stop the work after the first pass before it."""
+        settings, video = self.restorer.settings, self.video
+        with closing(read_frames(self.clip, start_s=video.start_s, end_s=video.end_s)) as frames:
+            picture = next(frames).picture
+        size_wh = picture.width * settings.upscale, picture.height * settings.upscale
+        plan_encoding(self.clip, self.encoding, size_wh)
+        if settings.faces.startswith("like:"):
+            _ = self.restorer.person
 
     def run(self, *, overwrite: bool) -> ClipResult:
         """Both passes, and the parts made one."""
@@ -190,6 +205,7 @@ class _Job:
             min_face=self.restorer.settings.min_face,
         )
         self.on_progress("faces", found.n_frames, found.n_frames)
+        self.result.found = len(found.tracks.tracks)
         self.result.replaced = found.replaced
         if found.replaced:
             self.result.notes.append(
@@ -212,17 +228,8 @@ class _Job:
         self.on_progress("frames", self.result.resumed, found.n_frames)
         if self.result.resumed == found.n_frames:
             return
-        state = self.work.load_state(n_done - 1) if n_done else {}
-        stabiliser = Stabiliser.from_state(self.video.stabilise, state)
-        frames = read_frames(
-            self.clip,
-            start_s=self.video.start_s,
-            end_s=self.video.end_s,
-            from_index=self.result.resumed,
-        )
         for number in range(n_done, -(-found.n_frames // PART_FRAMES)):
-            part = self._works(islice(frames, PART_FRAMES), found, chosen)
-            self._make_part(number, part, stabiliser, found.n_frames)
+            self._make_part(number, found, chosen)
 
     def _works(
         self, frames: Iterator[Frame], found: Analysis, chosen: set[int]

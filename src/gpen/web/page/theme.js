@@ -1,0 +1,10 @@
+// Runs before the first paint, so that a chosen theme does not flash the other one. No module:
+// modules wait until the page is parsed.
+(() => {
+  try {
+    const chosen = localStorage.getItem("gpen.theme");
+    if (chosen === "dark" || chosen === "light") document.documentElement.dataset.theme = chosen;
+  } catch {
+    // Storage may be forbidden; the system's theme then decides.
+  }
+})();

@@ -228,8 +228,17 @@ class _Job:
         self.on_progress("frames", self.result.resumed, found.n_frames)
         if self.result.resumed == found.n_frames:
             return
+        state = self.work.load_state(n_done - 1) if n_done else {}
+        stabiliser = Stabiliser.from_state(self.video.stabilise, state)
+        frames = read_frames(
+            self.clip,
+            start_s=self.video.start_s,
+            end_s=self.video.end_s,
+            from_index=self.result.resumed,
+        )
         for number in range(n_done, -(-found.n_frames // PART_FRAMES)):
-            self._make_part(number, found, chosen)
+            part = self._works(islice(frames, PART_FRAMES), found, chosen)
+            self._make_part(number, part, stabiliser, found.n_frames)
 
     def _works(
         self, frames: Iterator[Frame], found: Analysis, chosen: set[int]

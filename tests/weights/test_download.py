@@ -78,6 +78,31 @@ def test_a_transfer_cut_twice_goes_on_where_it_stopped(server: Server, target: P
     assert only(target)
 
 
+def test_a_line_that_breaks_off_all_the_time_gets_there(server: Server, target: Path) -> None:
+    server.plans["/f.onnx"].cuts = [1, 65_536, 262_144, 262_145, 99_999, 7, 12_345]
+    fetch([f"{server.url}/f.onnx"], target)
+    assert target.read_bytes() == BODY
+    assert len(server.asked) == 8
+
+
+def test_a_line_that_gets_nowhere_is_given_up(server: Server, target: Path) -> None:
+    server.plans["/f.onnx"].cuts = [1000] + [0] * 10
+    with pytest.raises(WeightsError, match="broke off after 1000 of 1048576 bytes"):
+        fetch([f"{server.url}/f.onnx"], target)
+    assert target.with_name("f.onnx.part").stat().st_size == 1000
+
+
+def test_a_file_system_without_locks_is_no_obstacle(
+    server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    fetch([f"{server.url}/f.onnx"], target)
+    assert target.read_bytes() == BODY
+
+
 def test_a_second_call_goes_on_with_what_the_first_got(server: Server, target: Path) -> None:
     server.plans["/f.onnx"].cuts = [400_000]
     with pytest.raises(WeightsError, match="what has come is kept"):

@@ -174,7 +174,7 @@ def _fetch(offer: Offer, urls: Sequence[str], target: Path) -> None:
             progress=progress,
         )
     console.say(f"{target} · {titles[-1]} · {target.stat().st_size / 2**20:.1f} MiB")
-    console.say(f"sha256 {digest}" + ("" if offer.sha256 else " (not checked: none is published)"))
+    console.say(f"sha256 {digest}" + ("" if offer.sha256 else " (not checked: none is known)"))
 
 
 def _fits(offer: Offer) -> Callable[[Path], str]:

@@ -90,7 +90,7 @@ def _facefusion(px: int, size: int, sha256: str) -> Offer:
 
 
 def _published(name: str, suffix: str, px: int, url: str) -> Offer:
-    """A GPEN generator of its authors, whose size and sum they do not state."""
+    """A GPEN generator of its authors, whose size and sum are not known here."""
     return Offer(
         name=name,
         suffix=suffix,
@@ -132,7 +132,7 @@ OFFERS = (
         size=232_589,
         sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
         licence="MIT",
-        terms="MIT, © 2020 Shiqi Yu; any use, as long as the notice stays with it.",
+        terms="MIT, by Shiqi Yu; any use, as long as the notice stays with it.",
         home="https://github.com/opencv/opencv_zoo",
     ),
     Offer(

@@ -70,7 +70,7 @@ def fit_similarity(source_xy: ArrayLike, target_xy: ArrayLike) -> Float64Array:
 
 def scale_of(matrix: Float64Array) -> float:
     """Target pixels per source pixel: the square root of how areas grow."""
-    return math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
+    return math.sqrt(abs(_determinant(matrix)))
 
 
 def invert(matrix: Float64Array) -> Float64Array:
@@ -79,11 +79,18 @@ def invert(matrix: Float64Array) -> Float64Array:
     Raises:
         AlignError: The matrix is not finite or flattens the plane.
     """
-    determinant = float(np.linalg.det(matrix[:, :2])) if np.isfinite(matrix).all() else 0.0
+    determinant = _determinant(matrix) if np.isfinite(matrix).all() else 0.0
     if determinant == 0.0 or not math.isfinite(1 / determinant):
         raise AlignError("a matrix has no inverse; expected a rotation, scale and shift")
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.column_stack([linear, -linear @ matrix[:, 2]])
+    # Written out: numpy's inverse takes longer than a small face.
+    (a, b), (c, d) = (matrix[:, :2] / determinant).tolist()
+    x, y = matrix[:, 2].tolist()
+    return np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]], dtype=np.float64)
+
+
+def _determinant(matrix: Float64Array) -> float:
+    (a, b, _), (c, d, _) = matrix.tolist()
+    return float(a * d - b * c)
 
 
 def apply(matrix: Float64Array, points_xy: ArrayLike) -> Float64Array:
@@ -95,7 +102,9 @@ def apply(matrix: Float64Array, points_xy: ArrayLike) -> Float64Array:
 
 def compose(second: Float64Array, first: Float64Array) -> Float64Array:
     """The matrix that maps by `first`, then by `second`."""
-    return np.column_stack([second[:, :2] @ first[:, :2], apply(second, first[:, 2])])
+    composed: Float64Array = second[:, :2] @ first
+    composed[:, 2] += second[:, 2]
+    return composed
 
 
 def scaling(x: float, y: float | None = None) -> Float64Array:

@@ -112,17 +112,20 @@ def _changes(
     if on_device is not None:
         yield place, on_device
         return
-    before, after = crop.pixels.astype(np.float32), answer.astype(np.float32)
+    before = crop.pixels.astype(np.float32)
     unseen: Any = None
     if not keep_unseen:
         seen = place.back(before)
         unseen = cv2.subtract(image_pixels[place.window()], seen, dst=seen, dtype=cv2.CV_32F)
         lost = lost_share(crop, answer, unseen, place.back)
+    step: Any = cv2.subtract(answer, crop.pixels, dtype=cv2.CV_32F)
     if match_color:
-        after = match_tones(after, before, face_mask(REGIONS, _grid_points(crop)))
-    after -= before
+        tones = match_tones(
+            answer.astype(np.float32), before, face_mask(REGIONS, _grid_points(crop))
+        )
+        step = tones - before
     for part in parts(place):
-        change = part.back(after)
+        change = part.back(step)
         if unseen is not None:
             window = part.window(place.left, place.top)
             change -= cv2.multiply(unseen[window], _in_channels(lost[window]))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,7 +56,7 @@ def test_every_command_and_option_is_in_it(page: str) -> None:
 
 
 def test_words_that_roff_would_obey_are_text() -> None:
-    app = typer.Typer(help="'quoted' and .TH at the start, a \\backslash and — a dash.")
+    app = typer.Typer(help="'quoted' and .TH at the start, a \\backslash and — a dash; é.")
 
     @app.callback()
     def root() -> None:
@@ -65,7 +67,7 @@ def test_words_that_roff_would_obey_are_text() -> None:
         """.SH is no heading here."""
 
     lines = list(man.manual(typer.main.get_command(app)))
-    assert r"\&'quoted' and .TH at the start, a \ebackslash and \[u2014] a dash." in lines
+    assert r"\&'quoted' and .TH at the start, a \ebackslash and \(em a dash; \[u00E9]." in lines
     assert r"\&.SH is no heading here." in lines
     assert "\n".join(lines).isascii()
 
@@ -79,10 +81,13 @@ def test_groff_has_nothing_to_warn_of(page: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("man") is None, reason="no man")
-def test_man_shows_it(page: str, tmp_path: Any) -> None:
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_man_shows_it_on_any_terminal(page: str, tmp_path: Path, locale: str) -> None:
     path = tmp_path / "gpen.1"
     path.write_text(page)
     command = ["man", "--warnings=w", "-l", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, env=os.environ | {"LC_ALL": locale}, capture_output=True, text=True, check=True
+    )
     assert done.stderr == ""
     assert "gpen - restore faces in photos and clips" in done.stdout

@@ -35,6 +35,8 @@ _ENVIRONMENT = (
     ("GPEN_MIRROR", "Where `gpen models get` fetches from."),
     ("HTTPS_PROXY, NO_PROXY", "The proxy that it goes through, and for which hosts it does not."),
 )
+#: Signs that terminals without Unicode can show, too.
+_SIGNS = {"…": "...", "—": r"\(em", "–": r"\(en", "×": r"\(mu", "→": r"\(->"}
 _WORDS = {"str": "TEXT", "Path": "PATH", "int": "NUMBER", "float": "NUMBER"}
 
 
@@ -134,5 +136,5 @@ def _paragraphs(text: str | None) -> Iterator[str]:
 def _roff(text: str) -> str:
     """Text in ASCII, without anything that roff would take for a command."""
     text = text.replace("\\", r"\e").replace("-", r"\-")
-    text = "".join(c if c.isascii() else rf"\[u{ord(c):04X}]" for c in text)
+    text = "".join(c if c.isascii() else _SIGNS.get(c, rf"\[u{ord(c):04X}]") for c in text)
     return rf"\&{text}" if text.startswith((".", "'")) else text

@@ -20,6 +20,7 @@ from gpen.training.configfile import parse_config  # noqa: E402
 from gpen.training.loop import Run, StoppedError  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
 from gpen.training.runs import latest_run, load_checkpoint, new_run  # noqa: E402
+from gpen.training.validation import Validation  # noqa: E402
 
 
 def begin(config: Config, runs: Path) -> Run:
@@ -225,6 +226,30 @@ def test_learning_lowers_the_loss(tiny: Config, tmp_path: Path) -> None:
     run.train()
     values = [line["l1"] for line in losses(run.folder)]
     assert sum(values[-10:]) < 0.9 * sum(values[:10])
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [({"l1": 0.2}, {"l1": 0.3, "lpips": 0.5}), ({"l1": 0.4, "lpips": 0.1}, {"l1": 0.3})],
+    ids=["lpips-from-now-on", "lpips-no-longer"],
+)
+def test_best_is_kept_by_one_measure_though_a_resume_brings_another(
+    tiny: Config,
+    earlier: dict[str, float],
+    later: dict[str, float],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    figures = [earlier, later, {name: value + 0.01 for name, value in later.items()}]
+    monkeypatch.setattr(Validation, "figures", lambda *_: figures.pop(0))
+    run = begin(replace(tiny, stages=(Stage(steps=2),)), tmp_path)
+    run.train()
+    kept = [(run.folder / "best.safetensors").read_bytes()]
+    for steps in (4, 6):
+        resume(replace(tiny, stages=(Stage(steps=steps),)), run.folder).train()
+        kept.append((run.folder / "best.safetensors").read_bytes())
+    assert kept[0] != kept[1]  # better by what both sittings have, or the first of its measure
+    assert kept[1] == kept[2]
 
 
 def test_second_signal_is_not_held_back(tiny: Config, tmp_path: Path) -> None:

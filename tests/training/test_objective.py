@@ -10,7 +10,7 @@ from gpen.training.batches import Batch  # noqa: E402
 from gpen.training.config import Loss  # noqa: E402
 from gpen.training.judges import Judges  # noqa: E402
 from gpen.training.objective import Objective  # noqa: E402
-from gpen.training.validation import score  # noqa: E402
+from gpen.training.validation import measure  # noqa: E402
 
 QUIET = Loss(adversarial=0, feature_matching=0)
 
@@ -60,5 +60,5 @@ def test_eyes_count_more() -> None:
 
 
 def test_best_weights_are_those_with_the_least_lpips_or_else_l1() -> None:
-    assert score({"lpips": 0.2, "l1": 0.5}) == 0.2
-    assert score({"l1": 0.5, "psnr": 20}) == 0.5
+    assert measure({"lpips": 0.2, "l1": 0.5}) == "lpips"
+    assert measure({"l1": 0.5, "psnr": 20}) == "l1"

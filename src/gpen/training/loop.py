@@ -26,7 +26,7 @@ from .prior import load_prior, prior_report
 from .processes import Processes
 from .runs import CHECKPOINT, load_checkpoint, note_settings, save_checkpoint
 from .trainer import Trainer
-from .validation import Validation, score
+from .validation import Validation, measure
 
 _LOG = logging.getLogger("gpen")
 #: Roll-backs without a good checkpoint between them before a run gives up.
@@ -216,17 +216,20 @@ class Run:
         self._tell("val", {**figures, "size": self._trainer.size})
         log.add_sheet(self.step, self._validation.sheet_rows(average, device))
         final_size = self._trainer.size == self.config.network.size
-        if final_size and score(figures) < self._best_before(log):
-            self._best = score(figures)
+        name = measure(figures)
+        if final_size and figures[name] < self._best_before(log, name):
+            self._best = figures[name]
             self._export("best.safetensors")
 
-    def _best_before(self, log: Log) -> float:
-        """The best score so far, of earlier sittings too."""
+    def _best_before(self, log: Log, name: str) -> float:
+        """The lowest figure of a name so far, of earlier sittings that had it too."""
         if self._best == float("inf"):
             scores = [
-                score(entry)
+                entry[name]
                 for entry in log.entries("val")
-                if entry["size"] == self.config.network.size and entry["step"] < self.step
+                if entry["size"] == self.config.network.size
+                and entry["step"] < self.step
+                and name in entry
             ]
             self._best = min(scores, default=self._best)
         return self._best

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -59,6 +62,6 @@ class Validation:
         return [self.shown.damaged, restored, self.shown.truth]
 
 
-def score(figures: dict[str, float]) -> float:
-    """One number to keep the best by; lower is better."""
-    return figures.get("lpips", figures["l1"])
+def measure(figures: Mapping[str, Any]) -> str:
+    """Which figure to keep the best by; lower is better."""
+    return "lpips" if "lpips" in figures else "l1"

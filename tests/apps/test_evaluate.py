@@ -12,7 +12,7 @@ import typer
 
 from faces import textured
 from gpen.apps.evaluate import EPILOG, evaluate
-from gpen.errors import OutputExistsError, ReadError, SettingsError, WeightsError
+from gpen.errors import OutputExistsError, ReadError, SettingsError, WeightsError, WriteError
 from pointwise import write_pointwise_model
 
 
@@ -126,6 +126,35 @@ def test_models_and_bicubic_are_compared_on_faces_that_are_damaged_here(
     assert (out.read_bytes(), sheet.read_bytes()) == before
     assert run(*arguments, "--overwrite") == 0
     assert out.read_bytes() == before[0]  # the same seed, the same figures
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "message"),
+    [
+        ("--json", "", "it is a folder"),
+        ("--json", "truth/0.png/out.json", "is no folder"),
+        ("--sheet", "truth/0.png/sheet.png", "is no folder"),
+        ("--sheet", "sheet.doc", "expected one of .*png"),
+    ],
+)
+def test_places_that_hold_no_file_are_refused_before_the_work(
+    truth: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    name: str,
+    message: str,
+) -> None:
+    monkeypatch.setattr("gpen.apps.scores.measure", lambda *_: pytest.fail("it began"))
+    with pytest.raises(WriteError, match=message):
+        run(truth, "--truth", truth, option, tmp_path / name)
+
+
+def test_missing_folders_of_the_results_are_made(truth: Path, tmp_path: Path) -> None:
+    out, sheet = tmp_path / "a" / "out.json", tmp_path / "b" / "c" / "sheet.png"
+    assert run(truth, "--degrade", "mild", "--size", "64", "--json", out, "--sheet", sheet) == 0
+    assert out.is_file()
+    assert sheet.is_file()
 
 
 def test_training_recipes_damage_too(truth: Path, tmp_path: Path) -> None:

@@ -54,6 +54,16 @@ def test_empty_and_missing_folders_are_refused(tmp_path: Path) -> None:
         list_pictures(tmp_path / "missing")
 
 
+def test_shards_and_subfolders_are_refused_with_what_to_do_instead(tmp_path: Path) -> None:
+    _write(tmp_path / "faces")
+    (shard := tmp_path / "faces" / "faces-000000.tar").touch()
+    _write(tmp_path / "faces" / "sub", "a.png")
+    for place in (shard, shard.parent):
+        with pytest.raises(ReadError, match=r"not in its subfolders; .*`tar -xf`") as caught:
+            list_pictures(place)
+        assert "--recursive" not in str(caught.value)  # which gpen evaluate has not
+
+
 def test_16_bits_are_rounded_to_8(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "deep.png"), np.full((4, 4, 3), 257 * 200 + 100, np.uint16))
     pixels = read_pixels(tmp_path / "deep.png")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gpen.errors import OutputExistsError, ReadError, SettingsError
+from gpen.errors import ReadError, SettingsError
 from gpen.settings import DEFAULT_DETECTOR
 
 if TYPE_CHECKING:
@@ -126,15 +126,14 @@ def evaluate(
     """Measure restored faces: PSNR, SSIM, LPIPS, identity, landmarks, recall, FID and KID."""
     sources = Sources(pictures, truth, damaged, reference, tuple(degrade or ()), tuple(model or ()))
     _check_sources(sources)
-    for path in (json_, sheet):
-        if path is not None and path.exists() and not overwrite:
-            raise OutputExistsError(f"{path} is already there; use --overwrite", path=path)
     from gpen.evaluation.files import MetricFiles
     from gpen.evaluation.pairs import read_groups
 
-    from .scores import Output, measure
+    from .scores import Output, check_places, measure
 
     members = read_groups(groups) if groups is not None else {}
+    output = Output(json_, sheet, sheet_rows, members, overwrite)
+    check_places(output)
     tasks, alone = plan(sources)
     options = {"engine": engine, "device": device, "precision": precision}
     workshop = _workshop(sources, models_dir, options, bicubic=bicubic, size=size, seed=seed)
@@ -144,7 +143,6 @@ def evaluate(
         detector,
         models_dir,
     )
-    output = Output(json_, sheet, sheet_rows, members, overwrite)
     raise typer.Exit(measure(tasks, alone, workshop, judges, reference, output))
 
 

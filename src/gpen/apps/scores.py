@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from gpen import GpenError, Image, __version__
+from gpen.errors import OutputExistsError, WriteError
 from gpen.evaluation.comparison import Comparison
 from gpen.evaluation.metrics import METRICS, PER_PICTURE, Judges
 from gpen.evaluation.pairs import list_pictures, read_pixels
 from gpen.evaluation.sheet import Picture, draw_sheet, spread
 from gpen.evaluation.tasks import Made, Task, Workshop
+from gpen.formats import WRITABLE_NAMES, find_format
 from gpen.weights import written_whole
 from gpen.write import write_image
 
@@ -44,6 +47,32 @@ class Output:
     sheet_rows: int
     groups: Mapping[str, Sequence[str]]
     overwrite: bool
+
+
+def check_places(output: Output) -> None:
+    """Refuse what could not be written, before the work and not after it.
+
+    Raises:
+        OutputExistsError: A file is there and is not to be replaced.
+        WriteError: A place cannot hold a file, or the sheet's suffix is no format.
+    """
+    for path in filter(None, (output.json, output.sheet)):
+        if path.is_dir():
+            raise WriteError(f"cannot write {path}: it is a folder; name a file in it", path=path)
+        if os.path.lexists(path) and not output.overwrite:
+            raise OutputExistsError(f"{path} is already there; use --overwrite", path=path)
+        # Folders that are missing are made.
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if not folder.is_dir():
+            raise WriteError(f"cannot write {path}: {folder} is no folder", path=path)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise WriteError(
+                f"cannot write {path}: {folder} is not writable; choose another place", path=path
+            )
+    if output.sheet is not None and find_format(output.sheet.suffix) is None:
+        raise WriteError(
+            f"cannot write {output.sheet}: expected one of {WRITABLE_NAMES}", path=output.sheet
+        )
 
 
 def measure(
@@ -184,10 +213,23 @@ def _write(
             "skipped": [{"file": name, "reason": reason} for name, reason in skipped],
         }
         text = json.dumps(_plain(data), indent=2, ensure_ascii=False)
+        _make_folder(output.json)
         with written_whole(output.json) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
     if output.sheet is not None and rows:
         write_image(Image(draw_sheet(rows)), output.sheet, overwrite=output.overwrite)
+
+
+def _make_folder(path: Path) -> None:
+    """Make the folder of a file.
+
+    Raises:
+        WriteError: It cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror}", path=path) from error
 
 
 def _plain(data: Any) -> Any:

@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 from ..errors import ReadError, SettingsError
 from ..read import RESULT_NAME, find_images, read_image
 
+_EXPECTED = (
+    "expected a folder with picture files in it (not in its subfolders; unpack the shards of "
+    "`gpen data prepare` with `tar -xf` first)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Matches:
@@ -31,17 +36,19 @@ def list_pictures(place: Path) -> dict[str, Path]:
     """The photos of a folder, or one photo, by the stem without gpen's `_gpen`.
 
     Raises:
-        ReadError: There is no such place, or no photo in it.
+        ReadError: There is no such place, no photo in it, or it is a shard.
         SettingsError: Two photos have the same stem.
     """
     if place.is_dir():
         # Results of gpen are left out of folders elsewhere; here they may be what is meant.
         results = find_images([str(place / "*_gpen.*")])[0]
-        paths, errors = find_images([place])
+        paths = find_images([place])[0]
         paths += [path for path in results if path not in paths]
         if not paths:
-            raise errors[0]
+            raise ReadError(f"the folder {place} has no photos in it: {_EXPECTED}", path=place)
     else:
+        if place.suffix == ".tar":
+            raise ReadError(f"{place} is a shard: {_EXPECTED}", path=place)
         paths, errors = find_images([place])
         if errors:
             raise errors[0]

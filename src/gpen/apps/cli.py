@@ -30,6 +30,7 @@ from . import (
     restore,
     tracks,
     train,
+    web,
 )
 
 app = typer.Typer(
@@ -67,6 +68,9 @@ def _root(
 ) -> None:
     del version
     console.setup_logging(verbose=verbose)
+
+
+app.command(epilog=restore.EPILOG)(restore.restore)
 
 
 @app.command(
@@ -146,11 +150,11 @@ def convert(
 
 
 app.add_typer(models.app, name="models")
-app.command(epilog=restore.EPILOG)(restore.restore)
 app.command(epilog=tracks.EPILOG)(tracks.tracks)
 app.command(epilog=compare.EPILOG)(compare.compare)
 app.command("batch", epilog=batch_cluster.EPILOG)(batch_cluster.command_like(restore.restore))
 app.command(epilog=cache.EPILOG)(cache.cache)
+app.command(epilog=web.EPILOG)(web.web)
 app.command(epilog=doctor.EPILOG)(doctor.doctor)
 app.command(epilog=man.EPILOG)(man.man)
 app.command(epilog=train.EPILOG)(train.train)

@@ -11,7 +11,7 @@ METRICS ?= ../shared/models
 # PREVIOUS=old.safetensors: weights to compare the default restorer with.
 PREVIOUS ?=
 
-.PHONY: setup demo test test-slow lint types docs bench train-default check clean
+.PHONY: docs/cli.md setup demo test test-slow lint types docs bench train-default check clean
 
 setup: .venv/.done  ## install gpen and its development tools into .venv
 
@@ -41,8 +41,12 @@ lint: setup  ## style, formatting and the import contract
 types: setup  ## strict typing
 	$(BIN)/mypy
 
-docs: setup  ## run the examples in the docstrings
+docs: setup  ## run the examples in the docstrings; build the site into build/site
 	$(BIN)/pytest --doctest-modules src/gpen
+	$(BIN)/mkdocs build --strict --quiet
+
+docs/cli.md: setup  ## the command line's own help, as a page
+	$(BIN)/python -m typer gpen.apps.cli utils docs --name gpen --title "Command line" --output $@
 
 bench: setup  ## every figure in the README and the docs, into benchmarks/results
 	$(BIN)/python benchmarks/engines.py --crops $(FACES)/val

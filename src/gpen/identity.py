@@ -130,7 +130,8 @@ def _find(models_dir: str | Path | None, name: str | Path | None) -> Path:
     if not found:
         raise UnknownModelError(
             f"no network that tells faces apart in the models folders; expected {_WANTED}: put it "
-            "into ./models or name its folder by --models-dir",
+            "into ./models or name its folder by --models-dir (gpen models get arcface-w600k-r50 "
+            "fetches it)",
             name="identity",
         )
     return found[0]

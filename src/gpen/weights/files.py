@@ -46,12 +46,27 @@ def data_dir() -> Path:
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place when the block ends well.
 
+    After a power cut the name has the old file or the new one, never an empty one.
+
     Raises:
         WriteError: The folder is missing, not writable or full. `path` is as it was.
     """
     with temporary_file(path.parent, path.suffix) as temporary:
         yield temporary
+        with temporary.open("rb+") as file:  # Windows flushes only what is open for writing
+            os.fsync(file.fileno())
         temporary.replace(path)
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk, where the system can."""
+    with contextlib.suppress(OSError):  # Windows opens no folders, some network disks flush none
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 @contextlib.contextmanager

@@ -74,11 +74,14 @@ def test_clip_is_restored_with_progress_and_plays(
     page.get_by_role("button", name="Restore clip").click()
     wait_for_states(page, "done")
     assert any("frames" in one or "faces" in one for one in page.evaluate("window.told"))
-    assert page.get_by_role("button", name="Restored").get_attribute("aria-pressed") == "true"
+    assert (
+        page.get_by_role("button", name="Restored", exact=True).get_attribute("aria-pressed")
+        == "true"
+    )
     page.evaluate("document.querySelector('.player video').play()")
     page.wait_for_function("() => document.querySelector('.player video').currentTime > 0.2")
     assert page.evaluate("document.querySelector('.player video').duration") == pytest.approx(1)
-    page.get_by_role("button", name="Original").click()
+    page.get_by_role("button", name="Original", exact=True).click()
     page.wait_for_function("() => document.querySelector('.player video').src.startsWith('blob:')")
 
 

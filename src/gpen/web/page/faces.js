@@ -30,7 +30,11 @@ export class FaceList {
    * @param {Item} item
    */
   show(item) {
-    const faces = item.answer?.faces ?? [];
+    if (!item.answer) {
+      this.#wait(item);
+      return;
+    }
+    const { faces } = item.answer;
     this.element.hidden = !faces.length;
     const key = `${item.key}:${faces.map((one) => one.box_xyxy.join()).join(";")}`;
     this.#title.textContent = counted(faces.length, "face");
@@ -39,6 +43,15 @@ export class FaceList {
       this.#list.replaceChildren(...faces.map((face) => this.#card(item, face)));
     }
     faces.forEach((face, place) => this.#mark(item, face, this.#list.children[place]));
+  }
+
+  /** Keep the place of one face, so that nothing jumps when it comes. @param {Item} item */
+  #wait({ kind, stop }) {
+    this.element.hidden = kind === "clip" || !stop;
+    this.#shown = "";
+    this.#title.textContent = "Faces";
+    this.#list.replaceChildren(make("li.face.coming", { "aria-hidden": "true" },
+      make("span.look", {}), make("div.face-body", {}, make("span.bone", {}))));
   }
 
   /** @param {Item} item @param {import("./api.js").Face} face */

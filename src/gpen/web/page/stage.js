@@ -169,6 +169,7 @@ function factsOf(item) {
 /** How far a photo or clip under way is. @param {Item} item @returns {Status} */
 export function progressOf(item) {
   if (item.state === "queued") return { text: "Waiting for its turn", part: null };
+  if (item.silent) return { text: "The server does not answer; asking again", part: null };
   if (item.sent < 1 && !item.job) {
     const sending = item.sent > 0 && item.file.size > 1e6;
     return sending ? { text: `Sending, ${inPercent(item.sent)}`, part: item.sent }

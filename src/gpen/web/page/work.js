@@ -9,9 +9,10 @@ import { inBytes } from "./dom.js";
  * @typedef {{key: number, kind: "photo" | "clip", file: File, name: string, state: State,
  *   local: string, thumb: string, answer: import("./api.js").Answer | null,
  *   job: import("./api.js").Job | null, clip: import("./api.js").Job | null, sent: number,
- *   problem: string, madeWith: string, faces: Map<number, FaceChoice>,
- *   stop: AbortController | null}} Item `answer` and `clip` are what is restored, and stay until
- *   something newer is; `job` is the clip that is being worked on.
+ *   silent: number, problem: string, madeWith: string, faces: Map<number, FaceChoice>,
+ *   stop: AbortController | null}} Item `sent` is the part of the file that has gone out, `silent`
+ *   how many looks at a clip in a row had no answer; `answer` and `clip` are what is restored, and
+ *   stay until something newer is there; `job` is the clip that is being worked on.
  */
 
 /** Photos under way at the same time: one is worked on while the next one travels. */
@@ -49,7 +50,7 @@ export class Work extends EventTarget {
     return {
       key: this.#nextKey++, kind: clip ? "clip" : "photo", file, name: file.name, state: "waiting",
       local: URL.createObjectURL(file), thumb: "", answer: null, job: null, clip: null, sent: 0,
-      problem: "", madeWith: "", faces: new Map(), stop: null,
+      silent: 0, problem: "", madeWith: "", faces: new Map(), stop: null,
     };
   }
 
@@ -69,7 +70,7 @@ export class Work extends EventTarget {
   start(item) {
     item.stop?.abort();
     const stop = new AbortController();
-    this.change(item, { state: "queued", problem: "", sent: 0, stop });
+    this.change(item, { state: "queued", problem: "", sent: 0, silent: 0, stop });
     if (item.kind === "clip") this.#follow(item, stop.signal, () => this.#runClip(item, stop.signal));
     else this.#pump();
   }
@@ -114,16 +115,16 @@ export class Work extends EventTarget {
     const values = this.settings.forClip();
     const onSent = (part) => this.change(item, { sent: part });
     let job = await patiently(() => sendClip(item.file, values, signal, onSent), signal);
-    let silent = 0;
     while (["queued", "running"].includes(job.state)) {
       this.change(item, { job });
       await pause(LOOK_MS);
       if (signal.aborted) return;
       try {
         job = await request("GET", job.url, { signal });
-        silent = 0;
+        item.silent = 0;
       } catch (error) {
-        if (error.status !== 0 || ++silent >= PATIENCE) throw error;
+        item.silent += 1;
+        if (error.status !== 0 || item.silent >= PATIENCE) throw error;
       }
     }
     if (job.state !== "done") throw new Problem(endOf(job), 0);

@@ -166,10 +166,10 @@ def restored(crops: Sequence[Crop], restorer: Restorer) -> Pictures:
 
 def steadied(shot: Shot, strength: float) -> Pictures:
     stabiliser = Stabiliser(strength)
-    pairs = zip(shot.crops, shot.answers, strict=True)
+    for i, (crop, answer) in enumerate(zip(shot.crops, shot.answers, strict=True)):
+        stabiliser.push(0, i, crop, answer)
     return [
-        np.asarray(stabiliser.stabilise(0, i, crop, answer), np.uint8)
-        for i, (crop, answer) in enumerate(pairs)
+        np.asarray(stabiliser.take(0, i, answer), np.uint8) for i, answer in enumerate(shot.answers)
     ]
 
 
@@ -290,7 +290,9 @@ def cost_rows(shot: Shot, restorer: Restorer) -> list[dict[str, Any]]:
         stabiliser = Stabiliser(1.0)
 
         def steady(i: int, crops: Any = crops, answers: Any = answers, s: Any = stabiliser) -> None:
-            s.stabilise(0, i, Crop(crops[i], np.eye(2, 3), np.zeros((5, 2))), answers[i])
+            s.push(0, i, Crop(crops[i], np.eye(2, 3), np.zeros((5, 2))), answers[i])
+            if i >= s.reach:
+                s.take(0, i - s.reach, answers[i - s.reach])
 
         row: dict[str, Any] = {"crop": size}
         row |= {"stabiliser ms": round(processor_ms(steady, len(crops)), 2)}
@@ -302,13 +304,13 @@ def cost_rows(shot: Shot, restorer: Restorer) -> list[dict[str, Any]]:
 
 
 def processor_ms(work: Callable[[int], object], count: int) -> float:
-    """Median processor time of calls with 0, 1, …, after two that do not count."""
+    """Median processor time of calls with 0, 1, …, after those that only fill a window."""
     times = []
     for i in range(count):
         started = time.process_time()
         work(i)
         times.append(1000 * (time.process_time() - started))
-    return float(np.median(times[2:]))
+    return float(np.median(times[8:]))
 
 
 def save_strip(shot: Shot, strength: float, folder: Path) -> None:

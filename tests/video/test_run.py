@@ -114,6 +114,19 @@ def test_a_stopped_run_goes_on_and_gives_the_same_file(
     assert result.resumed == {("frames", 14): 12}.get(moment, 0)
 
 
+def test_where_a_part_begins_and_ends_cannot_be_seen(
+    clip: Path, restorer: Restorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    for length in (5, 99):
+        monkeypatch.setattr(run, "PART_FRAMES", length)
+        restore_clip(restorer, clip, tmp_path / str(length) / "%03d.png")
+        paths = sorted((tmp_path / str(length)).glob("*.png"))
+        written.append([path.read_bytes() for path in paths])
+    assert len(written[0]) == 16
+    assert written[0] == written[1]
+
+
 def test_ctrl_c_leaves_a_file_that_plays_and_the_run_goes_on(
     clip: Path, whole: Path, restorer: Restorer, tmp_path: Path
 ) -> None:

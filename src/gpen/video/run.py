@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -228,20 +229,22 @@ class _Job:
         self.on_progress("frames", self.result.resumed, found.n_frames)
         if self.result.resumed == found.n_frames:
             return
-        state = self.work.load_state(n_done - 1) if n_done else {}
-        stabiliser = Stabiliser.from_state(self.video.stabilise, state)
+        reach = Stabiliser(self.video.stabilise).reach
         frames = read_frames(
             self.clip,
             start_s=self.video.start_s,
             end_s=self.video.end_s,
-            from_index=self.result.resumed,
+            from_index=max(0, self.result.resumed - reach),
         )
+        shared: deque[Frame] = deque(maxlen=2 * reach)
         for number in range(n_done, -(-found.n_frames // PART_FRAMES)):
-            part = self._works(islice(frames, PART_FRAMES), found, chosen)
-            self._make_part(number, part, stabiliser, found.n_frames)
+            part = range(number * PART_FRAMES, (number + 1) * PART_FRAMES)
+            around = _around(part, reach, frames, shared)
+            works = self._works(around, part, found, chosen)
+            self._make_part(number, works, found.n_frames)
 
     def _works(
-        self, frames: Iterator[Frame], found: Analysis, chosen: set[int]
+        self, frames: Iterator[Frame], part: range, found: Analysis, chosen: set[int]
     ) -> Generator[stages.Work, None, None]:
         """What is to be done for each frame."""
         for frame in frames:
@@ -249,16 +252,13 @@ class _Job:
             if found.corrections is not None:
                 pixels = apply(pixels, found.corrections[frame.index])
             faces = [seen for seen in found.tracks.at(frame.index) if seen.track_id in chosen]
-            yield stages.Work(frame, pixels, found.corrections is not None, faces)
+            touched, written = found.corrections is not None, frame.index in part
+            yield stages.Work(frame, pixels, touched, faces, written=written)
 
     def _make_part(
-        self,
-        number: int,
-        works: Generator[stages.Work, None, None],
-        stabiliser: Stabiliser,
-        n_frames: int,
+        self, number: int, works: Generator[stages.Work, None, None], n_frames: int
     ) -> None:
-        """Restore and encode one part; it appears when it is whole, after its state.
+        """Restore and encode one part; it appears when it is whole.
 
         After Ctrl-C a cut part holds the frames that were ready.
         """
@@ -269,6 +269,7 @@ class _Job:
             meter = self.result.seconds
             answered = stages.restore(crops, engine=engine, seconds=meter)
             with closing(in_background(answered, depth)) as answers:
+                stabiliser = Stabiliser(self.video.stabilise)
                 finished = stages.paste(answers, stabiliser=stabiliser, settings=settings)
                 first = next(finished)
                 writer = SegmentWriter(self.work.part(number), first, self.encoding)
@@ -282,7 +283,6 @@ class _Job:
                 except BaseException:
                     writer.abandon()
                     raise
-                self.work.save_state(number, stabiliser.state())
                 writer.close()
         self.result.notes += [note for note in writer.notes if note not in self.result.notes]
 
@@ -319,3 +319,21 @@ class _Job:
         started = time.perf_counter()
         yield
         self.result.seconds[step] = time.perf_counter() - started
+
+
+def _around(
+    part: range, reach: int, frames: Iterator[Frame], shared: deque[Frame]
+) -> Iterator[Frame]:
+    """The frames of a part and up to `reach` more on each side.
+
+    Args:
+        part: Their numbers.
+        reach: What `shared` holds twice.
+        frames: Where they come from, each once.
+        shared: What the last part has read of them; then what the next will need again.
+    """
+    for frame in chain(tuple(shared), frames):
+        shared.append(frame)
+        yield frame
+        if frame.index == part.stop + reach - 1:
+            return

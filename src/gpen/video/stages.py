@@ -1,13 +1,14 @@
 """The stages of the photo pipeline as streams of frames: align → restore → hold still → paste.
 
 Each is a generator over works in their order, so that they can run side by side in threads
-(`gpen.video.queues`). What a stage answers depends on the works since the beginning of the part
-alone, never on timing: a run that was stopped and goes on gives the same pictures.
+(`gpen.video.queues`). What a stage answers depends on the works of the part alone, never on timing:
+a run that was stopped and goes on gives the same pictures.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -45,6 +46,7 @@ class Work:
         crops: Their crops, from the canvas.
         answers: What the network made of them.
         photo: The canvas on a GPU.
+        written: The frame belongs to the part; else it only holds its neighbours still.
     """
 
     frame: Frame
@@ -54,6 +56,7 @@ class Work:
     crops: list[Crop] = field(default_factory=list)
     answers: list[Pixels] = field(default_factory=list)
     photo: DevicePhoto | None = None
+    written: bool = True
 
 
 def align(
@@ -109,24 +112,38 @@ def _batches(works: Iterable[Work]) -> Iterator[list[Work]]:
 def paste(
     works: Iterable[Work], *, stabiliser: Stabiliser, settings: Settings
 ) -> Generator[Frame, None, None]:
-    """Hold the answers still, finish them and put them back."""
-    options = Finish.of(settings)
+    """Hold the answers still, finish them and put them back; some works wait for later ones."""
+    waiting: deque[Work] = deque()
     for work in works:
-        patches = []
         for seen, crop, answer in zip(work.faces, work.crops, work.answers, strict=True):
-            steady = stabiliser.stabilise(seen.track_id, work.frame.index, crop, answer)
-            seed = work.frame.index * 1000 + seen.track_id  # fresh grain in every frame
-            pixels, weight = finish_crop(crop, steady, options, seed=seed)
-            blend = settings.blend_of(seen.track_id) * seen.opacity
-            patches.append(Patch(crop, pixels, weight, blend, keep_unseen=settings.match_grain))
-        pixels = paste_faces(
-            work.canvas,
-            patches,
-            mask=settings.mask,
-            match_color=settings.match_color,
-            photo=work.photo,
-        )
-        yield _as_frame(work, pixels)
+            stabiliser.push(seen.track_id, work.frame.index, crop, answer)
+        waiting.append(work)
+        if len(waiting) > stabiliser.reach:
+            yield from _pasted(waiting.popleft(), stabiliser, settings)
+    for work in waiting:
+        yield from _pasted(work, stabiliser, settings)
+
+
+def _pasted(work: Work, stabiliser: Stabiliser, settings: Settings) -> Iterator[Frame]:
+    """The frame with its faces, if it belongs to the part."""
+    if not work.written:
+        return
+    options = Finish.of(settings)
+    patches = []
+    for seen, crop, answer in zip(work.faces, work.crops, work.answers, strict=True):
+        steady = stabiliser.take(seen.track_id, work.frame.index, answer)
+        seed = work.frame.index * 1000 + seen.track_id  # fresh grain in every frame
+        pixels, weight = finish_crop(crop, steady, options, seed=seed)
+        blend = settings.blend_of(seen.track_id) * seen.opacity
+        patches.append(Patch(crop, pixels, weight, blend, keep_unseen=settings.match_grain))
+    pixels = paste_faces(
+        work.canvas,
+        patches,
+        mask=settings.mask,
+        match_color=settings.match_color,
+        photo=work.photo,
+    )
+    yield _as_frame(work, pixels)
 
 
 def _as_frame(work: Work, pixels: Pixels) -> Frame:

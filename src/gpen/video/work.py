@@ -4,11 +4,10 @@
       job.json           what is being made, from what, by which settings
       faces.jsonl        one line per frame that was searched for faces
       part-00000.part    pictures of the first frames, encoded
-      part-00000.npz     what the stabiliser carries over to the next part
       lock               held while a process works here
 
-A part counts once both its files are there; each appears in one step. The folder can be deleted
-at any time, which costs nothing but the work done.
+A part appears in one step, when it is whole. The folder can be deleted at any time, which costs
+nothing but the work done.
 """
 
 from __future__ import annotations
@@ -21,13 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..errors import MissingExtraError, WriteError
 from ..weights import written_whole
-
-State = dict[str, NDArray[Any]]
 
 
 class WorkFolder:
@@ -110,22 +104,9 @@ class WorkFolder:
     def finished_parts(self) -> list[Path]:
         """Parts from the first on without a gap."""
         parts: list[Path] = []
-        while self.part(len(parts)).exists() and self._state_file(len(parts)).exists():
+        while self.part(len(parts)).exists():
             parts.append(self.part(len(parts)))
         return parts
-
-    def save_state(self, number: int, state: State) -> None:
-        """Keep what part `number` leaves to the next; call it before the part appears."""
-        with written_whole(self._state_file(number)) as temporary, temporary.open("wb") as file:
-            np.savez(file, **state)  # type: ignore[arg-type]
-
-    def load_state(self, number: int) -> State:
-        """What part `number` left."""
-        with np.load(self._state_file(number), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-
-    def _state_file(self, number: int) -> Path:
-        return self.path / f"part-{number:05}.npz"
 
 
 class LineLog:

@@ -1,0 +1,162 @@
+"""Mix pictures of one face, carried along by their motion, into one as sharp as each.
+
+- Luma is carried by cubics, which keep its detail.
+- Colour is mixed at half the size, as films store it; what is finer than that is kept by the
+  picture's own share, as a mean of unlike detail would.
+- A mean of details that differ is softer than each. The finest band is raised again to the energy
+  that it had.
+
+Convention:
+    pixels   uint8 or uint16 RGB, (size, size, 3)
+    planes   float32 in levels 0 to 255, (size, size): luma, Cr, Cb
+    halves   Cr and Cb of half the side
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..types import FloatArray, Pixels
+from .flow import places, resized
+
+#: The finest band: what a Gaussian of this many pixels takes away, in crops of 256.
+FINE = 1.0
+#: Energies are compared over regions of this share of a crop.
+REGIONS = 16
+#: Exponent of the ratio of energies; 0.5 would restore that of the band itself. What lies next to
+#: it was softened too and is raised by less.
+RAISE = 1.4
+#: No more than this is made up for.
+MAX_GAIN = 2.0
+#: Squared levels below which a band is empty.
+EMPTY = 0.25
+
+
+class Mix:
+    """A picture into which others are mixed.
+
+    Args:
+        planes: Of the picture.
+        halves: Its colours at half the size.
+        own: Its own share, of any size; all shares add up to one.
+    """
+
+    def __init__(
+        self, planes: Sequence[FloatArray], halves: Sequence[FloatArray], own: FloatArray
+    ) -> None:
+        self._planes, self._own = planes, own
+        self._before = [planes[0], *halves]
+        self._after = [plane.copy() for plane in self._before]
+        # Memory that is fresh costs more than the arithmetic in it.
+        self._spare = [np.empty_like(plane) for plane in self._before[:2]]
+
+    def add(
+        self,
+        others: Sequence[FloatArray],
+        flow: FloatArray,
+        share: FloatArray,
+        light: FloatArray,
+    ) -> None:
+        """Mix in one more.
+
+        Args:
+            others: Luma and halves of the other picture.
+            flow: From this picture to the other, see `gpen.video.flow`.
+            share: Of the other picture, of any size.
+            light: What is to be added to it, (cells, cells, 3): luma, Cr, Cb.
+        """
+        import cv2
+
+        where: Any = None
+        for k, other in enumerate(others):
+            side = other.shape[0]
+            if k < 2:
+                where = cv2.convertMaps(places(flow, side), _NO_MAP, cv2.CV_16SC2)
+                weight, off = resized(share, side), self._spare[k]
+            kernel = cv2.INTER_LINEAR if k else cv2.INTER_CUBIC
+            cv2.remap(other, where[0], where[1], kernel, off, cv2.BORDER_REPLICATE)
+            off -= self._before[k]
+            off += resized(np.ascontiguousarray(light[..., k]), side)
+            off *= weight
+            self._after[k] += off
+
+    def planes(self) -> list[FloatArray]:
+        """What came out, as planes."""
+        side = self._planes[0].shape[0]
+        own = resized(self._own, side)
+        result = [_sharpened(self._after[0], self._planes[0])]
+        for plane, before, after in zip(
+            self._planes[1:], self._before[1:], self._after[1:], strict=True
+        ):
+            color = plane - resized(before, side)
+            color *= own
+            color += resized(after, side)
+            result.append(color)
+        return result
+
+
+#: cv2 takes a map of places in one array; its second is then empty.
+_NO_MAP: Any = None
+
+
+def _sharpened(mixed: FloatArray, answer: FloatArray) -> FloatArray:
+    """The mixed luma with as much of the finest detail as the answer has, region by region."""
+    fine = _fine(mixed)
+    wanted, have = _energy(_fine(answer)), _energy(fine)
+    ratio = (wanted + np.float32(EMPTY)) / (have + np.float32(EMPTY))
+    gain = np.clip(np.power(ratio, np.float32(RAISE)), 1, MAX_GAIN) - np.float32(1)
+    fine *= resized(gain, mixed.shape[0])
+    fine += mixed
+    return fine
+
+
+def _fine(plane: FloatArray) -> FloatArray:
+    import cv2
+
+    fine: Any = plane - cv2.GaussianBlur(plane, (0, 0), FINE * max(1.0, plane.shape[0] / 256))
+    return fine  # type: ignore[no-any-return]
+
+
+def _energy(fine: FloatArray) -> FloatArray:
+    """(REGIONS, REGIONS)."""
+    import cv2
+
+    energy: Any = cv2.GaussianBlur(resized(fine * fine, REGIONS), (0, 0), 0.7)
+    return energy  # type: ignore[no-any-return]
+
+
+def planes_of(pixels: Pixels) -> FloatArray:
+    """Luma, Cr, Cb in levels, (side, side, 3)."""
+    import cv2
+
+    values = pixels.astype(np.float32)
+    if pixels.dtype == np.uint16:
+        values *= np.float32(1 / 257)
+    planes: Any = cv2.cvtColor(values, cv2.COLOR_RGB2YCrCb)
+    return planes  # type: ignore[no-any-return]
+
+
+def shrunk(pixels: Pixels, side: int) -> Pixels:
+    """Pixels at a smaller size, of the same dtype."""
+    import cv2
+
+    small: Any = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
+    return small  # type: ignore[no-any-return]
+
+
+def pixels_of(planes: Sequence[FloatArray], like: Pixels) -> Pixels:
+    """RGB in the dtype of another crop."""
+    import cv2
+
+    values: Any = cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2RGB)
+    top = 255
+    if like.dtype == np.uint16:
+        values *= np.float32(257)
+        top = 65535
+    np.clip(values, 0, top, out=values)
+    np.rint(values, out=values)
+    pixels: Pixels = values.astype(like.dtype)
+    return pixels

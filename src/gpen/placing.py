@@ -24,7 +24,7 @@ from .types import Crop, FloatArray, Pixels
 #: straight line, to within 0.2 levels of a change from black to white.
 DEPTHS = 128
 #: Pixels that are changed at once.
-PART_PIXELS = 1 << 17
+PART_PIXELS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from faces import textured
 from gpen.errors import ReadError, SettingsError
 from gpen.video.decode import open_clip, read_frames, replace_pixels, whole_frame
 from gpen.video.planes import plane_view
@@ -100,6 +101,51 @@ def test_ten_bits_become_uint16_over_the_full_range() -> None:
         assert rgb.dtype == np.uint16
         assert np.abs(rgb.astype(int) - expected).max() <= 8
         assert (plane_view(from_rgb(rgb, "yuv420p10le", colors, picture), 0) == y).all()
+
+
+@pytest.mark.parametrize("name", ["yuv420p", "yuvj420p", "nv12", "yuv422p10le", "gray", "rgb24"])
+@pytest.mark.parametrize("rgb", ["rgb24", "rgb48le"])
+def test_the_way_through_planes_gives_the_same_rgb(name: str, rgb: str) -> None:
+    from av.video.reformatter import Interpolation as Flags
+
+    from gpen.video.colors import Colors, to_rgb
+
+    pixels = textured((101, 54), np.uint8)
+    picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format=name)
+    exact = Flags.BICUBIC | Flags.ACCURATE_RND | Flags.FULL_CHR_H_INT | Flags.FULL_CHR_H_INP
+    expected = picture.reformat(
+        format=rgb,
+        src_colorspace=1,
+        dst_colorspace=1,
+        src_color_range=2 if name == "rgb24" else 1,
+        dst_color_range=2,
+        interpolation=int(exact | Flags.BITEXACT),
+    ).to_ndarray()
+    if rgb == "rgb48le" and name != "rgb24":  # swscale has 255 × 256 for white there
+        expected = np.minimum(expected.astype(np.uint32) * 257 // 256, 65535)
+    np.testing.assert_array_equal(to_rgb(picture, Colors(1, 1, 1, 1), rgb), expected)
+
+
+def test_every_level_of_16_bits_becomes_yuv_by_one_rule() -> None:
+    from av.video.reformatter import Interpolation as Flags
+
+    from gpen.video.colors import Colors, from_rgb
+
+    levels = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1).repeat(3, axis=2)
+    narrow = ((levels.astype(np.int64) * 256 + 128) // 257).astype(np.uint16)
+    source = av.VideoFrame.from_ndarray(narrow, format="rgb48le")
+    exact = Flags.BICUBIC | Flags.ACCURATE_RND | Flags.FULL_CHR_H_INT | Flags.FULL_CHR_H_INP
+    expected = source.reformat(
+        format="yuv444p12le",
+        src_colorspace=1,
+        dst_colorspace=1,
+        src_color_range=2,
+        dst_color_range=2,
+        interpolation=int(exact | Flags.BITEXACT),
+    )
+    picture = from_rgb(levels, "yuv444p12le", Colors(1, 2, 1, 1), source)
+    for index in range(3):
+        np.testing.assert_array_equal(plane_view(picture, index), plane_view(expected, index))
 
 
 def test_ten_bit_clips_keep_their_bits(tmp_path: Path) -> None:

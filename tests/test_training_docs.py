@@ -23,7 +23,7 @@ PAGES = ("docs/training.md", "docs/evaluation.md")
 
 def commands(page: str) -> list[list[str]]:
     """The lines of a page's shell blocks, as words, without comments."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+    blocks = re.findall(r"^```sh[^\n]*\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
     lines = "".join(blocks).splitlines()
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 

@@ -177,12 +177,23 @@ def own_copy(frame: Frame) -> Frame:
 
 def upright(coded: Pixels, clip: Clip) -> Pixels:
     """Pixels as coded, turned as a player turns them."""
-    return cast("Pixels", np.ascontiguousarray(np.rot90(coded, -clip.rotation_deg // 90)))
+    return _turned(coded, clip.rotation_deg)
 
 
 def _coded(pixels: Pixels, clip: Clip) -> Pixels:
     """Upright pixels, turned back to how they are coded."""
-    return cast("Pixels", np.ascontiguousarray(np.rot90(pixels, clip.rotation_deg // 90)))
+    return _turned(pixels, -clip.rotation_deg)
+
+
+def _turned(pixels: Pixels, degrees: int) -> Pixels:
+    """Pixels turned clockwise by a multiple of 90 degrees."""
+    import cv2
+
+    pixels = cast("Pixels", np.ascontiguousarray(pixels))
+    if degrees % 360 == 0:
+        return pixels
+    turn = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)
+    return cast("Pixels", cv2.rotate(pixels, turn[degrees % 360 // 90 - 1]))
 
 
 def _typed(pixels: Pixels, clip: Clip) -> Pixels:

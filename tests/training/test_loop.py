@@ -186,6 +186,23 @@ def test_corrupt_and_tiny_pictures_are_left_out_and_counted(
     assert len(losses(run.folder)) == 4
 
 
+def test_damage_that_a_data_worker_finds_reaches_the_log(
+    tiny_with: Callable[..., Config],
+    faces: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = faces / "train" / "0.png"
+    data = path.read_bytes()
+    path.write_bytes(data[:100] + bytes(400) + data[500:])  # head and tail are fine
+    run = begin(tiny_with("data.workers=1"), tmp_path / "runs")
+    run.train()
+    lines = map(json.loads, (run.folder / "log.jsonl").read_text().splitlines())
+    counts = [(line["faces"], line["skipped"]) for line in lines if "skipped" in line]
+    assert counts[-1] == (5, 1)
+    assert caplog.text.count("0.png: it cannot be decoded") == 1
+
+
 def test_empty_folder_is_an_error_at_start(tiny: Config, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     data = replace(tiny.data, train=(str(tmp_path / "nothing"),))

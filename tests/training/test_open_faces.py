@@ -303,6 +303,22 @@ def test_forked_workers_share_what_they_decode(plain: Path) -> None:
     assert values(faces) == [0, 10, 20, 30, 40, 50]
 
 
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.parametrize("cache_bytes", [0, 1 << 30])
+def test_damage_that_a_worker_finds_in_a_shard_is_known_to_all(
+    tmp_path: Path, cache_bytes: int
+) -> None:
+    write_shard(tmp_path / "a.tar", shard_members(0, 3) | {"0001.png": damaged_inside(0)})
+    faces = open_faces([tmp_path / "a.tar"], SIZE, cache_bytes=cache_bytes)
+    worker = multiprocessing.get_context("fork").Process(target=_read_all, args=(faces,))
+    worker.start()
+    worker.join()
+    assert faces.skipped == [(f"{tmp_path / 'a.tar'}:0001.png", "it cannot be decoded")]
+    assert values(faces) == [0, 2, 2]
+    assert len(faces.skipped) == 1
+
+
 def test_the_reference_faces_open(shared: Path) -> None:
     faces = open_faces([shared / "faces/crops/val"], 128)
     assert len(faces) == 213

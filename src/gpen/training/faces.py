@@ -52,15 +52,14 @@ class Faces:
 
     Attributes:
         size: Side of the faces in pixels.
-        skipped: Name and reason of each picture that is of no use. What reading finds is added in
-            the process that reads.
     """
 
     def __init__(
         self, entries: Sequence[Entry], size: int, skipped: Sequence[Skipped], cache_bytes: int
     ) -> None:
         self.size = size
-        self.skipped = list(skipped)
+        self._skipped = tuple(skipped)
+        self._damaged: dict[int, str] = {}
         self._entries = tuple(entries)
         self._cache_bytes = cache_bytes
         self._open_cache()
@@ -70,10 +69,10 @@ class Faces:
         count, shape = len(self._entries), (self.size, self.size, 3)
         kept = count if count * self.size**2 * 3 <= self._cache_bytes else 0
         # Anonymous shared memory: pages are taken when they are filled, and forks fill the same.
-        shared = mmap.mmap(-1, max(1, kept * (self.size**2 * 3 + 1)))
+        shared = mmap.mmap(-1, max(1, count + kept * self.size**2 * 3))
         buffer = np.frombuffer(shared, np.uint8)
-        self._kept = buffer[kept : kept + kept * self.size**2 * 3].reshape(kept, *shape)
-        self._states = buffer[:kept] if kept else np.zeros(count, np.uint8)
+        self._states = buffer[:count]
+        self._kept = buffer[count : count + kept * self.size**2 * 3].reshape(kept, *shape)
 
     def __getstate__(self) -> dict[str, Any]:
         dropped = ("_lock", "_kept", "_states")
@@ -82,6 +81,21 @@ class Faces:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._open_cache()
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """Name and reason of each picture that is of no use, as far as it is known.
+
+        What reading finds is added, also what forked processes find.
+        """
+        with self._lock:
+            for index in np.flatnonzero(self._states == _BAD).tolist():
+                if index not in self._damaged:
+                    reason = _decode(self._entries[index], self.size)
+                    known = reason if isinstance(reason, str) else "it could not be read"
+                    self._damaged[index] = known
+            damaged = [(self._entries[index].name, why) for index, why in self._damaged.items()]
+        return [*self._skipped, *damaged]
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -111,8 +125,7 @@ class Faces:
         decoded = _decode(self._entries[index], self.size)
         if isinstance(decoded, str):
             with self._lock:
-                if self._states[index] != _BAD:
-                    self.skipped.append((self._entries[index].name, decoded))
+                self._damaged.setdefault(index, decoded)
                 self._states[index] = _BAD
             return None
         if len(self._kept):

@@ -87,11 +87,19 @@ class Run:
         data = self.config.data
         self._faces: Faces = open_faces(data.train, size)
         self._validation = Validation(open_faces(data.val, size), self._recipe, self.config)
-        for name, reason in self._faces.skipped[:5]:
-            _LOG.warning("left out %s: %s", name, reason)
-        if len(self._faces.skipped) > 5:
-            _LOG.warning("left out %d pictures in all", len(self._faces.skipped))
+        self._named = 0
+        self._name_skipped()
         self._batches = self._new_batches()
+
+    def _name_skipped(self) -> bool:
+        """Warn of the pictures left out since the last call; False where there are none."""
+        skipped = self._faces.skipped
+        new, self._named = skipped[self._named :], len(skipped)
+        for name, reason in new[:5]:
+            _LOG.warning("left out %s: %s", name, reason)
+        if len(new) > 5:
+            _LOG.warning("left out %d pictures in all", len(skipped))
+        return bool(new)
 
     def _tell_faces(self) -> None:
         self._tell("event", {"faces": len(self._faces), "skipped": len(self._faces.skipped)})
@@ -172,6 +180,8 @@ class Run:
             seconds = time.perf_counter() - started
             speed = self.config.optimiser.batch / seconds
             self._tell("train", {**figures, "faces_per_s": speed, "waited_s": waited})
+            if self._name_skipped():  # damage that only shows when a picture is decoded
+                self._tell_faces()
         return figures
 
     def _roll_back(self) -> None:

@@ -41,19 +41,26 @@ class Visit:
         context: Of Playwright.
         url: Where the page is.
         requests: Addresses that were asked for.
+        refused: Those that were answered with an error.
         complaints: What went wrong in scripts, or against the policy of the page.
     """
 
     context: Any
     url: str
     requests: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.context.set_default_timeout(PATIENCE_MS)
         self.context.on("request", lambda request: self.requests.append(request.url))
+        self.context.on("response", self._look)
         self.context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         self.context.on("console", self._listen)
+
+    def _look(self, response: Any) -> None:
+        if response.status >= 400:
+            self.refused.append(response.url)
 
     def _listen(self, message: Any) -> None:
         if message.type in ("error", "warning") and not message.text.startswith(_ANSWERED):

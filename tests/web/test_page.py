@@ -87,7 +87,12 @@ def test_face_has_a_strength_of_its_own(page: Any, photo_with_two_faces: Path) -
 
 
 def test_many_photos_go_home_in_one_file(
-    page: Any, demo_photo: Path, portrait: Path, photo_with_two_faces: Path, tmp_path: Path
+    visit: Visit,
+    page: Any,
+    demo_photo: Path,
+    portrait: Path,
+    photo_with_two_faces: Path,
+    tmp_path: Path,
 ) -> None:
     give(page, demo_photo, portrait, photo_with_two_faces)
     wait_for_states(page, "done", "done", "done")
@@ -97,6 +102,11 @@ def test_many_photos_go_home_in_one_file(
         assert archive.testzip() is None
         names = sorted(archive.namelist())
     assert names == ["demo_gpen.jpg", "portrait_gpen.jpg", "two faces_gpen.png"]
+    page.click("#clear")
+    page.wait_for_selector("#welcome", state="visible")
+    page.wait_for_timeout(200)
+    assert visit.refused == []  # nothing that was just removed is asked for
+    assert sum("/v1/results/" in url for url in visit.requests) < 12
 
 
 def test_new_setting_restores_what_is_seen_and_offers_the_rest(

@@ -37,7 +37,7 @@ export class Visit {
       each((one) => (work.isStale(one) ? work.start(one) : null)));
     this.#stop.addEventListener("click", each((one) => work.cancel(one)));
     this.#clear.addEventListener("click", () => {
-      each((one) => work.remove(one))();
+      work.remove(...work.items);
       actions.onEmpty();
     });
     root.append(

@@ -144,16 +144,19 @@ export class Work extends EventTarget {
     this.change(item, { state, stop: null, job: null });
   }
 
-  /** Take an item out of the visit, and its result off the server. @param {Item} item */
-  remove(item) {
-    item.stop?.abort();
-    const urls = [item.answer?.result.url, item.clip?.url, item.job?.url];
-    for (const url of urls) if (url) forget(url);
-    for (const url of [item.local, item.thumb]) if (url) URL.revokeObjectURL(url);
-    const place = this.items.indexOf(item);
-    this.items.splice(place, 1);
-    const next = this.items[place] ?? this.items[place - 1] ?? null;
-    this.select(this.selected === item ? next : this.selected);
+  /** Take items out of the visit, and their results off the server. @param {Item[]} gone */
+  remove(...gone) {
+    for (const item of gone) {
+      item.stop?.abort();
+      const urls = [item.answer?.result.url, item.clip?.url, item.job?.url];
+      for (const url of urls) if (url) forget(url);
+      for (const url of [item.local, item.thumb]) if (url) URL.revokeObjectURL(url);
+    }
+    const place = this.items.findIndex((one) => one === this.selected);
+    const kept = (one) => one && !gone.includes(one);
+    const next = [...this.items.slice(Math.max(0, place)), ...this.items.slice(0, place).reverse()];
+    this.items = this.items.filter(kept);
+    this.select(next.find(kept) ?? null);
   }
 
   /** Whether a photo was made with other settings than those of now. @param {Item} item */

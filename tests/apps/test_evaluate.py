@@ -132,8 +132,8 @@ def test_models_and_bicubic_are_compared_on_faces_that_are_damaged_here(
     ("option", "name", "message"),
     [
         ("--json", "", "it is a folder"),
-        ("--json", "truth/0.png/out.json", "is no folder"),
-        ("--sheet", "truth/0.png/sheet.png", "is no folder"),
+        ("--json", "truth/0.png/out.json", "expected a folder"),
+        ("--sheet", "truth/0.png/sheet.png", "expected a folder"),
         ("--sheet", "sheet.doc", "expected one of .*png"),
     ],
 )

@@ -64,7 +64,9 @@ def check_places(output: Output) -> None:
         # Folders that are missing are made.
         folder = next(parent for parent in path.absolute().parents if parent.exists())
         if not folder.is_dir():
-            raise WriteError(f"cannot write {path}: {folder} is no folder", path=path)
+            raise WriteError(
+                f"cannot write {path}: {folder} is a file; expected a folder", path=path
+            )
         if not os.access(folder, os.W_OK | os.X_OK):
             raise WriteError(
                 f"cannot write {path}: {folder} is not writable; choose another place", path=path

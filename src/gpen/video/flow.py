@@ -34,7 +34,7 @@ PRIOR = 150.0
 #: Levels beyond which a pixel counts less and less for motion: something else came into view.
 OUTLIER = 10.0
 #: Residual, as a multiple of the usual one, at which trust is one half.
-DOUBT = 12.0
+DOUBT = 8.0
 #: The search takes over from where it explains this multiple of the usual residual more.
 GAIN = 1.5
 #: Standard deviation by which its motion is smoothed, in field pixels.
@@ -140,23 +140,18 @@ def carry(picture: FloatArray, flow: FloatArray) -> FloatArray:
     """
     import cv2
 
-    where = places(flow, picture.shape[0])
+    side = picture.shape[0]
+    where = resized(flow, side)
+    where *= np.float32(side / SIDE)
+    where += grid(side)
     carried: Any = cv2.remap(
         picture, where, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return carried  # type: ignore[no-any-return]
 
 
-def places(flow: FloatArray, side: int) -> FloatArray:
-    """Where each pixel is in the other frame, (side, side, 2)."""
-    where = resized(flow, side)
-    where *= np.float32(side / SIDE)
-    where += _grid(side)
-    return where
-
-
 @cache
-def _grid(side: int) -> FloatArray:
+def grid(side: int) -> FloatArray:
     """Each pixel's own place, (side, side, 2)."""
     axis = np.arange(side, dtype=np.float32)
     return np.dstack(np.meshgrid(axis, axis))

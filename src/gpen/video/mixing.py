@@ -20,19 +20,62 @@ from typing import Any
 import numpy as np
 
 from ..types import FloatArray, Pixels
-from .flow import places, resized
+from .flow import SIDE, grid, resized
 
 #: The finest band: what a Gaussian of this many pixels takes away, in crops of 256.
 FINE = 1.0
 #: Energies are compared over regions of this share of a crop.
-REGIONS = 16
+REGIONS = 32
 #: Exponent of the ratio of energies; 0.5 would restore that of the band itself. What lies next to
 #: it was softened too and is raised by less.
-RAISE = 1.4
+RAISE = 1.5
 #: No more than this is made up for.
 MAX_GAIN = 2.0
 #: Squared levels below which a band is empty.
 EMPTY = 0.25
+
+
+#: cv2 takes a map of places in one array; its second is then empty.
+_NO_MAP: Any = None
+
+
+class Scratch:
+    """Arrays that are used again and again: fresh memory costs more than the arithmetic in it."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[tuple[str, int], Any] = {}
+
+    def resized(self, name: str, picture: FloatArray, side: int) -> FloatArray:
+        """A smaller picture enlarged, as it is until the next of this name and side."""
+        import cv2
+
+        key = name, side
+        array: Any = cv2.resize(picture, (side, side), self._arrays.get(key))
+        self._arrays[key] = array
+        return array  # type: ignore[no-any-return]
+
+    def places(self, flow: FloatArray, side: int) -> tuple[Any, Any]:
+        """Where each pixel is in the other frame, as `carried` takes it."""
+        import cv2
+
+        where = self.resized("flow", flow, side)
+        where *= np.float32(side / SIDE)
+        where += grid(side)
+        whole, part = self._arrays.get(("places", side), (None, None))
+        maps: Any = cv2.convertMaps(where, _NO_MAP, cv2.CV_16SC2, whole, part)
+        self._arrays["places", side] = maps
+        return maps  # type: ignore[no-any-return]
+
+    def carried(self, picture: FloatArray, places: tuple[Any, Any], kernel: int) -> FloatArray:
+        """A picture of the other frame as it would look in this one."""
+        import cv2
+
+        key = "carried", picture.shape[0]
+        array: Any = cv2.remap(
+            picture, *places, kernel, self._arrays.get(key), cv2.BORDER_REPLICATE
+        )
+        self._arrays[key] = array
+        return array  # type: ignore[no-any-return]
 
 
 class Mix:
@@ -42,16 +85,19 @@ class Mix:
         planes: Of the picture.
         halves: Its colours at half the size.
         own: Its own share, of any size; all shares add up to one.
+        scratch: For one thread at a time.
     """
 
     def __init__(
-        self, planes: Sequence[FloatArray], halves: Sequence[FloatArray], own: FloatArray
+        self,
+        planes: Sequence[FloatArray],
+        halves: Sequence[FloatArray],
+        own: FloatArray,
+        scratch: Scratch,
     ) -> None:
-        self._planes, self._own = planes, own
+        self._planes, self._own, self._scratch = planes, own, scratch
         self._before = [planes[0], *halves]
         self._after = [plane.copy() for plane in self._before]
-        # Memory that is fresh costs more than the arithmetic in it.
-        self._spare = [np.empty_like(plane) for plane in self._before[:2]]
 
     def add(
         self,
@@ -70,16 +116,14 @@ class Mix:
         """
         import cv2
 
-        where: Any = None
         for k, other in enumerate(others):
-            side = other.shape[0]
             if k < 2:
-                where = cv2.convertMaps(places(flow, side), _NO_MAP, cv2.CV_16SC2)
-                weight, off = resized(share, side), self._spare[k]
+                where = self._scratch.places(flow, other.shape[0])
+                weight = self._scratch.resized("weight", share, other.shape[0])
             kernel = cv2.INTER_LINEAR if k else cv2.INTER_CUBIC
-            cv2.remap(other, where[0], where[1], kernel, off, cv2.BORDER_REPLICATE)
+            off = self._scratch.carried(other, where, kernel)
             off -= self._before[k]
-            off += resized(np.ascontiguousarray(light[..., k]), side)
+            off += self._scratch.resized("light", light[..., k].copy(), other.shape[0])
             off *= weight
             self._after[k] += off
 
@@ -91,15 +135,18 @@ class Mix:
         for plane, before, after in zip(
             self._planes[1:], self._before[1:], self._after[1:], strict=True
         ):
-            color = plane - resized(before, side)
+            color = plane - _doubled(before, side)
             color *= own
-            color += resized(after, side)
+            color += _doubled(after, side)
             result.append(color)
         return result
 
 
-#: cv2 takes a map of places in one array; its second is then empty.
-_NO_MAP: Any = None
+def _doubled(half: FloatArray, side: int) -> FloatArray:
+    import cv2
+
+    plane: Any = cv2.resize(half, (side, side), interpolation=cv2.INTER_CUBIC)
+    return plane  # type: ignore[no-any-return]
 
 
 def _sharpened(mixed: FloatArray, answer: FloatArray) -> FloatArray:
@@ -152,11 +199,9 @@ def pixels_of(planes: Sequence[FloatArray], like: Pixels) -> Pixels:
     import cv2
 
     values: Any = cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2RGB)
-    top = 255
-    if like.dtype == np.uint16:
-        values *= np.float32(257)
-        top = 65535
-    np.clip(values, 0, top, out=values)
-    np.rint(values, out=values)
-    pixels: Pixels = values.astype(like.dtype)
-    return pixels
+    wide = like.dtype == np.uint16
+    # Scaled, rounded and clipped in one go.
+    pixels: Any = cv2.addWeighted(
+        values, 257 if wide else 1, values, 0, 0, None, cv2.CV_16U if wide else cv2.CV_8U
+    )
+    return pixels  # type: ignore[no-any-return]

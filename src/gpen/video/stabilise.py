@@ -29,7 +29,7 @@ import numpy as np
 from ..errors import SettingsError
 from ..types import Crop, FloatArray, Pixels
 from .flow import SIDE, Step, carry, field_of, guess, resized, step
-from .mixing import Mix, pixels_of, planes_of, shrunk
+from .mixing import Mix, Scratch, pixels_of, planes_of, shrunk
 
 #: Frames on each side that a result is a mean of, and over which a guess of motion is.
 SPAN, AVERAGED = 2, 1
@@ -101,6 +101,7 @@ class Stabiliser:
             raise SettingsError(f"stabilising strength is {strength}; expected 0 to 1")
         self.strength = strength
         self._tracks: dict[int, dict[int, _Seen]] = {}
+        self._scratch = Scratch()
 
     @property
     def reach(self) -> int:
@@ -140,7 +141,7 @@ class Stabiliser:
             return answer
         track = self._tracks[track_id]
         near = _with_light([*_side(track, index, -1), *_side(track, index, 1)])
-        result = _mean(track[index], near, self.strength) if near else answer
+        result = _mean(track[index], near, self.strength, self._scratch) if near else answer
         # Where the next frame is not there, the track ends, or goes on elsewhere later.
         last = index - SPAN if index + 1 in track else index
         for old in [i for i in track if i <= last]:
@@ -212,12 +213,12 @@ def _with_light(near: Sequence[_Neighbour]) -> list[_Neighbour]:
     return result
 
 
-def _mean(now: _Seen, near: Sequence[_Neighbour], strength: float) -> Pixels:
+def _mean(now: _Seen, near: Sequence[_Neighbour], strength: float, scratch: Scratch) -> Pixels:
     """The weighted mean of a frame and its neighbours, as sharp as the frame."""
     total = np.ones((SIDE, SIDE), np.float32)
     for one in near:
         total += np.float32(strength) * one.trust
-    mix = Mix(now.planes, now.halves, np.float32(1) / total)
+    mix = Mix(now.planes, now.halves, np.float32(1) / total, scratch)
     for one in near:
         share = np.float32(strength) * one.trust / total
         mix.add([one.seen.planes[0], *one.seen.halves], one.flow, share, one.light)

@@ -270,8 +270,8 @@ def test_model_panel_says_where_files_go_and_what_their_licence_means(page: Any)
     dialog.get_by_role("button", name="Look again").click()
     dialog.get_by_text("Nothing new was found.").wait_for()
     page.keyboard.press("Escape")
-    assert dialog.is_hidden()
-    assert page.evaluate("document.activeElement.id") == "add-model"
+    dialog.wait_for(state="hidden")
+    page.wait_for_function("() => document.activeElement.id === 'add-model'")
 
 
 def test_phone_has_no_sideways_scrolling(visit: Visit, photo_with_two_faces: Path) -> None:

@@ -309,3 +309,34 @@ def test_what_makes_no_sense_is_refused_at_once(
     with pytest.raises(SettingsError, match=r"\.mp4, \.mov, \.mkv"):
         restore_clip(restorer, clip, tmp_path / "out.wmv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_progress_of_a_range_counts_to_its_end(
+    clip: Path, restorer: Restorer, tmp_path: Path
+) -> None:
+    seen: list[tuple[str, int, int | None]] = []
+    video = VideoSettings(start_s=0.2, end_s=0.4)
+    restore_clip(
+        restorer, clip, tmp_path / "out.mp4", video, on_progress=lambda *step: seen.append(step)
+    )
+    totals = {total for stage, _, total in seen if stage == "faces"}
+    assert totals == {5}
+
+
+def test_a_frame_of_a_folder_that_was_changed_is_done_again(
+    restorer: Restorer, tmp_path: Path
+) -> None:
+    folder, target = tmp_path / "frames", tmp_path / "out.mkv"
+    folder.mkdir()
+    for number in range(9):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((48, 64, 3), 40, np.uint8))
+
+    def stop(stage: str, done: int, total: int | None) -> None:
+        if (stage, done) == ("frames", 8):
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        restore_clip(restorer, folder, target, on_progress=stop)
+    cv2.imwrite(str(folder / "2.png"), np.full((48, 64, 3), 200, np.uint8))
+    assert restore_clip(restorer, folder, target).resumed == 0
+    assert frames_of(target)[2].mean() > 150

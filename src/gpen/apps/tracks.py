@@ -72,7 +72,7 @@ def tracks(
     settings = Settings(detector=detector, models_dir=models_dir, min_face=min_face)
     with (
         tempfile.TemporaryDirectory(prefix="gpen-") as folder,
-        console.progress_bar("Finding faces", opened.frame_count) as bar,
+        console.progress_bar("Finding faces", opened.frames_between(start_s, end_s)) as bar,
     ):
         found = analyse(
             opened,

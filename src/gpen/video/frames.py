@@ -68,6 +68,14 @@ class Clip:
         width, height = self.size_wh
         return (height, width) if self.rotation_deg % 180 else (width, height)
 
+    def frames_between(self, start_s: float, end_s: float | None) -> int | None:
+        """How many frames a range has about; None where the file does not say."""
+        rate, count = float(self.rate), self.frame_count
+        last = count if end_s is None else round(end_s * rate)
+        if last is None:
+            return None
+        return max(1, min(last, count or last) - round(start_s * rate))
+
     def ticks(self, time_s: float) -> int:
         """The first tick at or after a time that counts from the start of the clip."""
         # Times of frames are fractions such as 1001/30000 that a user types in decimals.

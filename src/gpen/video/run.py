@@ -179,13 +179,14 @@ class _Job:
 
     def _description(self) -> dict[str, Any]:
         """What makes this job another one than a job of other input, settings or networks."""
-        status = self.clip.path.stat()
+        files = [path.stat() for path in self.clip.pictures or [self.clip.path]]
         engine = self.restorer.engine
         return {
             "gpen": VERSION,
             "source": str(self.clip.path.resolve()),
-            "size": status.st_size,
-            "changed_ns": status.st_mtime_ns,
+            "size": sum(status.st_size for status in files),
+            "changed_ns": max(status.st_mtime_ns for status in files),
+            "files": len(files),
             "target": self.target.name,
             "model": str(self.restorer.model.path),
             "pyav": av.__version__,
@@ -195,7 +196,7 @@ class _Job:
         }
 
     def _find(self) -> Analysis:
-        about = self.clip.frame_count if self.video.end_s is None else None
+        about = self.clip.frames_between(self.video.start_s, self.video.end_s)
         self.on_progress("faces", 0, about)
         found = analyse(
             self.clip,

@@ -107,6 +107,36 @@ def test_connection_without_a_request_is_closed(start: Start, head: bytes) -> No
         assert silent.recv(99) == b""
 
 
+#: 15.6 MB as BMP, more than the system buffers.
+LARGE = save(np.full((2000, 2600, 3), 90, np.uint8), "PNG")
+
+
+def test_client_that_takes_no_answer_is_dropped(start: Start) -> None:
+    running = start(idle_s=0.4)
+    with running.connect() as client:
+        head = f"Host: localhost\r\nContent-Length: {len(LARGE)}\r\n\r\n"
+        client.sendall(f"POST /v1/restore?format=bmp HTTP/1.1\r\n{head}".encode() + LARGE)
+        connections = running.server.server_state.connections
+        assert eventually(lambda: len(connections) == 1)
+        assert eventually(lambda: not connections)
+        got = 0
+        while block := client.recv(1 << 20):
+            got += len(block)
+    assert got < 15_600_000
+
+
+def test_slow_reader_gets_its_answer(start: Start) -> None:
+    running, got = start(idle_s=0.4), 0
+    with (
+        running.client() as client,
+        client.stream("POST", "/v1/restore?format=bmp", content=LARGE) as answer,
+    ):
+        for block in answer.iter_raw(chunk_size=1_000_000):
+            got += len(block)
+            time.sleep(0.06)
+    assert got == int(answer.headers["content-length"]) > 15_600_000
+
+
 @pytest.mark.parametrize("path", ["/v1/restore", "/v1/videos"])
 def test_cancelled_upload_frees_its_place(start: Start, path: str) -> None:
     running = start()

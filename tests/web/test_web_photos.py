@@ -12,9 +12,10 @@ import httpx
 import numpy as np
 import PIL.Image
 import pytest
-from web_server import JSON
+from web_server import JSON, Start
 
 import gpen
+from gpen import Settings
 from photos import save, tiff
 
 
@@ -155,3 +156,31 @@ def test_hostile_name_of_a_part_becomes_harmless(client: httpx.Client, demo_phot
         headers={"Content-Type": "multipart/form-data; boundary=x"},
     )
     assert answer.headers["content-disposition"] == 'inline; filename="ab_gpen.jpg"'
+
+
+def test_models_of_the_folders_can_be_chosen_by_name(
+    start: Start, tmp_path: Path, negative_model: Path, demo_photo: Path
+) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for name in ("one", "two", "three", "four"):
+        folder.joinpath(f"{name}.onnx").write_bytes(negative_model.read_bytes())
+    folder.joinpath("page.pth").write_text("<!doctype html>")
+    running = start(Settings(models_dir=folder))
+    with running.client() as client:
+        listed = client.get("/v1/models").json()
+        models = {model["name"]: model for model in listed["models"]}
+        assert listed["default"] == "gpen-default-256"
+        assert models["gpen-default-256"]["licence"] == "Apache-2.0"
+        assert models["one"]["usable"]
+        assert "web page" in models["page"]["problem"]
+        assert str(folder) in listed["folders"]
+        plain = post(client, demo_photo.read_bytes(), data={"format": "png"}).content
+        for name in ("one", "TWO", "three", "four", "one"):
+            answer = post(client, demo_photo.read_bytes(), data={"format": "png", "model": name})
+            assert answer.status_code == 200, answer.text
+            assert answer.content != plain
+        refused = post(client, demo_photo.read_bytes(), data={"model": "page"})
+        assert "expected one of" in refused.json()["detail"]
+        again = post(client, demo_photo.read_bytes(), data={"format": "png", "model": ""})
+        assert again.content == plain

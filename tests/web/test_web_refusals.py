@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from web_server import JSON, Start, eventually
 
-from gpen import Settings
+from gpen import Face, Settings
 from photos import bomb, save
 
 GRAY = save(np.full((30, 50, 3), 90, np.uint8), "PNG")
@@ -156,6 +156,20 @@ def test_too_many_faces(start: Start, portrait: Path) -> None:
         assert int(chosen.headers["x-gpen-faces"]) > 10
 
 
+def test_collage_of_ten_thousand_faces(
+    start: Start, monkeypatch: pytest.MonkeyPatch, portrait: Path
+) -> None:
+    running = start()
+    face = Face((10.0, 10.0, 30.0, 30.0), np.full((5, 2), 20.0), 0.9)
+    monkeypatch.setattr("gpen.pipeline.Restorer.detect", lambda *_: [face] * 10_000)
+    with running.client() as client:
+        answer = client.post("/v1/restore", content=portrait.read_bytes())
+        assert "10000 faces" in problem(answer, 422)
+        found = client.post("/v1/detect?thumbnails=1", content=portrait.read_bytes()).json()
+    assert len(found["faces"]) == 10_000
+    assert sum(one["thumbnail"] is not None for one in found["faces"]) == 200
+
+
 def test_full_queue_says_when_to_come_back(start: Start) -> None:
     running = start(queue=1)
     with running.client() as client, running.connect() as other:
@@ -186,6 +200,20 @@ def test_full_disk_is_said_and_nothing_stays(
         assert not running.files()
         monkeypatch.undo()
         assert client.post("/v1/restore", content=demo_photo.read_bytes()).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/restore", "/v1/videos"])
+def test_full_disk_while_a_file_comes(
+    start: Start, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    def write(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    running = start()
+    monkeypatch.setattr("gpen.web.uploads.Upload.write", write)
+    with running.client() as client:
+        assert "disk" in problem(client.post(path, content=GRAY), 503)
+    assert not running.files()
 
 
 def test_photo_that_takes_too_long(

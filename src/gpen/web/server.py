@@ -78,26 +78,32 @@ def _protocol(idle_s: float) -> type[asyncio.Protocol]:
         """Closes connections on which nothing moves."""
 
         _watch: asyncio.TimerHandle | None = None
-        _unsent = 0
+        _unsent, _moved, _waited = 0, False, False
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self._watch = self.loop.call_later(idle_s, self._look)
+            self._watch = self.loop.call_later(idle_s / 2, self._look)
 
         def connection_lost(self, exc: Exception | None) -> None:
             if self._watch is not None:
                 self._watch.cancel()
             super().connection_lost(exc)
 
+        def resume_writing(self) -> None:
+            self._moved = True
+            super().resume_writing()
+
         def _look(self) -> None:
             """Has the client sent a head, and does it take what it is sent?"""
             unsent = self.transport.get_write_buffer_size()
-            waits = self.cycle is None or self.cycle.response_complete
-            if unsent and unsent >= self._unsent > 0:
+            is_stuck = unsent > 0 and unsent == self._unsent and not self._moved
+            is_between = self.cycle is None or self.cycle.response_complete
+            waits = is_between and not unsent and self.timeout_keep_alive_task is None
+            if is_stuck:
                 self.transport.abort()
-            elif waits and not unsent and self.timeout_keep_alive_task is None:
+            elif waits and self._waited:
                 self.transport.close()
-            self._unsent = unsent
-            self._watch = self.loop.call_later(idle_s, self._look)
+            self._unsent, self._moved, self._waited = unsent, False, waits
+            self._watch = self.loop.call_later(idle_s / 2, self._look)
 
     return PatientProtocol

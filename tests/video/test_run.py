@@ -276,6 +276,9 @@ def test_deep_color_stays_deep(restorer: Restorer, tmp_path: Path, demo_photo: P
 def test_faces_not_chosen_are_left_alone(clip: Path, restorer: Restorer, tmp_path: Path) -> None:
     result = restore_clip(restorer.with_(faces="track:7"), clip, tmp_path / "out.mkv")
     assert (result.people, result.faces) == (0, 0)
+    assert result.notes == [
+        "the clip has no track 7: it has 1 to 1 (`gpen tracks` with the same range lists them)"
+    ]
 
 
 def test_like_needs_a_file_and_says_which(

@@ -40,6 +40,21 @@ def chosen_tracks(tracks: Tracks, clip: Clip, video: VideoSettings, restorer: Re
     )
 
 
+def unknown_numbers(tracks: Tracks, which: str) -> str | None:
+    """A remark if `Settings.faces` names tracks that the clip does not have."""
+    if not which.startswith("track:"):
+        return None
+    known = {track.id for track in tracks.tracks}
+    wanted = {int(number) for number in which.removeprefix("track:").split(",")}
+    if wanted <= known:
+        return None
+    missing = ", ".join(str(number) for number in sorted(wanted - known))
+    there = f"it has 1 to {max(known)}" if known else "no face was found"
+    return (
+        f"the clip has no track {missing}: {there} (`gpen tracks` with the same range lists them)"
+    )
+
+
 def _alike(tracks: Tracks, clip: Clip, video: VideoSettings, restorer: Restorer) -> set[int]:
     """Tracks whose mean vector is that of the person on the photo."""
     wanted = restorer.person

@@ -30,7 +30,7 @@ from .folder import is_folder_target
 from .frames import Frame
 from .join import check_target, join_segments
 from .library import av
-from .people import chosen_tracks
+from .people import chosen_tracks, unknown_numbers
 from .place import check_apart
 from .queues import in_background
 from .result import ClipResult, OnProgress
@@ -209,6 +209,8 @@ class _Job:
         self.on_progress("faces", found.n_frames, found.n_frames)
         self.result.found = len(found.tracks.tracks)
         self.result.replaced = found.replaced
+        if note := unknown_numbers(found.tracks, self.restorer.settings.faces):
+            self.result.notes.append(note)
         if found.replaced:
             self.result.notes.append(
                 f"{found.replaced} frames could not be decoded; each shows its neighbour"

@@ -134,7 +134,7 @@ def make_workshop(folder: Path) -> None:
 
 def _frames(photo: Any) -> Iterator[Any]:
     """A camera that moves over the photo."""
-    for x in range(8):
+    for x in range(5):
         yield np.ascontiguousarray(photo[8:232, 110 + x : 334 + x])
 
 

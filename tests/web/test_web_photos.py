@@ -184,3 +184,14 @@ def test_models_of_the_folders_can_be_chosen_by_name(
         assert "expected one of" in refused.json()["detail"]
         again = post(client, demo_photo.read_bytes(), data={"format": "png", "model": ""})
         assert again.content == plain
+
+
+def test_server_for_one_person_compares_faces(
+    start: Start, monkeypatch: pytest.MonkeyPatch, demo_photo: Path
+) -> None:
+    vector = np.ones(4, np.float32) / 2
+    identity = type("Identity", (), {"embed": lambda *_: vector})()
+    monkeypatch.setattr("gpen.pipeline.Restorer.identity", identity)
+    with start(Settings(faces=f"like:{demo_photo}")).client() as client:
+        answer = post(client, demo_photo.read_bytes())
+    assert answer.headers["x-gpen-restored"] == "1"

@@ -65,8 +65,9 @@ class GuardedRestorer(Restorer):
         self.check()
         faces = super().detect(source)
         self.check()
-        if self.max_faces and isinstance(source, Image):
-            options = self.settings
+        options = self.settings
+        is_counted = self.max_faces and not options.faces.startswith("like:")
+        if is_counted and isinstance(source, Image):
             chosen = choose_faces(faces, options.faces, options.min_face, source.size_wh)
             if len(chosen) > self.max_faces:
                 raise SettingsError(

@@ -34,7 +34,7 @@ PRIOR = 150.0
 #: Levels beyond which a pixel counts less and less for motion: something else came into view.
 OUTLIER = 10.0
 #: Residual, as a multiple of the usual one, at which trust is one half.
-DOUBT = 8.0
+DOUBT = 10.0
 #: The search takes over from where it explains this multiple of the usual residual more.
 GAIN = 1.5
 #: Standard deviation by which its motion is smoothed, in field pixels.

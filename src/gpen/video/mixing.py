@@ -3,8 +3,8 @@
 - Luma is carried by cubics, which keep its detail.
 - Colour is mixed at half the size, as films store it; what is finer than that is kept by the
   picture's own share, as a mean of unlike detail would.
-- A mean of details that differ is softer than each. The finest band is raised again to the energy
-  that it had.
+- A mean of details that differ is softer than each. The finest band is raised again until the whole
+  is as sharp as it was.
 
 Convention:
     pixels   uint8 or uint16 RGB, (size, size, 3)
@@ -24,15 +24,12 @@ from .flow import SIDE, grid, resized
 
 #: The finest band: what a Gaussian of this many pixels takes away, in crops of 256.
 FINE = 1.0
-#: Energies are compared over regions of this share of a crop.
+#: Sharpness is compared over regions of this share of a crop.
 REGIONS = 32
-#: Exponent of the ratio of energies; 0.5 would restore that of the band itself. What lies next to
-#: it was softened too and is raised by less.
-RAISE = 1.5
-#: No more than this is made up for.
-MAX_GAIN = 2.0
-#: Squared levels below which a band is empty.
-EMPTY = 0.25
+#: The finest band is raised by no more than this share of itself.
+MOST_RAISED = 1.0
+#: Mean squared Laplacian below which there is nothing to raise.
+EMPTY = 1.0
 
 
 #: cv2 takes a map of places in one array; its second is then empty.
@@ -150,29 +147,30 @@ def _doubled(half: FloatArray, side: int) -> FloatArray:
 
 
 def _sharpened(mixed: FloatArray, answer: FloatArray) -> FloatArray:
-    """The mixed luma with as much of the finest detail as the answer has, region by region."""
-    fine = _fine(mixed)
-    wanted, have = _energy(_fine(answer)), _energy(fine)
-    ratio = (wanted + np.float32(EMPTY)) / (have + np.float32(EMPTY))
-    gain = np.clip(np.power(ratio, np.float32(RAISE)), 1, MAX_GAIN) - np.float32(1)
-    fine *= resized(gain, mixed.shape[0])
-    fine += mixed
-    return fine
+    """The mixed luma with its finest band raised until it is as sharp, region by region.
 
-
-def _fine(plane: FloatArray) -> FloatArray:
+    Sharp is the mean square of the Laplacian L: the gain g solves
+    mean L(mixed + g · fine)² = mean L(answer)².
+    """
     import cv2
 
-    fine: Any = plane - cv2.GaussianBlur(plane, (0, 0), FINE * max(1.0, plane.shape[0] / 256))
+    sigma = FINE * max(1.0, mixed.shape[0] / 256)
+    fine: Any = mixed - cv2.GaussianBlur(mixed, (0, 0), sigma)
+    have, more, wanted = (cv2.Laplacian(plane, cv2.CV_32F) for plane in (mixed, fine, answer))
+    square, both = _regions(more * more) + np.float32(EMPTY), _regions(have * more)
+    lack = _regions(wanted * wanted - have * have)
+    gain = (np.sqrt(np.maximum(both * both + square * lack, 0)) - both) / square
+    fine *= resized(np.clip(gain, 0, MOST_RAISED), mixed.shape[0])
+    fine += mixed
     return fine  # type: ignore[no-any-return]
 
 
-def _energy(fine: FloatArray) -> FloatArray:
-    """(REGIONS, REGIONS)."""
+def _regions(plane: Any) -> FloatArray:
+    """Means, (REGIONS, REGIONS)."""
     import cv2
 
-    energy: Any = cv2.GaussianBlur(resized(fine * fine, REGIONS), (0, 0), 0.7)
-    return energy  # type: ignore[no-any-return]
+    means: Any = cv2.GaussianBlur(resized(plane, REGIONS), (0, 0), 0.7)
+    return means  # type: ignore[no-any-return]
 
 
 def planes_of(pixels: Pixels) -> FloatArray:

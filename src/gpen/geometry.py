@@ -82,7 +82,6 @@ def invert(matrix: Float64Array) -> Float64Array:
     determinant = _determinant(matrix) if np.isfinite(matrix).all() else 0.0
     if determinant == 0.0 or not math.isfinite(1 / determinant):
         raise AlignError("a matrix has no inverse; expected a rotation, scale and shift")
-    # Written out: numpy's inverse takes longer than a small face.
     (a, b), (c, d) = (matrix[:, :2] / determinant).tolist()
     x, y = matrix[:, 2].tolist()
     return np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]], dtype=np.float64)

@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Some libraries set a locale of their own; texts stay UTF-8 all the same.
 export PYTHONUTF8 := 1
+# The theme of the docs advertises its successor on every build.
+export NO_MKDOCS_2_WARNING := 1
 # The registry's newest torch brings gigabytes of CUDA; this version is small where a CPU wheel is offered.
 TORCH ?= torch==2.13.0
 # Faces to train and measure on, and the files of metrics (tests/conftest.py says where tests look).
@@ -61,6 +63,8 @@ bench: setup  ## every figure in the README and the docs, into benchmarks/result
 	$(BIN)/python benchmarks/tracking.py
 	$(BIN)/python benchmarks/video.py
 	$(BIN)/python benchmarks/finishing.py
+	$(BIN)/python benchmarks/server.py
+	$(BIN)/python benchmarks/page.py
 	$(BIN)/python benchmarks/restorer.py $(if $(PREVIOUS),--previous $(PREVIOUS))
 	$(BIN)/python benchmarks/training.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/degradation.py $(FACES)/val

@@ -204,6 +204,16 @@ def test_one_restorer_serves_many_threads(demo_photo: Path) -> None:
             np.testing.assert_array_equal(expected, result.image)
 
 
+def test_aligned_input_can_be_finished(demo_photo: Path) -> None:
+    crop = gpen.restore(demo_photo).restored[0].crop.pixels
+    plain = gpen.restore(crop, aligned=True).image
+    kept = gpen.restore(crop, aligned=True, keep="eyes", match_grain=True, occlusion=True).image
+    eye, chin = np.s_[115:127, 95:107], np.s_[215:225, 120:136]
+    before = crop.astype(int)
+    assert np.abs(kept[eye] - before[eye]).mean() < 0.3 * np.abs(plain[eye] - before[eye]).mean()
+    assert np.abs(kept[chin] - before[chin]).mean() > 0
+
+
 def test_loading_opens_each_network_once(
     identity_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

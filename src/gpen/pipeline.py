@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
 import numpy as np
 
 from . import geometry
-from .align import align_face
+from .align import align_face, template_points
 from .concurrency import in_parallel
 from .engines import photo_on_device
 from .errors import GpenError, SettingsError
@@ -170,7 +170,7 @@ class Restorer(Networks):
         with _timed(seconds, "read"):
             image = read_image(source, max_pixels=options.max_pixels)
         if options.aligned:
-            return _aligned_work(image, self.engine.size, seconds)
+            return _aligned_work(image, self.engine.size, self.model.template, seconds)
         if points_xy is None:
             _ = self.detector  # loading it is not the time that detecting takes
         with _timed(seconds, "detect"):
@@ -285,12 +285,13 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     seconds[stage] = time.perf_counter() - started
 
 
-def _aligned_work(image: Image, size: int, seconds: dict[str, float]) -> _Work:
-    """The whole input as one crop at the network's size."""
+def _aligned_work(image: Image, size: int, template: str, seconds: dict[str, float]) -> _Work:
+    """The whole input as one crop at the network's size, its points where crops have them."""
     with _timed(seconds, "align"):
         pixels = geometry.resize(image.pixels, (size, size))
         width, height = image.size_wh
-        crop = Crop(pixels, geometry.scaling(size / width, size / height), np.zeros((0, 2)))
+        matrix = geometry.scaling(size / width, size / height)
+        crop = Crop(pixels, matrix, template_points(template, size))
     return _Work(image, pixels, [], [(0, crop)], seconds)
 
 

@@ -146,7 +146,8 @@ class VideoSettings:
         deflicker: Even out brightness that jumps from frame to frame (old film) before restoring.
         start_s: Where to begin, in seconds from the beginning of the clip.
         end_s: Where to end; None is the clip's end.
-        codec: How pictures are stored; "auto" is H.264, in WebM VP9.
+        codec: How pictures are stored; "auto" is H.264, in WebM VP9, and what holds more than 8
+            bits where the clip has them.
         crf: Quality in the codec's own scale, lower is better; None is visually lossless.
         preset: Speed of the encoder in its own words; None is its usual one.
         frame_rate: Frames per second of a folder of pictures.

@@ -242,7 +242,7 @@ class _Job:
         shared: deque[Frame] = deque(maxlen=2 * reach)
         for number in range(n_done, -(-found.n_frames // PART_FRAMES)):
             part = range(number * PART_FRAMES, (number + 1) * PART_FRAMES)
-            around = _around(part, reach, frames, shared)
+            around = stages.around(part, reach, frames, shared)
             works = self._works(around, part, found, chosen)
             self._make_part(number, works, found.n_frames)
 
@@ -322,21 +322,3 @@ class _Job:
         started = time.perf_counter()
         yield
         self.result.seconds[step] = time.perf_counter() - started
-
-
-def _around(
-    part: range, reach: int, frames: Iterator[Frame], shared: deque[Frame]
-) -> Iterator[Frame]:
-    """The frames of a part and up to `reach` more on each side.
-
-    Args:
-        part: Their numbers.
-        reach: What `shared` holds twice.
-        frames: Where they come from, each once.
-        shared: What the last part has read of them; then what the next will need again.
-    """
-    for frame in chain(tuple(shared), frames):
-        shared.append(frame)
-        yield frame
-        if frame.index == part.stop + reach - 1:
-            return

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +58,24 @@ class Work:
     answers: list[Pixels] = field(default_factory=list)
     photo: DevicePhoto | None = None
     written: bool = True
+
+
+def around(
+    part: range, reach: int, frames: Iterator[Frame], shared: deque[Frame]
+) -> Iterator[Frame]:
+    """The frames of a part and up to `reach` more on each side.
+
+    Args:
+        part: Their numbers.
+        reach: What `shared` holds twice.
+        frames: Where they come from, each once.
+        shared: What the last part has read of them; then what the next will need again.
+    """
+    for frame in chain(tuple(shared), frames):
+        shared.append(frame)
+        yield frame
+        if frame.index == part.stop + reach - 1:
+            return
 
 
 def align(

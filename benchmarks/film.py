@@ -38,9 +38,9 @@ PORTRAIT = Path(__file__).resolve().parents[1] / "examples/portrait.jpg"
 WORKER = """
 import json, resource, sys
 import gpen
-from gpen.video import run
+from gpen.video import job
 source, target, model, part_frames = sys.argv[1:5]
-run.PART_FRAMES = int(part_frames)
+job.PART_FRAMES = int(part_frames)
 result = gpen.restore_video(source, target, model=model)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({"frames": result.frames, "faces": result.faces, "peak_mib": peak,

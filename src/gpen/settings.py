@@ -141,8 +141,8 @@ class VideoSettings:
     """How clips are read, held still and written; `Settings` says how their faces are restored.
 
     Attributes:
-        stabilise: 0 restores each frame by itself; up to 1, what the network adds is carried from
-            frame to frame along the motion.
+        stabilise: 0 restores each frame by itself; up to 1, each face is steadied by the two
+            frames before and the two after.
         deflicker: Even out brightness that jumps from frame to frame (old film) before restoring.
         start_s: Where to begin, in seconds from the beginning of the clip.
         end_s: Where to end; None is the clip's end.
@@ -153,7 +153,7 @@ class VideoSettings:
         frame_rate: Frames per second of a folder of pictures.
     """
 
-    stabilise: float = 0.8
+    stabilise: float = 1.0
     deflicker: bool = False
     start_s: float = 0.0
     end_s: float | None = None

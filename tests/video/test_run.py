@@ -19,7 +19,7 @@ pytest.importorskip("av")
 from gpen import Restorer, SettingsError, UnknownModelError, WriteError
 from gpen.read import read_image
 from gpen.settings import VideoSettings
-from gpen.video import encode, run
+from gpen.video import encode, job
 from gpen.video.decode import open_clip, read_frames
 from gpen.video.run import restore_clip
 from identity_file import write_identity
@@ -43,7 +43,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory, demo_photo: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "PART_FRAMES", 6)
+    monkeypatch.setattr(job, "PART_FRAMES", 6)
 
 
 def frames_of(path: Path) -> list[np.ndarray]:
@@ -54,7 +54,7 @@ def frames_of(path: Path) -> list[np.ndarray]:
 def whole(clip: Path, restorer: Restorer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The clip, restored in one go."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "PART_FRAMES", 6)
+        patch.setattr(job, "PART_FRAMES", 6)
         target = tmp_path_factory.mktemp("whole") / "out.mp4"
         restore_clip(restorer, clip, target)
     return target
@@ -119,7 +119,7 @@ def test_where_a_part_begins_and_ends_cannot_be_seen(
 ) -> None:
     written = []
     for length in (5, 99):
-        monkeypatch.setattr(run, "PART_FRAMES", length)
+        monkeypatch.setattr(job, "PART_FRAMES", length)
         restore_clip(restorer, clip, tmp_path / str(length) / "%03d.png")
         paths = sorted((tmp_path / str(length)).glob("*.png"))
         written.append([path.read_bytes() for path in paths])
@@ -179,7 +179,7 @@ def test_kill_9_and_the_same_command_give_the_same_file(
     command = [
         sys.executable,
         "-c",
-        "import sys\nfrom gpen.video import run\nrun.PART_FRAMES = 6\n"
+        "import sys\nfrom gpen.video import job\njob.PART_FRAMES = 6\n"
         "from gpen.apps import cli\ncli.main(sys.argv[1:])",
         "restore",
         str(clip),
@@ -208,7 +208,7 @@ def test_strength_0_restores_each_frame_by_itself(
 ) -> None:
     """Frames are those of the photo pipeline at the points of the track."""
     points: list[np.ndarray] = []
-    original = run.stages.align
+    original = job.stages.align
 
     def noted(works: Any, **options: Any) -> Any:
         for work in original(works, **options):
@@ -217,8 +217,8 @@ def test_strength_0_restores_each_frame_by_itself(
 
     target = tmp_path / "out" / "%03d.png"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "PART_FRAMES", 6)
-        patch.setattr(run.stages, "align", noted)
+        patch.setattr(job, "PART_FRAMES", 6)
+        patch.setattr(job.stages, "align", noted)
         restore_clip(restorer, clip, target, VideoSettings(stabilise=0))
     written = [read_image(path).pixels for path in sorted(target.parent.glob("*.png"))]
     assert len(written) == len(points) == 16

@@ -120,7 +120,7 @@ def restore(
     stabilise: Annotated[
         float,
         typer.Option(help="0: each frame by itself; 1: stillest.", rich_help_panel=_CLIPS),
-    ] = 0.8,
+    ] = 1.0,
     deflicker: Annotated[
         bool,
         typer.Option("--deflicker", help="Even out jumping brightness.", rich_help_panel=_CLIPS),

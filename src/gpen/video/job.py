@@ -1,0 +1,260 @@
+"""The pipeline over time: read → find and track → align → restore → hold still → paste → write.
+
+The one place that knows the order. A clip is gone through twice: first to find its faces, so that
+the whole path of each is known, then to restore them, part by part. Finished steps stay in a work
+folder beside the target until the target is whole (`gpen.video.work`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import GpenError, SettingsError
+from ..pipeline import Restorer
+from ..settings import VideoSettings
+from ..version import VERSION
+from . import stages
+from .analysis import Analysis, analyse
+from .decode import open_clip, read_frames
+from .deflicker import apply
+from .encode import Encoding, SegmentWriter
+from .folder import is_folder_target
+from .frames import Frame
+from .join import join_segments
+from .library import av
+from .people import chosen_tracks, unknown_numbers
+from .queues import in_background
+from .result import ClipResult, OnProgress
+from .stabilise import Stabiliser
+from .targets import plan_encoding
+from .work import LineLog, WorkFolder
+
+#: Frames of a part; what a power cut costs at most. A part begins with a key frame.
+PART_FRAMES = 240
+#: Frames that wait between two stages, and their bytes at most.
+QUEUE_DEPTH, QUEUE_BYTES = 4, 1 << 28
+#: Stands for the pixels of a frame that goes over as it is.
+_UNSEEN = np.zeros((0, 0, 3), np.uint8)
+
+
+def partial_of(target: Path) -> Path:
+    """Where Ctrl-C leaves what is done."""
+    return target.with_name(f"{target.stem}.partial{target.suffix}")
+
+
+def _say_nothing(*_: Any) -> None:
+    pass
+
+
+class Job:
+    """One clip on its way."""
+
+    def __init__(
+        self,
+        restorer: Restorer,
+        source: Path,
+        target: Path,
+        video: VideoSettings,
+        on_progress: OnProgress | None,
+    ) -> None:
+        if restorer.settings.aligned:
+            raise SettingsError("aligned is for photos; faces in clips are found in every frame")
+        self.restorer, self.video, self.target = restorer, video, target
+        self.on_progress = on_progress or _say_nothing
+        self.clip = open_clip(source, rate=Fraction(video.frame_rate).limit_denominator(100_000))
+        self.encoding = Encoding.for_target(
+            target, codec=video.codec, crf=video.crf, preset=video.preset
+        )
+        self._check_early()
+        self.work = WorkFolder(target)
+        self.result = ClipResult(target, notes=list(self.clip.notes))
+
+    def _check_early(self) -> None:
+        """Meet what would stop the work after the first pass before it."""
+        settings, video = self.restorer.settings, self.video
+        with closing(read_frames(self.clip, start_s=video.start_s, end_s=video.end_s)) as frames:
+            picture = next(frames).picture
+        size_wh = picture.width * settings.upscale, picture.height * settings.upscale
+        plan_encoding(self.clip, self.encoding, size_wh)
+        if settings.faces.startswith("like:"):
+            _ = self.restorer.person
+
+    def run(self, *, overwrite: bool) -> ClipResult:
+        """Both passes, and the parts made one."""
+        with self.work.opened(self._description()) as dropped:
+            if dropped:
+                note = "an unfinished run with other settings, input or gpen was dropped"
+                self.result.notes.append(note)
+            with self._timed("faces"):
+                found = self._find()
+            try:
+                with self._timed("frames"):
+                    self._restore(found)
+            except KeyboardInterrupt:
+                self._join_what_is_done()
+                raise
+            self.on_progress("joining", 0, 1)
+            with self._timed("joining"):
+                parts = self.work.finished_parts()
+                self._join(self.target, parts, partial=False, overwrite=overwrite)
+            self.on_progress("joining", 1, 1)
+        partial_of(self.target).unlink(missing_ok=True)
+        self.work.remove()
+        return self.result
+
+    def _description(self) -> dict[str, Any]:
+        """What makes this job another one than a job of other input, settings or networks."""
+        files = [path.stat() for path in self.clip.pictures or [self.clip.path]]
+        engine = self.restorer.engine
+        return {
+            "gpen": VERSION,
+            "source": str(self.clip.path.resolve()),
+            "size": sum(status.st_size for status in files),
+            "changed_ns": max(status.st_mtime_ns for status in files),
+            "files": len(files),
+            "target": self.target.name,
+            "model": str(self.restorer.model.path),
+            "pyav": av.__version__,
+            "engine": [engine.name, engine.device, engine.precision],
+            "settings": dataclasses.asdict(self.restorer.settings),
+            "video": dataclasses.asdict(self.video),
+        }
+
+    def _find(self) -> Analysis:
+        about = self.clip.frames_between(self.video.start_s, self.video.end_s)
+        self.on_progress("faces", 0, about)
+        found = analyse(
+            self.clip,
+            self.restorer.detector,
+            self.video,
+            LineLog(self.work.log),
+            lambda done: self.on_progress("faces", done, about),
+            min_face=self.restorer.settings.min_face,
+        )
+        self.on_progress("faces", found.n_frames, found.n_frames)
+        self.result.found = len(found.tracks.tracks)
+        self.result.replaced = found.replaced
+        if note := unknown_numbers(found.tracks, self.restorer.settings.faces):
+            self.result.notes.append(note)
+        if found.replaced:
+            self.result.notes.append(
+                f"{found.replaced} frames could not be decoded; each shows its neighbour"
+            )
+        return found
+
+    def _restore(self, found: Analysis) -> None:
+        """Make the parts that are missing."""
+        chosen = chosen_tracks(found.tracks, self.clip, self.video, self.restorer)
+        self.result.frames, self.result.people = found.n_frames, len(chosen)
+        self.result.faces = sum(
+            1
+            for index in range(found.n_frames)
+            for seen in found.tracks.at(index)
+            if seen.track_id in chosen
+        )
+        n_done = len(self.work.finished_parts())
+        self.result.resumed = min(n_done * PART_FRAMES, found.n_frames)
+        self.on_progress("frames", self.result.resumed, found.n_frames)
+        if self.result.resumed == found.n_frames:
+            return
+        reach = Stabiliser(self.video.stabilise).reach
+        frames = read_frames(
+            self.clip,
+            start_s=self.video.start_s,
+            end_s=self.video.end_s,
+            from_index=max(0, self.result.resumed - reach),
+        )
+        shared: deque[Frame] = deque(maxlen=2 * reach)
+        for number in range(n_done, -(-found.n_frames // PART_FRAMES)):
+            part = range(number * PART_FRAMES, (number + 1) * PART_FRAMES)
+            around = stages.around(part, reach, frames, shared)
+            works = self._works(around, part, found, chosen)
+            self._make_part(number, works, found.n_frames)
+
+    def _works(
+        self, frames: Iterator[Frame], part: range, found: Analysis, chosen: set[int]
+    ) -> Generator[stages.Work, None, None]:
+        """What is to be done for each frame."""
+        enlarged = self.restorer.settings.upscale > 1
+        for frame in frames:
+            faces = [seen for seen in found.tracks.at(frame.index) if seen.track_id in chosen]
+            touched = found.corrections is not None
+            pixels = frame.pixels() if faces or touched or enlarged else _UNSEEN
+            if found.corrections is not None:
+                pixels = apply(pixels, found.corrections[frame.index])
+            yield stages.Work(frame, pixels, touched, faces, written=frame.index in part)
+
+    def _make_part(
+        self, number: int, works: Generator[stages.Work, None, None], n_frames: int
+    ) -> None:
+        """Restore and encode one part; it appears when it is whole.
+
+        After Ctrl-C a cut part holds the frames that were ready.
+        """
+        settings, engine = self.restorer.settings, self.restorer.engine
+        template, depth = self.restorer.model.template, self._queue_depth
+        aligned = stages.align(works, engine=engine, template=template, upscale=settings.upscale)
+        with closing(in_background(aligned, depth)) as crops:
+            meter = self.result.seconds
+            answered = stages.restore(crops, engine=engine, seconds=meter)
+            with closing(in_background(answered, depth)) as answers:
+                stabiliser = Stabiliser(self.video.stabilise)
+                finished = stages.paste(answers, stabiliser=stabiliser, settings=settings)
+                first = next(finished)
+                writer = SegmentWriter(self.work.part(number), first, self.encoding)
+                try:
+                    for done, frame in enumerate(chain([first], finished), 1):
+                        writer.write(frame)
+                        self.on_progress("frames", number * PART_FRAMES + done, n_frames)
+                except KeyboardInterrupt:
+                    writer.close(self.work.cut_part)
+                    raise
+                except BaseException:
+                    writer.abandon()
+                    raise
+                writer.close()
+        self.result.notes += [note for note in writer.notes if note not in self.result.notes]
+
+    @property
+    def _queue_depth(self) -> int:
+        width, height = self.clip.size_wh
+        n_bytes = width * height * 3 * (2 if self.clip.bits > 8 else 1)
+        return int(min(QUEUE_DEPTH, max(1, QUEUE_BYTES // n_bytes)))
+
+    def _join(self, target: Path, parts: Sequence[Path], *, partial: bool, overwrite: bool) -> None:
+        video = self.video
+        self.result.notes += join_segments(
+            parts,
+            self.clip,
+            target,
+            start_s=video.start_s or None,
+            end_s=video.end_s,
+            partial=partial,
+            overwrite=overwrite,
+        )
+
+    def _join_what_is_done(self) -> None:
+        """After Ctrl-C: a file that plays, as far as the frames go."""
+        parts = self.work.finished_parts()
+        cut = self.work.cut_part
+        with suppress(GpenError):  # the parts stay whatever becomes of the look at them
+            if not is_folder_target(self.target) and (parts or cut.exists()):
+                parts += [cut] if cut.exists() else []
+                self._join(partial_of(self.target), parts, partial=True, overwrite=True)
+        cut.unlink(missing_ok=True)
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.result.seconds[step] = time.perf_counter() - started

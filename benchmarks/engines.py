@@ -24,12 +24,13 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from engines_compare import NAIVE, PEER, Variant, measure, named, put_beside
 from engines_limits import cpu_features, has_cuda, threads
-from report import machine, markdown, write_results
+from report import machine, markdown, write_results, write_table
 
 SIZES = (256, 512, 1024, 2048)
 DEFAULT_MODEL = "gpen-default-256"
@@ -49,6 +50,13 @@ VARIANTS: tuple[Variant, ...] = (
 )
 ENGINES = tuple(dict.fromkeys(engine for engine, _, _ in VARIANTS))
 NO_GPU = "not measured: no GPU"
+#: Columns of the README's table.
+SHORT = {
+    "naive torch": NAIVE[:2],
+    "ONNX Runtime, as peers run it": PEER[:2],
+    "gpen f32": ("openvino", "f32"),
+    "gpen bf16": ("openvino", "bf16"),
+}
 #: Keys that every row of the results has; null is what could not be measured.
 FIGURES = (
     *("median_s", "spread_s", "peak_rss_mib", "max_abs_diff", "psnr_db"),
@@ -75,6 +83,27 @@ def table(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "share of limit": row["share_of_limit"],
         }
         lines.append({head: "" if value is None else value for head, value in line.items()})
+    return lines
+
+
+def short_table(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For the README: each network in a row, seconds and times as fast as the peer."""
+    lines = []
+    for size, model in dict.fromkeys((row["size"], row["model"]) for row in rows):
+        found = {
+            (row["engine"], row["precision"]): row
+            for row in rows
+            if (row["size"], row["model"]) == (size, model)
+            and row["device"] == "cpu"
+            and row["median_s"] is not None
+        }
+        line: dict[str, Any] = {"network": f"{model}, {size} px"}
+        for head, key in SHORT.items():
+            row = found.get(key)
+            line[head] = "" if row is None else f"{row['median_s']:.3g} s"
+            if row is not None and key != SHORT["ONNX Runtime, as peers run it"]:
+                line[head] += f" ({row['ratio_to_ort_peer']:.2g}×, {row['peak_rss_mib']:.0f} MiB)"
+        lines.append(line)
     return lines
 
 
@@ -120,6 +149,7 @@ def main() -> None:
         print(markdown(table(rows[-len(found) :])), flush=True)
     if not options.sizes and len(chosen) == len(VARIANTS):
         write_results("engines", {"machine": about, "rows": rows}, table(rows))
+        write_table("engines-short", short_table(rows))
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ def speed_rows(folder: Path, count: int) -> list[dict[str, Any]]:
 
 def random_network(folder: Path, size: int) -> Path:
     """A network of published widths with random weights."""
+    (folder / "random").mkdir()
     command = [sys.executable, str(Path(__file__).with_name("engines_prepare.py"))]
     subprocess.run([*command, str(folder / "random"), str(size)], check=True, capture_output=True)
     return folder / "random" / "weights.safetensors"

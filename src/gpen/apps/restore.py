@@ -154,7 +154,7 @@ def restore(
         bool, typer.Option("--skip-existing", help="Leave photos that have a result.")
     ] = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Folders in folders too.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Photos worked on at the same time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Photos worked on at the same time.")] = 2,
 ) -> None:
     """Restore the faces in photos and clips."""
     values = {name.rstrip("_"): value for name, value in locals().items()}

@@ -85,8 +85,8 @@ def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
         yield temporary
     except OSError as error:
         raise WriteError(
-            f"cannot write to {folder} ({error.strerror or error}): free some space or choose another "
-            "place",
+            f"cannot write to {folder} ({error.strerror or error}): free some space or choose "
+            "another place",
             path=folder,
         ) from error
     finally:

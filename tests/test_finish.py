@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -55,9 +56,7 @@ def jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def sharp() -> np.ndarray:
-    from conftest import ROOT
-
-    return face(ROOT / "examples" / "portrait.jpg")
+    return face(Path(__file__).parents[1] / "examples" / "portrait.jpg")
 
 
 def test_without_options_the_answer_comes_back_itself(sharp: np.ndarray) -> None:

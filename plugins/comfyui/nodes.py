@@ -88,8 +88,11 @@ class GPENRestore:
             points_xy = None if faces is None else _points(faces)
             result = restorer.restore(pictures.to_pixels(frame), points_xy=points_xy)
             frames.append(pictures.to_frame(result.photo.to_array(), frame))
-            crops = [face.crop for face in result.restored]
-            masks.append(pictures.to_mask(crops, result.photo.size_wh, restorer.settings.mask))
+            crops, size_wh = [face.crop for face in result.restored], result.photo.size_wh
+            if restorer.settings.aligned:  # the picture is the crop
+                masks.append(torch.ones(size_wh[::-1]))
+            else:
+                masks.append(pictures.to_mask(crops, size_wh, restorer.settings.mask))
         return pictures.stacked(frames), pictures.stacked(masks)
 
 

@@ -46,8 +46,6 @@ def to_mask(crops: Iterable[Crop], size_wh: tuple[int, int], shape: MaskShape) -
     """Where faces are pasted, [H, W]; the crops of one picture, cut from it at this size."""
     mask = np.zeros(size_wh[::-1], np.float32)
     for crop in crops:
-        if not len(crop.points_xy):  # the picture is the crop
-            return torch.ones(size_wh[::-1])
         _draw(mask, crop, Mask.of_face(crop.size, crop.points_xy, shape))
     return torch.from_numpy(mask)
 

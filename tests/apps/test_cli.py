@@ -289,8 +289,13 @@ def test_interrupt_leaves_only_whole_files(tmp_path: Path, demo_photo: Path) -> 
     for number in range(60):
         (photos / f"{number:02d}.jpg").write_bytes(demo_photo.read_bytes())
     out = tmp_path / "out"
+    # Shells start commands in the background with the signal ignored; a terminal does not.
+    as_in_a_terminal = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from gpen.apps import cli; cli.main(sys.argv[1:])"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-m", "gpen", "restore", str(photos), "-o", str(out)],
+        [sys.executable, "-c", as_in_a_terminal, "restore", str(photos), "-o", str(out)],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

@@ -18,7 +18,7 @@ import torch
 from comfyui_host import PACK, ComfyUI, InterruptedProcessingError
 
 import gpen
-import gpen.pipeline
+import gpen.networks
 from networks import TINY_SR, save_safetensors
 from pointwise import write_pointwise_model
 
@@ -211,9 +211,9 @@ def test_networks_are_opened_once_for_all_nodes(
     comfy: ComfyUI, model: Any, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = []
-    open_engine = gpen.pipeline.open_engine
+    open_engine = gpen.networks.open_engine
     monkeypatch.setattr(
-        gpen.pipeline, "open_engine", lambda *a, **k: (opened.append(1), open_engine(*a, **k))[1]
+        gpen.networks, "open_engine", lambda *a, **k: (opened.append(1), open_engine(*a, **k))[1]
     )
     for blend in (1.0, 0.5):
         comfy.run("GPENRestore", facerestore_model=model, image=image, blend=blend)

@@ -73,7 +73,9 @@ def test_snippets_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     library.MAIN_REGISTRY = SimpleNamespace(add=lambda support, **_: added.append(support))
     monkeypatch.setitem(sys.modules, "spandrel", library)
     monkeypatch.delitem(sys.modules, "gpen.integrations.spandrel", raising=False)
-    for snippet in re.findall(r"```python\n(.*?)```", (ROOT / "docs/peers.md").read_text(), re.S):
+    for snippet in re.findall(
+        r"```python[^\n]*\n(.*?)```", (ROOT / "docs/peers.md").read_text(), re.S
+    ):
         exec(snippet, {})  # noqa: S102 - our own page
     assert sorted(file.name for file in folder.iterdir()) == [
         "gpen_bfr_512.hash",

@@ -15,6 +15,7 @@ from ..pipeline import Restorer
 from ..settings import Settings
 from ..types import Face, FloatArray, Image
 from ..weights import ASSETS, ModelInfo, list_models, model_folders
+from ..weights.catalogue import licence_of
 from .work import Check
 
 if TYPE_CHECKING:
@@ -137,7 +138,9 @@ class Shelf:
                     "size": model.size,
                     "kind": model.kind,
                     "file": model.path.name,
-                    "licence": _OWN_LICENCE if model.path.parent == ASSETS else None,
+                    "licence": _OWN_LICENCE
+                    if model.path.parent == ASSETS
+                    else licence_of(model.path.name),
                     "usable": model.usable,
                     "problem": model.reason.replace(str(model.path), model.path.name),
                 }

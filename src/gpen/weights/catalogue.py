@@ -173,6 +173,11 @@ OFFERS = (
 )
 
 
+def licence_of(file: str) -> str | None:
+    """The licence of a published file by its name, in any case; None where it is not listed."""
+    return next((o.licence for o in OFFERS if o.file.casefold() == file.casefold()), None)
+
+
 def find_offer(name: str) -> Offer:
     """The offer of a name, in upper or lower case.
 

@@ -109,6 +109,16 @@ def press_until(page: Any, key: str, selector: str, most: int = 60) -> None:
     raise AssertionError(f"{selector} is not reached with {key}")
 
 
+def chooser_after_enter(page: Any) -> Any:
+    """The file chooser that Enter opens on the element that has the focus."""
+    # Playwright catches choosers from the first listener on, and tells Chromium so without waiting.
+    page.on("filechooser", lambda _: None)
+    page.wait_for_timeout(500)
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    return chooser.value
+
+
 def save_download(page: Any, act: Any, folder: Path) -> Path:
     """Do something that downloads a file, and keep it under its own name."""
     with page.expect_download() as waiting:

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
-from page_browser import Visit, give, open_browser, press_until, save_download, wait_for_states
+from page_browser import (
+    Visit,
+    chooser_after_enter,
+    give,
+    open_browser,
+    press_until,
+    save_download,
+    wait_for_states,
+)
 from web_server import Running
 
 DESKTOP, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
@@ -130,9 +138,7 @@ def test_keyboard_alone_goes_from_start_to_the_file(
     press_until(page, "Tab", "#choose")
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     assert page.evaluate(outline) == "solid"
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(demo_photo)
+    chooser_after_enter(page).set_files(demo_photo)
     wait_for_states(page, "done")
     page.wait_for_selector(".divide:enabled")
     assert page.evaluate("document.activeElement.matches('.name')")  # not lost with its button

@@ -18,10 +18,14 @@ from numpy.typing import ArrayLike
 
 from . import geometry
 from .errors import AlignError, SettingsError
-from .types import Crop, Float64Array, Pixels
+from .types import Crop, Face, Float64Array, Pixels
 
 if TYPE_CHECKING:
     from .engines.torch_faces import DevicePhoto
+
+
+#: Side of a square that shows a face, in sizes of the face.
+SHOWN_AROUND = 1.6
 
 
 def _template(*points_xy: tuple[float, float], unit: float = 1.0) -> Float64Array:
@@ -100,6 +104,21 @@ def align_face(
         crop_from_image=crop_from_image,
         points_xy=geometry.apply(crop_from_image, points_xy),
     )
+
+
+def cut_around(image_pixels: Pixels, face: Face, size: int) -> Pixels:
+    """A square of the image, not turned, with a face and some room around it, for showing.
+
+    Args:
+        image_pixels: RGB, (height, width, 3).
+        face: In image pixels.
+        size: Side of the square in pixels.
+    """
+    x_min, y_min, x_max, y_max = face.box_xyxy
+    scale = size / (SHOWN_AROUND * max(face.size_px, 1.0))
+    left, top = (x_min + x_max) / 2 - size / scale / 2, (y_min + y_max) / 2 - size / scale / 2
+    matrix = geometry.compose(geometry.scaling(scale), geometry.shifting(-left, -top))
+    return geometry.warp(image_pixels, matrix, (size, size), border="replicate")
 
 
 def template_points(template: str, size: int) -> Float64Array:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from . import geometry
 from .types import FloatArray, Pixels
@@ -65,6 +65,15 @@ def to_8bit(pixels: Pixels) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return cast("NDArray[np.uint8]", pixels)
     return (pixels >> 8).astype(np.uint8)
+
+
+def in_depth_of(pixels: Pixels, dtype: DTypeLike) -> Pixels:
+    """Levels of 8 bit as 16 bit, or the reverse, full range both; the same array where it fits."""
+    if pixels.dtype == dtype:
+        return pixels
+    if dtype == np.uint16:
+        return cast("Pixels", pixels.astype(np.uint16) * 257)
+    return cast("Pixels", np.rint(pixels / 257).astype(np.uint8))
 
 
 def level_of(pixels: Pixels) -> int:

@@ -126,10 +126,15 @@ def _free_name(
     """`<stem><suffix>.<ext>` in the folder, numbered if another input has taken it."""
     own = find_format(path.suffix)
     extension = path.suffix if own and kind in (None, own) else (kind or PNG).suffixes[0]
+    return free_target(folder, path.stem, f"{suffix}{extension}", taken)
+
+
+def free_target(folder: Path, stem: str, ending: str, taken: set[str]) -> Path:
+    """`<stem><ending>`, its stem numbered if another input has taken it; notes it in `taken`."""
     number = 1
     while True:
-        stem = path.stem if number == 1 else f"{path.stem}_{number}"
-        target = folder / f"{stem}{suffix}{extension}"
+        numbered = stem if number == 1 else f"{stem}_{number}"
+        target = folder / f"{numbered}{ending}"
         key = os.path.normpath(target).casefold()
         if key not in taken:
             taken.add(key)

@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TextColumn
 
 from gpen import GpenError, Restorer, Settings
 from gpen.settings import VideoSettings
@@ -109,19 +101,7 @@ def _count(number: int, one: str, many: str | None = None) -> str:
 @contextmanager
 def _progress() -> Iterator[OnProgress]:
     """A bar per stage with frames per second and ETA; silent where there is no terminal."""
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeElapsedColumn(),
-        TextColumn("eta"),
-        TimeRemainingColumn(),
-        console=console.err,
-        transient=True,
-        disable=not console.err.is_terminal,
-    )
+    bar = console.progress(TextColumn("{task.fields[speed]}"))
     tasks = {}
 
     def on_progress(stage: str, done: int, total: int | None) -> None:

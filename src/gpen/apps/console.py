@@ -12,6 +12,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -45,16 +46,23 @@ def complain(text: str) -> None:
 @contextmanager
 def progress_bar(description: str, total: int | None) -> Iterator[Progress]:
     """A progress bar with ETA on standard error; silent where that is not a terminal."""
-    columns = (
+    with progress() as bar:
+        bar.add_task(description, total=total)
+        yield bar
+
+
+def progress(*beside_count: ProgressColumn) -> Progress:
+    """Bars without tasks yet, which other columns may stand in."""
+    return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        *beside_count,
         TimeElapsedColumn(),
         TextColumn("eta"),
         TimeRemainingColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
     )
-    bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
-    with bar:
-        bar.add_task(description, total=total)
-        yield bar

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,17 +77,11 @@ def _is_file_name(output: str) -> bool:
 
 def _free_name(clip: Path, output: str | None, taken: set[str]) -> Path:
     """`<stem>_gpen.<ext>`, numbered if another clip has taken it."""
+    from gpen.write import free_target
+
     folder = clip.parent if output is None else Path(output)
     suffix = clip.suffix.lower() if clip.suffix.lower() in WRITTEN_SUFFIXES else ".mp4"
-    number = 1
-    while True:
-        stem = clip.stem if number == 1 else f"{clip.stem}_{number}"
-        target = folder / f"{stem}_gpen{suffix}"
-        key = os.path.normpath(target).casefold()
-        if key not in taken:
-            taken.add(key)
-            return target
-        number += 1
+    return free_target(folder, clip.stem, f"_gpen{suffix}", taken)
 
 
 def _is_pattern(name: str) -> bool:

@@ -28,8 +28,8 @@ EPILOG = """
 
 `gpen tracks film.mkv --start 1:30 --preview 10` — numbers for `gpen restore` with the same range
 """
-#: Side of a thumbnail in pixels, and of what it shows in sizes of the face.
-THUMBNAIL_PX, AROUND = 256, 1.6
+#: Side of a thumbnail in pixels.
+THUMBNAIL_PX = 256
 
 
 def tracks(
@@ -118,19 +118,14 @@ def _write_pictures(
     found: Tracks, clip: Clip, video: VideoSettings, folder: Path, *, overwrite: bool
 ) -> dict[int, Path]:
     """One picture of each face, where it is seen best."""
-    from gpen import geometry
+    from gpen.align import cut_around
     from gpen.types import Image
     from gpen.video.people import sightings
     from gpen.write import write_image
 
     pictures: dict[int, Path] = {}
     for track_id, pixels, face in sightings(found.tracks, clip, video, 1):
-        x_min, y_min, x_max, y_max = face.box_xyxy
-        scale = THUMBNAIL_PX / (AROUND * face.size_px)
-        left = (x_min + x_max) / 2 - THUMBNAIL_PX / scale / 2
-        top = (y_min + y_max) / 2 - THUMBNAIL_PX / scale / 2
-        matrix = geometry.compose(geometry.scaling(scale), geometry.shifting(-left, -top))
-        thumbnail = geometry.warp(pixels, matrix, (THUMBNAIL_PX, THUMBNAIL_PX), border="replicate")
+        thumbnail = cut_around(pixels, face, THUMBNAIL_PX)
         path = folder / f"track-{track_id:03}.png"
         pictures[track_id] = write_image(Image(thumbnail), path, overwrite=overwrite)
     return pictures

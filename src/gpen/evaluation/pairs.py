@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import ReadError, SettingsError
 from ..read import RESULT_NAME, find_images, read_image
+from ..tones import in_depth_of
 
 _EXPECTED = (
     "expected a folder with picture files in it (not in its subfolders; unpack the shards of "
@@ -86,10 +87,7 @@ def match(pictures: Path, counterparts: Path) -> Matches:
 
 def read_pixels(path: Path) -> NDArray[np.uint8]:
     """A photo with 8 bits, RGB (H, W, 3); see `gpen.read_image` for what is raised."""
-    pixels = read_image(path).pixels
-    if pixels.dtype == np.uint16:
-        pixels = np.rint(pixels / 257).astype(np.uint8)
-    return np.ascontiguousarray(pixels, np.uint8)
+    return np.ascontiguousarray(in_depth_of(read_image(path).pixels, np.uint8), np.uint8)
 
 
 def read_groups(path: Path) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import geometry
 from ..errors import OutputExistsError, ReadError
+from ..tones import in_depth_of
 from ..types import Image, Pixels
 from ..write import write_image
 from .decode import open_clip, read_frames
@@ -108,17 +109,9 @@ def _check_targets(
 def _pairs(one: Clip, other: Clip) -> Iterator[tuple[Frame, Pixels, Pixels]]:
     """Frames of the first with the pixels of both, in the size and depth of the first."""
     for frame, twin in zip(read_frames(one), read_frames(other), strict=False):
-        before, after = frame.pixels(), twin.pixels()
-        if before.dtype != after.dtype:
-            after = _like(after, before)
+        before = frame.pixels()
+        after = in_depth_of(twin.pixels(), before.dtype)
         yield frame, before, geometry.resize(after, frame.size_wh)
-
-
-def _like(pixels: Pixels, other: Pixels) -> Pixels:
-    """Pixels of 8 bit as 16 bit, or the reverse."""
-    if other.dtype == np.uint16:
-        return cast("Pixels", pixels.astype(np.uint16) * 257)
-    return cast("Pixels", np.rint(pixels / 257).astype(np.uint8))
 
 
 def _moments(one: Clip, other: Clip, stills: int) -> set[int]:

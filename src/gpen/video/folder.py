@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import OutputExistsError, ReadError, SettingsError, WriteError
 from ..read import find_images, read_image
+from ..tones import in_depth_of
 from ..types import Image
 from ..weights import written_whole
 from ..write import encode_image
@@ -91,11 +92,7 @@ def _picture(clip: Clip, image: Image) -> av.VideoFrame:
             f"{clip.size_wh[0]}×{clip.size_wh[1]}; expected frames of one size",
             path=image.path,
         )
-    pixels = image.pixels
-    if clip.bits > 8 and pixels.dtype == np.uint8:
-        pixels = pixels.astype(np.uint16) * 257
-    elif clip.bits == 8 and pixels.dtype == np.uint16:
-        pixels = np.rint(pixels / 257).astype(np.uint8)
+    pixels = in_depth_of(image.pixels, np.uint16 if clip.bits > 8 else np.uint8)
     whole = np.ascontiguousarray(pixels)
     return av.VideoFrame.from_ndarray(whole, format=clip.pixel_format)  # type: ignore[arg-type]
 

@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 
+from ..tones import in_depth_of
 from ..types import Pixels
 from .colors import Colors, from_rgb, to_rgb
 from .library import av
@@ -206,11 +207,7 @@ def _turned(pixels: Pixels, degrees: int) -> Pixels:
 
 def _typed(pixels: Pixels, clip: Clip) -> Pixels:
     """Pixels in the type that the clip's frames have."""
-    if clip.bits > 8 and pixels.dtype == np.uint8:
-        return cast("Pixels", pixels.astype(np.uint16) * 257)
-    if clip.bits == 8 and pixels.dtype == np.uint16:
-        return cast("Pixels", np.rint(pixels / 257).astype(np.uint8))
-    return pixels
+    return in_depth_of(pixels, np.uint16 if clip.bits > 8 else np.uint8)
 
 
 def _coded_box(box: tuple[float, float, float, float], frame: Frame) -> Box | None:

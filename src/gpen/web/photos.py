@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import PIL.Image
 
 from .. import geometry
+from ..align import cut_around
 from ..errors import ReadError
 from ..formats import PNG, FileFormat, find_format
 from ..formats.color import to_srgb
@@ -24,8 +25,8 @@ from .limits import Limits
 from .networks import GuardedRestorer
 from .problems import Refusal
 
-#: Side of a thumbnail in pixels, and what it shows in sizes of the face.
-THUMBNAIL_PX, AROUND = 128, 1.6
+#: Side of a thumbnail in pixels.
+THUMBNAIL_PX = 128
 #: Thumbnails of one answer.
 THUMBNAILS = 200
 #: Longer side of pictures that are shown, in pixels: for comparing, and before restoring.
@@ -199,12 +200,7 @@ def show(photo: Image, size_wh: tuple[int, int]) -> bytes:
 
 def _thumbnail(pixels: Any, face: Face) -> bytes:
     """The face with some room around it, as JPEG."""
-    x_min, y_min, x_max, y_max = face.box_xyxy
-    scale = THUMBNAIL_PX / (AROUND * max(face.size_px, 1.0))
-    left = (x_min + x_max) / 2 - THUMBNAIL_PX / scale / 2
-    top = (y_min + y_max) / 2 - THUMBNAIL_PX / scale / 2
-    matrix = geometry.compose(geometry.scaling(scale), geometry.shifting(-left, -top))
-    cut = geometry.warp(pixels, matrix, (THUMBNAIL_PX, THUMBNAIL_PX), border="replicate")
+    cut = cut_around(pixels, face, THUMBNAIL_PX)
     file = io.BytesIO()
     PIL.Image.fromarray(cut).save(file, "JPEG", quality=85)
     return file.getvalue()

@@ -18,6 +18,7 @@ from ...detect import Detector, load_detector
 from ...errors import AlignError, GpenError, WriteError
 from ...formats.color import color_space, to_srgb
 from ...read import read_image
+from ...tones import in_depth_of
 from ...types import Crop, Face, Image, Pixels
 from ...weights import written_whole
 from . import measures
@@ -211,9 +212,7 @@ def _measure(
 
 
 def _eight_bits(pixels: Pixels) -> UInt8Array:
-    if pixels.dtype == np.uint16:
-        return np.rint(pixels / 257).astype(np.uint8)
-    return np.asarray(pixels, dtype=np.uint8)
+    return np.asarray(in_depth_of(pixels, np.uint8), dtype=np.uint8)
 
 
 def _in_srgb(crop: Crop, image: Image) -> UInt8Array:

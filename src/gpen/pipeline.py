@@ -20,7 +20,6 @@ import numpy as np
 from . import geometry
 from .align import align_face, template_points
 from .concurrency import in_parallel
-from .engines import photo_on_device
 from .errors import GpenError, SettingsError
 from .faces import choose_faces, faces_from_points
 from .finish import Finish, finish_crop
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     import PIL.Image
     from numpy.typing import ArrayLike
 
-    from .engines.torch_faces import DevicePhoto
-
     Source = str | Path | bytes | BinaryIO | PIL.Image.Image | np.ndarray[Any, Any]
 
 #: Photos that are worked on at the same time when a list is restored; see `benchmarks/photo.py`.
@@ -55,7 +52,6 @@ class _Work:
     faces: list[Face]
     crops: list[tuple[int, Crop]]
     seconds: dict[str, float]
-    photo: DevicePhoto | None = None  # the canvas on a GPU
 
 
 class Restorer(Networks):
@@ -180,9 +176,8 @@ class Restorer(Networks):
             _ = self.engine  # loading it is not the time that aligning takes
         with _timed(seconds, "align"):
             canvas = geometry.enlarge(image.pixels, options.upscale)
-            photo = photo_on_device(canvas, self.engine) if chosen else None
-            crops = [(index, self._cut_out(canvas, faces[index], photo)) for index in chosen]
-        return _Work(image, canvas, faces, crops, seconds, photo)
+            crops = [(index, self._cut_out(canvas, faces[index])) for index in chosen]
+        return _Work(image, canvas, faces, crops, seconds)
 
     def _choose(self, faces: Sequence[Face], image: Image) -> list[int]:
         """Numbers of the faces to restore."""
@@ -201,13 +196,12 @@ class Restorer(Networks):
             and is_same_person(self.identity.embed(image.pixels, face.points_xy), self.person)
         ]
 
-    def _cut_out(self, canvas: Pixels, face: Face, photo: DevicePhoto | None) -> Crop:
+    def _cut_out(self, canvas: Pixels, face: Face) -> Crop:
         return align_face(
             canvas,
             geometry.scale_points(face.points_xy, self.settings.upscale),
             size=self.engine.size,
             template=self.model.template,
-            photo=photo,
         )
 
     def _run(self, crops: Sequence[Crop]) -> list[Pixels]:
@@ -239,7 +233,6 @@ class Restorer(Networks):
                     patches,
                     mask=options.mask,
                     match_color=options.match_color,
-                    photo=work.photo,
                 )
             alpha = source.alpha
             if alpha is not None and alpha.shape != pixels.shape[:2]:

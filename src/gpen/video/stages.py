@@ -12,13 +12,12 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import geometry
 from ..align import align_face
-from ..engines import Engine, photo_on_device
+from ..engines import Engine
 from ..finish import Finish, finish_crop
 from ..paste import Patch, paste_faces
 from ..restoration import BATCH_SIZE, restore_crops
@@ -27,9 +26,6 @@ from ..types import Crop, Pixels
 from .frames import Frame, replace_pixels, whole_frame
 from .stabilise import Stabiliser
 from .tracks import TrackedFace
-
-if TYPE_CHECKING:
-    from ..engines.torch_faces import DevicePhoto
 
 #: Frames whose faces may share a batch, and their bytes; bound memory, not results.
 FRAMES_PER_BATCH, BYTES_PER_BATCH = 8, 1 << 28
@@ -46,7 +42,6 @@ class Work:
         faces: The faces to restore, in frame pixels.
         crops: Their crops, from the canvas.
         answers: What the network made of them.
-        photo: The canvas on a GPU.
         written: The frame belongs to the part; else it only holds its neighbours still.
     """
 
@@ -56,7 +51,6 @@ class Work:
     faces: list[TrackedFace]
     crops: list[Crop] = field(default_factory=list)
     answers: list[Pixels] = field(default_factory=list)
-    photo: DevicePhoto | None = None
     written: bool = True
 
 
@@ -85,14 +79,12 @@ def align(
     for work in works:
         if upscale > 1:
             work.canvas, work.touched = geometry.enlarge(work.canvas, upscale), True
-        work.photo = photo_on_device(work.canvas, engine) if work.faces else None
         work.crops = [
             align_face(
                 work.canvas,
                 geometry.scale_points(seen.face.points_xy, upscale),
                 size=engine.size,
                 template=template,
-                photo=work.photo,
             )
             for seen in work.faces
         ]
@@ -160,7 +152,6 @@ def _pasted(work: Work, stabiliser: Stabiliser, settings: Settings) -> Iterator[
         patches,
         mask=settings.mask,
         match_color=settings.match_color,
-        photo=work.photo,
     )
     yield _as_frame(work, pixels)
 

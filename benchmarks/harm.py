@@ -1,6 +1,6 @@
 """Whether gpen does harm: what it writes beside what came in, on whole photos of known truth.
 
-    python benchmarks/harm.py [--faces 8] [--model NAME] [--sizes 260] [--damages none ×4] [--sheet S.png]
+    python benchmarks/harm.py [--faces 8] [--model NAME] [--sizes 260] [--damages none ×4]
 
 Held-out crops become photos with faces of several sizes (`harm_photos.py`); each is damaged,
 written, restored by `gpen.restore` with its defaults, written and read again. LPIPS-squeeze (Caffe

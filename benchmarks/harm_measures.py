@@ -61,7 +61,9 @@ class Measures:
 
         self._torch = torch
         files = find_metric_files(models)
-        assert files.lpips_backbone and files.lpips_heads and files.identity
+        assert files.lpips_backbone
+        assert files.lpips_heads
+        assert files.identity
         self._lpips = Lpips(files.lpips_backbone, files.lpips_heads).eval()
         self._mobile = IdentityDistance(files.identity).eval()
         self._dlib = open_graph(models / "dlib_face_resnet.onnx")
@@ -86,7 +88,8 @@ class Measures:
         square = warp(crop, matrix, (112, 112), border="replicate")
         planes = square.transpose(2, 0, 1)[None].astype(np.float32)
         shares = np.asarray(self._landmarks.run(np.ascontiguousarray(planes))[0][0], np.float64)
-        return shares * side + (left, top)
+        points: NDArray[np.float64] = shares * side + np.array([left, top])
+        return points
 
     def _embeddings(
         self, crop: Pixels8, points_xy: NDArray[np.float64]

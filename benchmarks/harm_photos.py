@@ -81,7 +81,7 @@ def _photo(
         patch, left, top = _framed(crop, cell)
         canvas[y0 : y0 + cell, x0 : x0 + cell] = patch
         scaled = geometry.scale_points(np.array(row["points_xy"]), crop_side / row["size"])
-        points.append(scaled + (x0 + left, y0 + top))
+        points.append(scaled + np.array([x0 + left, y0 + top]))
         boxes.append((x0 + left, y0 + top, x0 + left + crop_side, y0 + top + crop_side))
     names = [Path(row["file"]).stem for row in rows]
     return Photo(canvas, names, np.array(points), np.array(boxes, np.float64))
@@ -143,13 +143,21 @@ def _high_iso(pixels: Pixels8, random: np.random.Generator) -> Pixels8:
     fine = random.normal(0, 11, pixels.shape)
     coarse = random.normal(0, 7, (len(pixels) // 3, len(pixels) // 3, 3))
     blotches = cv2.resize(coarse, pixels.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-    return jpeg(np.clip(pixels + fine + blotches, 0, 255).astype(np.uint8), 90)
+    return jpeg(_to_8bit(pixels + fine + blotches), 90)
+
+
+def _faded(pixels: Pixels8) -> Any:
+    return 40 + pixels.astype(np.float32) * np.array([0.74, 0.68, 0.58], np.float32)
+
+
+def _to_8bit(levels: Any) -> Pixels8:
+    return np.asarray(np.clip(levels, 0, 255), np.uint8)
 
 
 def _film(pixels: Pixels8, random: np.random.Generator) -> Pixels8:
-    faded = 40 + pixels.astype(np.float32) * np.float32([0.74, 0.68, 0.58])
+    faded = _faded(pixels)
     grain = cv2.GaussianBlur(random.normal(0, 22, pixels.shape[:2]), (0, 0), 0.8)
-    return np.clip(faded + grain[..., None], 0, 255).astype(np.uint8)
+    return _to_8bit(faded + grain[..., None])
 
 
 def _motion(pixels: Pixels8, _: np.random.Generator) -> Pixels8:
@@ -207,8 +215,7 @@ def truth_of(damage: str, pixels: Pixels8) -> Pixels8:
     """What a restored photo is compared with: a faded film stays faded."""
     if damage != "faded film":
         return pixels
-    faded = 40 + pixels.astype(np.float32) * np.float32([0.74, 0.68, 0.58])
-    return np.clip(faded, 0, 255).astype(np.uint8)
+    return _to_8bit(_faded(pixels))
 
 
 def jpeg(pixels: Pixels8, quality: int) -> Pixels8:

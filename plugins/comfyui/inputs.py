@@ -54,6 +54,7 @@ INPUTS: dict[str, Input] = {
         "auto, cpu, cuda, cuda:1, mps; auto is the CPU where ComfyUI runs on the CPU.",
     ),
     "precision": Input((LOAD,), ["auto", "f32", "bf16", "f16"], "Arithmetic of the network."),
+    "fusion": Input((RESTORE,), "BOOLEAN", "Keep detail that can be trusted; restore the rest."),
     "blend": Input(
         (RESTORE, PASTE),
         "FLOAT",

@@ -23,13 +23,12 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from .engines import Graph, open_graph
 from .geometry import resize
-from .tones import level_of
 from .types import FloatArray, Pixels
 
 FILE = "gpen-reliability.onnx"
@@ -50,7 +49,7 @@ _LUMA_CHROMA_FROM_RGB = np.array(
 _RGB_FROM_LUMA_CHROMA = np.linalg.inv(_LUMA_CHROMA_FROM_RGB)
 
 
-@dataclass(frozen=True, slots=False, eq=False)
+@dataclass(frozen=True, eq=False)
 class Reliability:
     """How far a crop can be trusted.
 
@@ -85,14 +84,19 @@ class Reliability:
 class ReliabilityEstimator:
     """Judges crops; one instance serves many threads."""
 
-    def __init__(self, path: Path, *, engine: str = "auto", device: str = "auto") -> None:
-        """Open the network.
+    def __init__(self, path: Path, *, engine: str = "auto") -> None:
+        """Open the network, which runs on the CPU.
+
+        Args:
+            path: Its file.
+            engine: "openvino" or "onnxruntime"; others mean the first.
 
         Raises:
             WeightsError: The file is missing or no complete ONNX graph.
             EngineError: The engine cannot run it.
         """
-        self._graph: Graph = open_graph(path, engine=engine, device=device, keep=True)
+        engine = engine if engine == "onnxruntime" else "auto"
+        self._graph: Graph = open_graph(path, engine=engine, device="cpu", keep=True)
 
     def estimate(self, crop_pixels: Pixels) -> Reliability:
         """Judge one crop.
@@ -132,27 +136,32 @@ def band_count(size: int) -> int:
     return max(1, int(math.log2(size // COARSEST)))
 
 
-def fuse(before: Pixels, after: Pixels, reliability: Reliability) -> Pixels:
+def fuse(
+    before: Pixels, after: Pixels, reliability: Reliability, *, recolor: bool = False
+) -> Pixels:
     """Take of a restored crop what the input cannot be trusted with.
 
     Args:
         before: The crop as cut out.
         after: The network's output, same shape and dtype.
         reliability: Of `before`.
+        recolor: Take all of the colours from the network.
 
     Returns:
         The fused crop; `before` itself where nothing is to be restored.
     """
     import cv2
 
-    if reliability.is_undamaged:
+    if reliability.is_undamaged and not recolor:
         return before
     change: Any = cv2.subtract(after, before, dtype=cv2.CV_32F)
     change = cv2.transform(change, _LUMA_CHROMA_FROM_RGB)
-    change = cv2.transform(_weighed(change, reliability.bands), _RGB_FROM_LUMA_CHROMA)
+    kept = _weighed(change, reliability.bands)
+    if recolor:
+        kept[..., 1:] = change[..., 1:]
+    change = cv2.transform(kept, _RGB_FROM_LUMA_CHROMA)
     depth = cv2.CV_8U if before.dtype == np.uint8 else cv2.CV_16U
-    fused: Pixels = cv2.add(before, change, dtype=depth)
-    return fused
+    return cast("Pixels", cv2.add(before, change, dtype=depth))
 
 
 def _weighed(change: Any, shares: FloatArray) -> Any:
@@ -197,8 +206,3 @@ def luma_chroma(rgb: FloatArray) -> FloatArray:
 
     planes: Any = cv2.transform(rgb, _LUMA_CHROMA_FROM_RGB)
     return np.asarray(planes, np.float32)
-
-
-def half_range(pixels: Pixels) -> float:
-    """Levels of 8 bit in half the range of pixels."""
-    return 127.5 * level_of(pixels)

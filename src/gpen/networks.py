@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .detect import Detector, load_detector
 from .engines import Engine, open_engine
+from .fusion import FILE as RELIABILITY_FILE
+from .fusion import ReliabilityEstimator
 from .identity import Identity, open_identity
 from .restoration import SharedEngine
 from .settings import Settings
-from .weights import ModelInfo, find_model
+from .weights import ASSETS, ModelInfo, find_model
 
 #: Settings that say which networks are opened, and how.
 FIELDS = ("model", "models_dir", "detector", "engine", "device", "precision")
@@ -24,9 +26,11 @@ class Networks:
         self._lock, self._engine_lock, self._detector_lock, self._identity_lock = (
             threading.Lock() for _ in range(4)
         )
+        self._reliability_lock = threading.Lock()
         self._engine: Engine | None = None
         self._detector: Detector | None = None
         self._identity: Identity | None = None
+        self._reliability: ReliabilityEstimator | None = None
         self._model: ModelInfo | None = None
 
     @property
@@ -85,6 +89,17 @@ class Networks:
                     options.models_dir, engine=options.engine, device=options.device
                 )
             return self._identity
+
+    @property
+    def reliability(self) -> ReliabilityEstimator:
+        """The network that judges how far faces can be trusted, for `fusion`."""
+        options = self.settings
+        with self._reliability_lock:
+            if self._reliability is None:
+                self._reliability = ReliabilityEstimator(
+                    ASSETS / RELIABILITY_FILE, engine=options.engine
+                )
+            return self._reliability
 
     def load(self) -> None:
         """Open the networks now, side by side, instead of one after the other at the first photo.

@@ -22,7 +22,8 @@ from .align import align_face, template_points
 from .concurrency import in_parallel
 from .errors import GpenError, SettingsError
 from .faces import choose_faces, faces_from_points
-from .finish import Finish, finish_crop
+from .finish import Finish, finish_crop, unseen_kept
+from .fusion import Reliability
 from .identity import is_same_person
 from .networks import FIELDS, Networks
 from .paste import Patch, paste_faces
@@ -52,6 +53,7 @@ class _Work:
     faces: list[Face]
     crops: list[tuple[int, Crop]]
     seconds: dict[str, float]
+    reliabilities: list[Reliability | None]
 
 
 class Restorer(Networks):
@@ -120,8 +122,10 @@ class Restorer(Networks):
             GpenError: See `gpen.errors`.
         """
         work = self._prepare(source, points_xy)
+        with _timed(work.seconds, "judge"):
+            self._judge(work)
         with _timed(work.seconds, "restore"):
-            answers = self._run([crop for _, crop in work.crops])
+            answers = self._run(work)
         return self._finish(work, answers)
 
     @overload
@@ -177,7 +181,7 @@ class Restorer(Networks):
         with _timed(seconds, "align"):
             canvas = geometry.enlarge(image.pixels, options.upscale)
             crops = [(index, self._cut_out(canvas, faces[index])) for index in chosen]
-        return _Work(image, canvas, faces, crops, seconds)
+        return _Work(image, canvas, faces, crops, seconds, [None] * len(crops))
 
     def _choose(self, faces: Sequence[Face], image: Image) -> list[int]:
         """Numbers of the faces to restore."""
@@ -204,41 +208,75 @@ class Restorer(Networks):
             template=self.model.template,
         )
 
-    def _run(self, crops: Sequence[Crop]) -> list[Pixels]:
-        return restore_crops([crop.pixels for crop in crops], self.engine) if crops else []
+    def _judge(self, work: _Work) -> None:
+        """Estimate how far each crop can be trusted."""
+        if self.settings.fusion and work.crops:
+            estimator = self.reliability
+            work.reliabilities = [estimator.estimate(crop.pixels) for _, crop in work.crops]
+
+    def _run(self, work: _Work) -> list[Pixels]:
+        """The network's outputs; crops of which nothing would be taken go round it."""
+        pixels = [crop.pixels for _, crop in work.crops]
+        if not self.settings.restore_color:
+            needed = [r is None or not r.is_undamaged for r in work.reliabilities]
+        else:
+            needed = [True] * len(pixels)
+        damaged = [crop for crop, is_needed in zip(pixels, needed, strict=True) if is_needed]
+        outputs = iter(restore_crops(damaged, self.engine) if damaged else [])
+        return [next(outputs) if one else crop for crop, one in zip(pixels, needed, strict=True)]
 
     def _finish(self, work: _Work, answers: Sequence[Pixels]) -> Restoration:
         """Paste the answers back and put the photo together again."""
         options, source = self.settings, work.source
         restored, patches = [], []
         with _timed(work.seconds, "paste"):
-            for (index, crop), colored in zip(work.crops, answers, strict=True):
-                answer = to_gray(colored) if source.is_gray else colored
-                pixels, weight = finish_crop(crop, answer, Finish.of(options), seed=index)
-                restored.append(RestoredFace(index, crop, pixels))
-                patches.append(
-                    Patch(
-                        crop,
-                        pixels,
-                        weight,
-                        options.blend_of(index),
-                        keep_unseen=options.match_grain,
-                    )
-                )
+            for (index, crop), answer, reliability in zip(
+                work.crops, answers, work.reliabilities, strict=True
+            ):
+                patch = _finished(crop, answer, reliability, options, index, source.is_gray)
+                damage = None if reliability is None else reliability.damage
+                restored.append(RestoredFace(index, crop, patch.pixels, damage))
+                patches.append(patch)
             if options.aligned:
                 pixels = _blend(patches[0])
             else:
                 pixels = paste_faces(
-                    work.canvas,
-                    patches,
-                    mask=options.mask,
-                    match_color=options.match_color,
+                    work.canvas, patches, mask=options.mask, match_color=options.match_color
                 )
             alpha = source.alpha
             if alpha is not None and alpha.shape != pixels.shape[:2]:
                 alpha = geometry.resize(alpha, (pixels.shape[1], pixels.shape[0]))
         photo = dataclasses.replace(source, pixels=pixels, alpha=alpha)
-        return Restoration(photo, source, work.faces, restored, work.seconds, options)
+        faces = _described(work.faces, restored)
+        return Restoration(photo, source, faces, restored, work.seconds, options)
+
+
+def _finished(
+    crop: Crop,
+    answer: Pixels,
+    reliability: Reliability | None,
+    options: Settings,
+    index: int,
+    is_gray: bool,
+) -> Patch:
+    """A finished face, ready to be pasted."""
+    answer = to_gray(answer) if is_gray else answer
+    pixels, weight = finish_crop(
+        crop, answer, Finish.of(options), reliability=reliability, seed=index
+    )
+    unseen = unseen_kept(reliability, options)
+    return Patch(crop, pixels, weight, options.blend_of(index), unseen=unseen)
+
+
+def _described(faces: Sequence[Face], restored: Sequence[RestoredFace]) -> list[Face]:
+    """Faces with what became of them."""
+    described = list(faces)
+    for one in restored:
+        if one.index < len(described):  # an aligned photo has a crop, and no face was looked for
+            described[one.index] = dataclasses.replace(
+                described[one.index], damage=one.damage, change_levels=one.change_levels
+            )
+    return described
 
 
 def restore(source: Source | Sequence[Source], **options: Any) -> Any:
@@ -285,7 +323,7 @@ def _aligned_work(image: Image, size: int, template: str, seconds: dict[str, flo
         width, height = image.size_wh
         matrix = geometry.scaling(size / width, size / height)
         crop = Crop(pixels, matrix, template_points(template, size))
-    return _Work(image, pixels, [], [(0, crop)], seconds)
+    return _Work(image, pixels, [], [(0, crop)], seconds, [None])
 
 
 def _blend(patch: Patch) -> Pixels:

@@ -33,6 +33,8 @@ class Settings:
         model: Name of a model in the models folders, or a path to a weight file.
         models_dir: A folder to look in first.
         aligned: Each input already is a face crop; it is restored whole.
+        fusion: Keep of each face the detail that can be trusted, and take the network's only for
+            what the damage has taken; else the network's face replaces it whole.
         blend: 0 keeps the input face, 1 takes the restored one.
         upscale: The whole photo is enlarged by 1, 2 or 4; faces gain real detail.
         faces: Which faces: "all", "largest", "left", "right", "center"; numbers from 0 such as
@@ -60,6 +62,7 @@ class Settings:
     model: str = DEFAULT_MODEL
     models_dir: Path | None = None
     aligned: bool = False
+    fusion: bool = True
     blend: float = 1.0
     upscale: int = 1
     faces: str = "all"

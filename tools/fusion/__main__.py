@@ -1,4 +1,6 @@
-"""Train and write `gpen-reliability.onnx`: python -m tools.fusion FACES OUT.onnx [--minutes 40]
+"""Trains and writes `gpen-reliability.onnx`.
+
+    python -m tools.fusion FACES OUT.onnx [--minutes 40]
 
 FACES is the folder of `crops.jsonl`. Ctrl-C or SIGTERM ends the training early; what was learned
 is written all the same. STATE.pt beside OUT keeps it: started again, the training goes on from it.
@@ -26,7 +28,7 @@ from .crops import DamagedCrops
 from .export import export_onnx
 
 BATCH = {512: 8, 256: 24}
-RATE = 2e-3
+RATE = 3e-3
 
 
 def shares(logarithm: Tensor) -> Tensor:
@@ -89,7 +91,7 @@ def train(folder: Path, minutes: float, state: Path) -> ReliabilityNet:
         step += 1
         with torch.no_grad():
             for slow, fast in zip(average.parameters(), net.parameters(), strict=True):
-                slow.lerp_(fast, max(0.005, 1 / (step + 1)))
+                slow.lerp_(fast, max(0.01, 1 / (step + 1)))
         if step % 200 == 0:
             figures = " ".join(f"{x:.3f}" for x in errors(average, held_out))
             print(

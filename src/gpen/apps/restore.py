@@ -59,6 +59,12 @@ def restore(
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The inputs are face crops; restore them whole.")
     ] = False,
+    fusion: Annotated[
+        bool,
+        typer.Option(
+            "--fusion/--no-fusion", help="Keep detail that can be trusted; restore the rest."
+        ),
+    ] = True,
     blend: Annotated[float, typer.Option(help="0 keeps the input, 1 is fully restored.")] = 1.0,
     upscale: Annotated[int, typer.Option(help="Enlarge the photo by 1, 2 or 4.")] = 1,
     faces: Annotated[

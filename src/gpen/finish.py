@@ -18,6 +18,7 @@ from .finishing.grain import add_grain, measure_grain
 from .finishing.occlusion import occluders
 from .finishing.regions import kept_regions
 from .fusion import Reliability, fuse
+from .outlines import hold_outlines
 from .settings import Settings
 from .tones import keep_tint
 from .types import Crop, FloatArray, Pixels
@@ -87,6 +88,8 @@ def finish_crop(
         finished = answer if tinted is None else tinted
     if reliability is not None:
         finished = fuse(crop.pixels, finished, reliability, recolor=options.restore_color)
+        if finished is not crop.pixels:
+            finished = hold_outlines(crop.pixels, finished, crop.points_xy, reliability)
     if options.match_grain:
         grain = measure_grain(crop, finished)
         finished = finished if grain is None else add_grain(finished, grain, seed)

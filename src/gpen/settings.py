@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 
 from .errors import SettingsError
 
-MaskShape = Literal["face", "box"]
+MaskShape = Literal["head", "face", "box"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch"]
 Precision = Literal["auto", "f32", "bf16", "f16"]
 Codec = Literal["auto", "h264", "h265", "av1", "vp9"]
@@ -43,7 +43,8 @@ class Settings:
         face_blend: A blend of its own for some faces, such as "0=0.5,2=1": numbers as in `faces`,
             in clips those of `gpen tracks`.
         min_face: Faces whose box is smaller than this many pixels are left alone.
-        mask: Shape pasted back: "face" follows the face, "box" is a soft square.
+        mask: Shape pasted back: "head" fades out in the hair and beyond, "face" follows the face
+            closely, "box" is a soft square.
         match_color: Give the restored face the mean and spread of colour of the input face.
         match_grain: Give the restored face the grain that the input has.
         restore_color: Let the network colour faces that are grey or of one tint; else they stay so.
@@ -68,7 +69,7 @@ class Settings:
     faces: str = "all"
     min_face: float = 0.0
     face_blend: str = ""
-    mask: MaskShape = "face"
+    mask: MaskShape = "head"
     match_color: bool = False
     match_grain: bool = False
     restore_color: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from torch.utils.data import Dataset
 
 from gpen.fusion import luma_chroma, split_bands
 from gpen.nets.reliability import BANDS, CELL
-from gpen.training.degradation import Recipe, UInt8Array, degrade, recipe
+from gpen.training.degradation import Chain, Step, UInt8Array, degrade, recipe
 
 #: Shares of the recipes, and of undamaged crops among them.
 RECIPES = (
     *("none", "mild", "resized", "resized", "phone", "web", "video"),
     *("real", "real", "tiny", "tiny", "codeformer"),
 )
+#: Faces of a few pixels, enlarged to a whole crop.
+SPECKS = Chain(((Step("shrink_anyhow", {"factor": (6.0, 40.0)}, by_ratio=True),),), cubic=True)
 #: Levels² that a band of luma and of chroma counts for at least: errors below are not seen.
 FLOOR = (0.3, 0.15)
 #: Least and most of the target, base-2 logarithms of error over signal.
@@ -51,7 +54,8 @@ class DamagedCrops(Dataset[tuple[Tensor, Tensor]]):
         ]
         self._small = [folder / r["file"] for r in rows]
         self._size, self._seed = size, seed
-        self._recipe: Recipe = recipe(RECIPES, light=0.25)
+        drawn = recipe(RECIPES, light=0.25)
+        self._recipe = replace(drawn, chains=(*drawn.chains, SPECKS))
 
     def __len__(self) -> int:
         return 1 << 30

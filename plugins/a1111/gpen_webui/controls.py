@@ -62,7 +62,7 @@ CONTROLS: dict[str, Control] = {
         "Slider",
         arguments=_range(0, 512, 1),
     ),
-    "mask": Control("Mask", "Radio", arguments={"choices": ["face", "box"]}),
+    "mask": Control("Mask", "Radio", arguments={"choices": ["head", "face", "box"]}),
     "match_color": Control("Keep the colours of the face", "Checkbox"),
     "match_grain": Control("Keep the grain of the picture", "Checkbox"),
     "restore_color": Control("Let the network colour grey faces", "Checkbox"),

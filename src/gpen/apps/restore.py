@@ -79,7 +79,9 @@ def restore(
     face_blend: Annotated[
         str, typer.Option(metavar="N=B,…", help="A blend of its own for some faces: 0=0.5,2=0.")
     ] = "",
-    mask: Annotated[Literal["face", "box"], typer.Option(help="Shape pasted back.")] = "face",
+    mask: Annotated[
+        Literal["head", "face", "box"], typer.Option(help="Shape pasted back.")
+    ] = "head",
     match_color: Annotated[
         bool, typer.Option("--match-color", help="Give restored faces the colour of the input.")
     ] = False,

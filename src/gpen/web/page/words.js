@@ -44,7 +44,7 @@ export const WORDS = {
   min_face: { label: "Skip faces smaller than", unit: "px", help: "0 restores every face." },
   mask: {
     label: "Edge of what is replaced",
-    names: { face: "Follows the face", box: "Soft square" },
+    names: { head: "Fades out in the hair", face: "Follows the face", box: "Soft square" },
   },
   aligned: {
     label: "Photos are face crops already",

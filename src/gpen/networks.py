@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, Self, TypeVar
 
 from .detect import Detector, load_detector
 from .engines import Engine, open_engine
@@ -14,8 +17,14 @@ from .restoration import SharedEngine
 from .settings import Settings
 from .weights import ASSETS, ModelInfo, find_model
 
-#: Settings that say which networks are opened, and how.
-FIELDS = ("model", "models_dir", "detector", "engine", "device", "precision")
+T = TypeVar("T")
+
+# Settings that each of them depends on.
+_MODEL = ("model", "models_dir")
+_ENGINE = (*_MODEL, "engine", "device", "precision")
+_DETECTOR = ("detector", "models_dir", "engine", "device")
+_IDENTITY = ("models_dir", "engine", "device")
+_RELIABILITY = ("engine",)
 
 
 class Networks:
@@ -23,15 +32,31 @@ class Networks:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._lock, self._engine_lock, self._detector_lock, self._identity_lock = (
-            threading.Lock() for _ in range(4)
-        )
-        self._reliability_lock = threading.Lock()
-        self._engine: Engine | None = None
-        self._detector: Detector | None = None
-        self._identity: Identity | None = None
-        self._reliability: ReliabilityEstimator | None = None
-        self._model: ModelInfo | None = None
+        self._model = _model(settings)
+        self._engine = _engine(settings, self._model)
+        self._detector = _detector(settings)
+        self._identity = _identity(settings)
+        self._reliability = _reliability(settings)
+
+    def with_settings(self, settings: Settings) -> Self:
+        """The same for other settings; networks that these leave alone are shared, open or not."""
+
+        def changes(names: tuple[str, ...]) -> bool:
+            return any(getattr(settings, name) != getattr(self.settings, name) for name in names)
+
+        other = copy.copy(self)
+        other.settings = settings
+        if changes(_MODEL):
+            other._model = _model(settings)
+        if changes(_ENGINE):
+            other._engine = _engine(settings, other._model)
+        if changes(_DETECTOR):
+            other._detector = _detector(settings)
+        if changes(_IDENTITY):
+            other._identity = _identity(settings)
+        if changes(_RELIABILITY):
+            other._reliability = _reliability(settings)
+        return other
 
     @property
     def model(self) -> ModelInfo:
@@ -41,39 +66,17 @@ class Networks:
             UnknownModelError: No such model; the error lists what was found.
             WeightsError: The file is not a face restorer that gpen can run.
         """
-        with self._lock:
-            if self._model is None:
-                self._model = find_model(self.settings.model, self.settings.models_dir)
-            return self._model
+        return self._model.get()
 
     @property
     def engine(self) -> Engine:
         """The network, ready to run; threads that use it at the same time share its batches."""
-        model, options = self.model, self.settings
-        with self._engine_lock:
-            if self._engine is None:
-                engine = open_engine(
-                    model,
-                    engine=options.engine,
-                    device=options.device,
-                    precision=options.precision,
-                )
-                self._engine = SharedEngine(engine)
-            return self._engine
+        return self._engine.get()
 
     @property
     def detector(self) -> Detector:
         """The face detector, ready to run."""
-        options = self.settings
-        with self._detector_lock:
-            if self._detector is None:
-                self._detector = load_detector(
-                    options.detector,
-                    models_dir=options.models_dir,
-                    engine=options.engine,
-                    device=options.device,
-                )
-            return self._detector
+        return self._detector.get()
 
     @property
     def identity(self) -> Identity:
@@ -82,24 +85,12 @@ class Networks:
         Raises:
             UnknownModelError: No such file was found; the error says which to get.
         """
-        options = self.settings
-        with self._identity_lock:
-            if self._identity is None:
-                self._identity = open_identity(
-                    options.models_dir, engine=options.engine, device=options.device
-                )
-            return self._identity
+        return self._identity.get()
 
     @property
     def reliability(self) -> ReliabilityEstimator:
         """The network that judges how far faces can be trusted, for `fusion`."""
-        options = self.settings
-        with self._reliability_lock:
-            if self._reliability is None:
-                self._reliability = ReliabilityEstimator(
-                    ASSETS / RELIABILITY_FILE, engine=options.engine
-                )
-            return self._reliability
+        return self._reliability.get()
 
     def load(self) -> None:
         """Open the networks now, side by side, instead of one after the other at the first photo.
@@ -112,3 +103,57 @@ class Networks:
             _ = self.engine
             if detector is not None:
                 detector.result()
+
+
+class _Once(Generic[T]):
+    """Opened by whoever needs it first, for all who hold it; tried again after an error."""
+
+    def __init__(self, open_: Callable[[], T]) -> None:
+        self._open, self._lock = open_, threading.Lock()
+        self._opened: list[T] = []
+
+    def get(self) -> T:
+        """What was opened, or is now."""
+        with self._lock:
+            if not self._opened:
+                self._opened.append(self._open())
+            return self._opened[0]
+
+
+def _model(settings: Settings) -> _Once[ModelInfo]:
+    return _Once(lambda: find_model(settings.model, settings.models_dir))
+
+
+def _engine(settings: Settings, model: _Once[ModelInfo]) -> _Once[Engine]:
+    def open_() -> Engine:
+        engine = open_engine(
+            model.get(),
+            engine=settings.engine,
+            device=settings.device,
+            precision=settings.precision,
+        )
+        return SharedEngine(engine)
+
+    return _Once(open_)
+
+
+def _detector(settings: Settings) -> _Once[Detector]:
+    def open_() -> Detector:
+        return load_detector(
+            settings.detector,
+            models_dir=settings.models_dir,
+            engine=settings.engine,
+            device=settings.device,
+        )
+
+    return _Once(open_)
+
+
+def _identity(settings: Settings) -> _Once[Identity]:
+    return _Once(
+        lambda: open_identity(settings.models_dir, engine=settings.engine, device=settings.device)
+    )
+
+
+def _reliability(settings: Settings) -> _Once[ReliabilityEstimator]:
+    return _Once(lambda: ReliabilityEstimator(ASSETS / RELIABILITY_FILE, engine=settings.engine))

@@ -5,7 +5,6 @@ The one place that knows the order. Each stage is a plain function in a module o
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast, overload
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from .faces import choose_faces, faces_from_points
 from .finish import Finish, finish_crop, unseen_kept
 from .fusion import Reliability
 from .identity import is_same_person
-from .networks import FIELDS, Networks
+from .networks import Networks
 from .paste import Patch, paste_faces
 from .read import read_image
 from .restoration import restore_crops
@@ -66,34 +65,48 @@ class Restorer(Networks):
         >>> restorer.restore("old.jpg").save("new.jpg")  # doctest: +SKIP
     """
 
-    def __init__(self, settings: Settings | None = None, /, **options: Any) -> None:
+    def __init__(self, settings: Settings | str | Path | None = None, /, **options: Any) -> None:
         """Take a `Settings`, or its fields as keyword arguments, or both.
 
+        Args:
+            settings: A `Settings`; or the name or path of a model, as `model=` would take it.
+            **options: Fields of `Settings`.
+
         Raises:
             SettingsError: An option is unknown or has a value that means nothing.
+
+        Example:
+            >>> Restorer("GPEN-BFR-512", faces=[0, 2]).settings.faces
+            '0,2'
         """
-        try:
-            super().__init__(dataclasses.replace(settings or Settings(), **options))
-        except TypeError:
-            known = [f.name for f in dataclasses.fields(Settings)]
-            unknown = ", ".join(sorted(set(options) - set(known)))
+        if isinstance(settings, (str, Path)):
+            if "model" in options:
+                raise SettingsError(
+                    f"two models are given, {str(settings)!r} and {str(options['model'])!r}; "
+                    "expected one"
+                )
+            settings, options = None, options | {"model": settings}
+        elif not isinstance(settings, (Settings, type(None))):
             raise SettingsError(
-                f"unknown option {unknown}; expected one of {', '.join(known)}"
-            ) from None
+                f"the first argument is {settings!r}; expected a Settings or a model's name or path"
+            )
+        super().__init__((settings or Settings()).with_(**options))
 
-    def with_(self, **options: Any) -> Restorer:
-        """The same with some options changed; open networks are shared where they stay the same.
+    def with_(self, **options: Any) -> Self:
+        """The same with some options changed.
+
+        Each network that stays the same is shared and opened once for both, now or later.
 
         Raises:
             SettingsError: An option is unknown or has a value that means nothing.
         """
-        other = Restorer(self.settings, **options)
-        if any(getattr(other.settings, name) != getattr(self.settings, name) for name in FIELDS):
-            return other
-        shared = copy.copy(self)
-        shared.settings = other.settings
-        vars(shared).pop("person", None)
-        return shared
+        return self.with_settings(self.settings.with_(**options))
+
+    def with_settings(self, settings: Settings) -> Self:
+        """The same for other settings; see `with_`."""
+        other = super().with_settings(settings)
+        vars(other).pop("person", None)  # it depends on `faces`
+        return other
 
     @cached_property
     def person(self) -> FloatArray:

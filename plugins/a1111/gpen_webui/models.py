@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import threading
 from pathlib import Path
@@ -85,8 +84,7 @@ class Networks:
                 loaded = gpen.Restorer(settings)
                 loaded.load()
             elif loaded.settings != settings:
-                loaded = copy.copy(loaded)  # shares the open networks
-                loaded.settings = settings
+                loaded = loaded.with_settings(settings)
             self._loaded = loaded
             return loaded
 

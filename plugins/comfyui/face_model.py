@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 from typing import Any, Self
 
 import torch
@@ -35,9 +35,7 @@ class FaceModel:
         """
         settings = self._settings.with_(**options)
         if self._restorer.settings != settings:
-            view = copy.copy(self._restorer)  # shares the networks that are open
-            view.settings = settings
-            self._restorer = view
+            self._restorer = self._restorer.with_(**dataclasses.asdict(settings))
         self._restorer.load()
         return self._restorer
 

@@ -54,6 +54,11 @@ INPUTS: dict[str, Input] = {
         "auto, cpu, cuda, cuda:1, mps; auto is the CPU where ComfyUI runs on the CPU.",
     ),
     "precision": Input((LOAD,), ["auto", "f32", "bf16", "f16"], "Arithmetic of the network."),
+    "embedding": Input(
+        (LOAD,),
+        "STRING",
+        "Tells people apart for faces like:PHOTO: this one, which comes with gpen, or a file.",
+    ),
     "blend": Input(
         (RESTORE, PASTE),
         "FLOAT",
@@ -64,7 +69,8 @@ INPUTS: dict[str, Input] = {
     "faces": Input(
         (RESTORE, CROP),
         "STRING",
-        "all, largest, left, right, center, or numbers such as 0,2 in the order found.",
+        "all, largest, left, right, center, or numbers such as 0,2 in the order found; in Restore "
+        "Faces also like:PHOTO, a file with the person.",
     ),
     "min_face": Input(
         (RESTORE, CROP),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+from .concurrency import Once
 from .detect import Detector, load_detector
 from .engines import Engine, open_engine
 from .identity import Identity, open_identity
@@ -13,21 +15,27 @@ from .settings import Settings
 from .weights import ModelInfo, find_model
 
 #: Settings that say which networks are opened, and how.
-FIELDS = ("model", "models_dir", "detector", "engine", "device", "precision")
+FIELDS = ("model", "models_dir", "detector", "embedding", "engine", "device", "precision")
 
 
 class Networks:
-    """What `Settings` name: the restorer, the detector, and what tells faces apart."""
+    """What `Settings` name: the restorer, the detector, and what tells people apart."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._lock, self._engine_lock, self._detector_lock, self._identity_lock = (
-            threading.Lock() for _ in range(4)
-        )
+        self._lock, self._engine_lock, self._detector_lock = (threading.Lock() for _ in range(3))
         self._engine: Engine | None = None
         self._detector: Detector | None = None
-        self._identity: Identity | None = None
         self._model: ModelInfo | None = None
+        open_it = partial(
+            open_identity,
+            settings.embedding,
+            models_dir=settings.models_dir,
+            engine=settings.engine,
+            device=settings.device,
+        )
+        #: Results hold this, and not the other networks, to compare faces when asked to.
+        self._identity: Once[Identity] = Once(open_it)
 
     @property
     def model(self) -> ModelInfo:
@@ -73,18 +81,13 @@ class Networks:
 
     @property
     def identity(self) -> Identity:
-        """The network that tells faces apart, for `faces="like:PHOTO"`.
+        """What tells people apart, for `faces="like:PHOTO"` and `RestoredFace.similarity`.
 
         Raises:
-            UnknownModelError: No such file was found; the error says which to get.
+            UnknownModelError: There is no file of the name in `Settings.embedding`.
+            WeightsError: It is something else.
         """
-        options = self.settings
-        with self._identity_lock:
-            if self._identity is None:
-                self._identity = open_identity(
-                    options.models_dir, engine=options.engine, device=options.device
-                )
-            return self._identity
+        return self._identity()
 
     def load(self) -> None:
         """Open the networks now, side by side, instead of one after the other at the first photo.

@@ -24,7 +24,7 @@ from .engines import photo_on_device
 from .errors import GpenError, SettingsError
 from .faces import choose_faces, faces_from_points
 from .finish import Finish, finish_crop
-from .identity import is_same_person
+from .identity import Identity
 from .networks import FIELDS, Networks
 from .paste import Patch, paste_faces
 from .read import read_image
@@ -32,7 +32,7 @@ from .restoration import restore_crops
 from .result import Restoration, RestoredFace
 from .settings import Settings
 from .tones import to_8bit, to_gray
-from .types import Crop, Face, FloatArray, Image, Pixels
+from .types import Crop, Face, Float64Array, FloatArray, Image, Pixels
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -198,7 +198,9 @@ class Restorer(Networks):
             index
             for index, face in enumerate(faces)
             if face.size_px >= options.min_face
-            and is_same_person(self.identity.embed(image.pixels, face.points_xy), self.person)
+            and self.identity.measure.is_same_person(
+                self.identity.embed(image.pixels, face.points_xy), self.person
+            )
         ]
 
     def _cut_out(self, canvas: Pixels, face: Face, photo: DevicePhoto | None) -> Crop:
@@ -216,12 +218,11 @@ class Restorer(Networks):
     def _finish(self, work: _Work, answers: Sequence[Pixels]) -> Restoration:
         """Paste the answers back and put the photo together again."""
         options, source = self.settings, work.source
-        restored, patches = [], []
+        patches = []
         with _timed(work.seconds, "paste"):
             for (index, crop), colored in zip(work.crops, answers, strict=True):
                 answer = to_gray(colored) if source.is_gray else colored
                 pixels, weight = finish_crop(crop, answer, Finish.of(options), seed=index)
-                restored.append(RestoredFace(index, crop, pixels))
                 patches.append(
                     Patch(
                         crop,
@@ -245,6 +246,11 @@ class Restorer(Networks):
             if alpha is not None and alpha.shape != pixels.shape[:2]:
                 alpha = geometry.resize(alpha, (pixels.shape[1], pixels.shape[0]))
         photo = dataclasses.replace(source, pixels=pixels, alpha=alpha)
+        compare = partial(_similarity, self._identity, source.pixels, pixels)
+        restored = [
+            RestoredFace(index, crop, patch.pixels, partial(compare, _points(work, index, crop)))
+            for (index, crop), patch in zip(work.crops, patches, strict=True)
+        ]
         return Restoration(photo, source, work.faces, restored, work.seconds, options)
 
 
@@ -293,6 +299,19 @@ def _aligned_work(image: Image, size: int, template: str, seconds: dict[str, flo
         matrix = geometry.scaling(size / width, size / height)
         crop = Crop(pixels, matrix, template_points(template, size))
     return _Work(image, pixels, [], [(0, crop)], seconds)
+
+
+def _points(work: _Work, index: int, crop: Crop) -> Float64Array:
+    """The five points of a face, in pixels of the source."""
+    if work.faces:
+        return work.faces[index].points_xy
+    return geometry.apply(geometry.invert(crop.crop_from_image), crop.points_xy)
+
+
+def _similarity(
+    identity: Callable[[], Identity], before: Pixels, after: Pixels, points_xy: Float64Array
+) -> float:
+    return identity().compare(before, after, points_xy)
 
 
 def _blend(patch: Patch) -> Pixels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import os
 import threading
 from pathlib import Path
@@ -22,6 +22,7 @@ _OF_THE_NETWORKS = (
     "model",
     "models_dir",
     "detector",
+    "embedding",
     "engine",
     "device",
     "precision",
@@ -56,6 +57,11 @@ def detectors() -> list[str]:
     return _names("detector", gpen.Settings().detector)
 
 
+def embeddings() -> list[str]:
+    """Names of the face embeddings that were found, the one that gpen brings first."""
+    return _names("identity", gpen.Settings().embedding)
+
+
 def _names(role: str, first: str) -> list[str]:
     try:
         found = [model.name for model in gpen.list_models(folder()) if model.role == role]
@@ -85,8 +91,7 @@ class Networks:
                 loaded = gpen.Restorer(settings)
                 loaded.load()
             elif loaded.settings != settings:
-                loaded = copy.copy(loaded)  # shares the open networks
-                loaded.settings = settings
+                loaded = loaded.with_(**dataclasses.asdict(settings))  # shares the open networks
             self._loaded = loaded
             return loaded
 

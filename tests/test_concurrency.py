@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from gpen.concurrency import in_parallel
+from gpen.concurrency import Once, in_parallel
 
 
 def test_every_item_is_done_once() -> None:
@@ -98,3 +99,37 @@ def test_an_error_reaches_the_caller_and_ends_the_work() -> None:
     with pytest.raises(ValueError, match="three"):
         next(results)
     assert list(results) == []
+
+
+def test_once_makes_one_thing_for_all_threads() -> None:
+    started = threading.Barrier(4)
+    made: list[object] = []
+
+    def make() -> object:
+        made.append(object())
+        return made[-1]
+
+    once = Once(make)
+
+    def use(_: int) -> object:
+        started.wait(10)
+        return once()
+
+    assert set(in_parallel(use, range(4), jobs=4)) == set(made)
+    assert len(made) == 1
+
+
+def test_once_tries_again_after_an_error_and_survives_pickling() -> None:
+    answers = iter([ValueError("not yet"), 7])
+
+    def make() -> int:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    once = Once(make)
+    with pytest.raises(ValueError, match="not yet"):
+        once()
+    assert once() == 7
+    assert pickle.loads(pickle.dumps(Once(dict)))() == {}  # noqa: S301

@@ -1,7 +1,9 @@
-"""Who a face is, by a network from the models folders."""
+"""Who a face is, by the shipped embedding and by files of the user."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -12,19 +14,31 @@ from faces import face_points, textured
 from gpen import list_models
 from gpen.errors import AlignError, UnknownModelError, WeightsError
 from gpen.geometry import warp
-from gpen.identity import SAME_PERSON, open_identity, similarity
+from gpen.identity import ARCFACE, DLIB, Identity, Measure, open_identity
+from gpen.read import read_image
 from identity_file import write_identity
+
+NAME = "arcface_w600k_r50"
 
 
 @pytest.fixture(params=[False, True], ids=["scaled_by_gpen", "scales_itself"])
 def models(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    write_identity(tmp_path / "arcface_w600k_r50.onnx", scales=request.param)
+    write_identity(tmp_path / f"{NAME}.onnx", scales=request.param)
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def shipped() -> Identity:
+    return open_identity()
+
+
+def open_arcface(models: Path, **options: str) -> Identity:
+    return open_identity(NAME, models_dir=models, **options)
+
+
 def test_a_face_is_like_itself_wherever_it_lies(models: Path) -> None:
-    identity = open_identity(models)
-    assert identity.path == models / "arcface_w600k_r50.onnx"
+    identity = open_arcface(models)
+    assert identity.path == models / f"{NAME}.onnx"
     photo, points = textured((300, 300)), face_points((150, 150), 60)
     photo = cv2.GaussianBlur(photo, (0, 0), 2)
     vector = identity.embed(photo, points)
@@ -36,27 +50,30 @@ def test_a_face_is_like_itself_wherever_it_lies(models: Path) -> None:
     moved = warp(photo, moved_from_photo, (600, 600))
     again = identity.embed(moved, points @ turn.T + [120, -60])
     other = identity.embed(photo[::-1, ::-1].copy(), points)
-    assert similarity(vector, again) > 0.995
-    assert similarity(vector, other) < 0.6
+    assert np.dot(vector, again) > 0.995
+    assert np.dot(vector, other) < 0.6
 
 
 def test_pixels_reach_the_network_in_its_own_numbers(models: Path) -> None:
     photo = np.full((120, 120, 3), (255, 51, 0), np.uint8)
-    vector = open_identity(models).embed(photo, face_points((60, 60), 40))
+    vector = open_arcface(models).embed(photo, face_points((60, 60), 40))
     red, green, blue = vector.reshape(3, 49).mean(axis=1)
     assert green / red == pytest.approx(51 / 127.5 - 1, abs=1e-3)
     assert blue / red == pytest.approx(-1, abs=1e-3)
 
 
-def test_sixteen_bits_are_eight_bits_and_more(models: Path) -> None:
-    identity, photo, points = open_identity(models), textured((200, 200)), face_points((99, 99), 40)
-    deep = identity.embed(photo.astype(np.uint16) * 257, points)
-    assert similarity(deep, identity.embed(photo, points)) > 0.9999
+def test_sixteen_bits_are_eight_bits_and_more(shipped: Identity, portrait: Path) -> None:
+    photo, points = read_image(portrait).pixels, face_points((221, 120), 42)
+    deep, flat = shipped.embed_many([(photo.astype(np.uint16) * 257, points), (photo, points)])
+    assert shipped.measure.distance(deep, flat) < 0.01
 
 
 def test_an_empty_picture_gives_no_nan(models: Path) -> None:
     gray = np.full((64, 64, 3), 32768, np.uint16)
-    assert np.isfinite(open_identity(models).embed(gray, face_points((32, 32), 20))).all()
+    for identity in (open_arcface(models), open_identity()):
+        vector = identity.embed(gray, face_points((32, 32), 20))
+        assert np.isfinite(vector).all()
+        assert 0 <= identity.measure.similarity(vector, vector) <= 1
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "torch"])
@@ -65,43 +82,65 @@ def test_any_engine_of_the_restorer_will_do(tmp_path: Path, engine: str) -> None
         pytest.importorskip("onnxruntime")
     path = write_identity(tmp_path / "arcface.onnx", batch=1)
     photo, points = textured((200, 200)), face_points((99, 99), 40)
-    vector = open_identity(tmp_path, engine=engine, device="cpu").embed(photo, points)
-    assert similarity(vector, open_identity(name=path).embed(photo, points)) > 0.9999
+    for name in (path, "gpen-face-embedding"):
+        expected = open_identity(name).embed(photo, points)
+        faces = [(photo, points)] * 3
+        vectors = open_identity(name, engine=engine, device="cpu").embed_many(faces)
+        np.testing.assert_allclose(vectors, [expected] * 3, atol=1e-4)
 
 
 def test_the_models_are_listed_as_what_they_are(models: Path, identity_model: Path) -> None:
     (models / "restorer.onnx").write_bytes(identity_model.read_bytes())
     rows = {model.name: model for model in list_models(models)}
-    assert rows["arcface_w600k_r50"].role == "identity"
-    assert rows["arcface_w600k_r50"].kind == "arcface"
-    assert rows["arcface_w600k_r50"].usable
+    assert (rows[NAME].role, rows[NAME].kind, rows[NAME].usable) == ("identity", "arcface", True)
     assert rows["restorer"].role == "restorer"
+    own = rows["gpen-face-embedding"]
+    assert (own.role, own.kind, own.dtype, own.usable) == ("identity", "dlib", "f16", True)
 
 
-def test_without_a_file_the_error_says_which_to_get(tmp_path: Path) -> None:
-    with pytest.raises(
-        UnknownModelError, match=r"w600k_r50\.onnx.*put it into \./models"
-    ) as caught:
-        open_identity(tmp_path)
+def test_the_shipped_one_is_taken_unless_another_is_named(models: Path) -> None:
+    shipped = open_identity(models_dir=models)
+    assert (shipped.name, shipped.family) == ("gpen-face-embedding", DLIB)
+    named = open_arcface(models)
+    assert (named.name, named.family) == (NAME, ARCFACE)
+
+
+def test_a_name_that_no_file_has_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UnknownModelError, match="gpen models get arcface-w600k-r50") as caught:
+        open_identity("arcface-w600k-r50", models_dir=tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_a_restorer_does_not_tell_faces_apart(identity_model: Path) -> None:
-    with pytest.raises(WeightsError, match="expected a network that tells faces apart"):
-        open_identity(name=identity_model)
-
-
-def test_a_broken_file_is_passed_over(models: Path) -> None:
-    (models / "aaa.onnx").write_bytes(b"\x08not a graph")
-    assert open_identity(models).path.stem == "arcface_w600k_r50"
+def test_a_restorer_does_not_tell_people_apart(identity_model: Path) -> None:
+    with pytest.raises(WeightsError, match="expected a face embedding"):
+        open_identity(identity_model)
 
 
 @pytest.mark.parametrize(
     "points", [np.zeros((4, 2)), np.full((5, 2), 9.0), np.full((5, 2), np.nan)]
 )
-def test_points_that_are_no_face_are_refused(models: Path, points: np.ndarray) -> None:
+def test_points_that_are_no_face_are_refused(shipped: Identity, points: np.ndarray) -> None:
     with pytest.raises(AlignError):
-        open_identity(models).embed(textured((64, 64)), points)
+        shipped.embed(textured((64, 64)), points)
+
+
+@pytest.mark.parametrize("measure", [DLIB.measure, ARCFACE.measure], ids=["dlib", "arcface"])
+def test_similarity_means_the_same_by_every_measure(measure: Measure) -> None:
+    """1 for the same vector, 0.5 where one person ends and another begins, never outside [0, 1]."""
+    one = np.array([1, 0], np.float32)
+
+    def at(distance: float) -> np.ndarray:
+        if not measure.by_angle:
+            return one + np.array([0, distance], np.float32)
+        return np.array([1 - distance, np.sqrt(1 - (1 - distance) ** 2)], np.float32)
+
+    assert measure.similarity(one, one) == 1
+    distances = [0.05, measure.limit - 0.01, measure.limit + 0.01, 1.0]
+    found = [measure.similarity(one, at(distance)) for distance in distances]
+    assert found == sorted(found, reverse=True)
+    assert found[1] > 0.5 > found[2]
+    assert [measure.is_same_person(one, at(d)) for d in distances] == [True, True, False, False]
+    assert measure.similarity(one, np.array([-3, 0], np.float32)) == 0
 
 
 def test_weights_for_torch_answer_as_the_judge_does(tmp_path: Path) -> None:
@@ -114,33 +153,56 @@ def test_weights_for_torch_answer_as_the_judge_does(tmp_path: Path) -> None:
     torch.save({"net_state_dict": MobileFaceNet().state_dict()}, path)
     photo = cv2.GaussianBlur(textured((112, 112)), (0, 0), 2)
     points = face_points((56, 66), 34)
-    vector = open_identity(tmp_path).embed(photo, points)
+    identity = open_identity("mobile", models_dir=tmp_path)
+    vectors = identity.embed_many([(photo, points), (photo, points)])
     picture = torch.from_numpy(photo.transpose(2, 0, 1)[None] / np.float32(127.5) - 1)
     judged = IdentityDistance(path).embed(picture, torch.tensor(points[None], dtype=torch.float32))
-    assert similarity(vector, judged[0].detach().numpy()) > 0.99
+    assert np.dot(vectors[1], judged[0].detach().numpy()) > 0.99
 
 
 def test_damaged_weights_for_torch_are_named(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     names = ("dw_conv1.conv.weight", "linear7.conv.weight")
     torch.save({name: torch.zeros(2, 2) for name in names}, tmp_path / "cut.pth")
-    with pytest.raises(WeightsError, match=r"cut\.pth is damaged; expected w600k_r50\.onnx"):
-        open_identity(tmp_path)
+    with pytest.raises(WeightsError, match=r"cut\.pth is damaged; expected gpen-face-embedding"):
+        open_identity("cut", models_dir=tmp_path)
 
 
-def test_real_faces_of_one_person_are_more_alike(shared: Path) -> None:
+def held_out(shared: Path, source: str, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Held-out crops of different people with their five points."""
+    rows = map(json.loads, (shared / "faces" / "crops.jsonl").read_text().splitlines())
+    chosen = [row for row in rows if "/val/" in row["file"] and row["source"] == source]
+    for row in chosen[:count]:
+        pixels = cv2.imread(str(shared / "faces" / row["file"]))[..., ::-1]
+        factor = pixels.shape[0] / row["size"]
+        yield np.ascontiguousarray(pixels), (np.array(row["points_xy"]) + 0.5) * factor - 0.5
+
+
+@pytest.mark.parametrize(
+    "name", ["gpen-face-embedding", "models/eval_only/mobilefacenet_casia_068.ckpt"]
+)
+def test_real_faces_of_one_person_are_more_alike(shared: Path, name: str) -> None:
     """Two sizes of a face are one person, two faces are two."""
-    path = shared / "models" / "eval_only" / "mobilefacenet_casia_068.ckpt"
-    pytest.importorskip("torch")
-    identity = open_identity(name=path)
-    files = sorted((shared / "faces" / "crops" / "val").glob("congress_*.jpg"))[:6]
-    points = np.array([[101, 121.4], [154.7, 121.1], [128, 152], [106, 183.4], [150.4, 183.2]])
-    faces = [cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB) for file in files]
-    faces = [cv2.resize(face, (256, 256), interpolation=cv2.INTER_AREA) for face in faces]
-    small = [cv2.resize(face, (64, 64), interpolation=cv2.INTER_AREA) for face in faces]
-    large = [identity.embed(face, points) for face in faces]
-    again = [identity.embed(face, (points + 0.5) / 4 - 0.5) for face in small]
-    likeness = np.array([[similarity(a, b) for b in again] for a in large])
-    own = likeness.diagonal().min()
-    others = likeness[~np.eye(len(faces), dtype=bool)].max()
-    assert own > SAME_PERSON > others
+    if name.endswith(".ckpt"):
+        pytest.importorskip("torch")
+        name = str(shared / name)
+    identity = open_identity(name)
+    faces = list(held_out(shared, "congress", 6))
+    small = []
+    for pixels, points in faces:
+        factor = 64 / pixels.shape[0]
+        shrunk = cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_AREA)
+        small.append((shrunk, (points + 0.5) * factor - 0.5))
+    large, again = identity.embed_many(faces), identity.embed_many(small)
+    alike = np.array([[identity.measure.similarity(a, b) for b in again] for a in large])
+    own, others = alike.diagonal(), alike[~np.eye(len(faces), dtype=bool)]
+    assert own.min() > max(0.5, others.max())
+    if identity.family is DLIB:
+        assert others.max() < 0.5
+
+
+def test_the_shipped_numbers_answer_as_the_original_does(shared: Path, shipped: Identity) -> None:
+    original = open_identity(shared / "models" / "dlib_face_resnet.onnx")
+    faces = list(held_out(shared, "sfhq_t2i", 12))
+    off = np.linalg.norm(shipped.embed_many(faces) - original.embed_many(faces), axis=1)
+    assert 0 < off.max() <= 2e-3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -270,6 +271,47 @@ def test_largest_restores_only_the_largest(photo_with_two_faces: Path) -> None:
     result = gpen.restore(photo_with_two_faces, faces="largest")
     assert len(result.faces) == 2
     assert [face.index for face in result.restored] == [0]
+
+
+def test_a_face_is_as_alike_as_it_was_left(
+    pixels: np.ndarray, negative_model: Path, demo_points: np.ndarray
+) -> None:
+    restorer = gpen.Restorer(model=str(negative_model))
+
+    def similarity(**options: Any) -> float:
+        with_options = restorer.with_(**options)
+        return with_options.restore(pixels, points_xy=demo_points).restored[0].similarity
+
+    whole, half, none = (similarity(blend=blend) for blend in (1, 0.3, 0))
+    assert 0 <= whole < 0.5 < half < none == 1  # a negative is nobody's face
+    assert similarity(blend=0, upscale=2) > 0.95
+
+
+def test_an_aligned_crop_is_compared_by_the_points_that_crops_have(demo_photo: Path) -> None:
+    crop = gpen.restore(demo_photo).restored[0].crop.pixels
+    assert 0.6 < gpen.restore(crop, aligned=True).restored[0].similarity < 1
+
+
+def test_results_say_how_alike_faces_are_without_their_restorer(
+    demo_photo: Path, negative_model: Path
+) -> None:
+    restored = gpen.restore(demo_photo).restored[0]
+    copied = pickle.loads(pickle.dumps(restored))  # noqa: S301
+    assert copied.similarity == pytest.approx(restored.similarity)
+    missing = gpen.restore(demo_photo, model=str(negative_model), embedding="nobody")
+    with pytest.raises(gpen.UnknownModelError, match="no model 'nobody'"):
+        _ = missing.restored[0].similarity
+
+
+def test_only_the_person_on_a_photo_is_restored(
+    demo_photo: Path, portrait: Path, demo_points: np.ndarray
+) -> None:
+    """The person is known again, blurred as she is; what is no face of hers is left."""
+    restorer = gpen.Restorer(faces=f"like:{portrait}")
+    somewhere = demo_points * 0.6 + [200, 200]
+    result = restorer.restore(demo_photo, points_xy=np.stack([somewhere, demo_points]))
+    (chosen,) = result.restored
+    np.testing.assert_allclose(result.faces[chosen.index].points_xy, demo_points)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,11 @@ INPUTS: dict[str, Input] = {
     ),
     "precision": Input((LOAD,), ["auto", "f32", "bf16", "f16"], "Arithmetic of the network."),
     "fusion": Input((RESTORE,), "BOOLEAN", "Keep detail that can be trusted; restore the rest."),
+    "embedding": Input(
+        (LOAD,),
+        "STRING",
+        "Tells people apart for faces like:PHOTO: this one, which comes with gpen, or a file.",
+    ),
     "blend": Input(
         (RESTORE, PASTE),
         "FLOAT",
@@ -65,7 +70,8 @@ INPUTS: dict[str, Input] = {
     "faces": Input(
         (RESTORE, CROP),
         "STRING",
-        "all, largest, left, right, center, or numbers such as 0,2 in the order found.",
+        "all, largest, left, right, center, or numbers such as 0,2 in the order found; in Restore "
+        "Faces also like:PHOTO, a file with the person.",
     ),
     "min_face": Input(
         (RESTORE, CROP),

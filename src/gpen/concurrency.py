@@ -5,10 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
-from typing import TypeVar
+from threading import Lock
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Once(Generic[T]):
+    """What is made on first use, once, from any thread; after an error the next use tries again.
+
+    Example:
+        >>> number = Once(lambda: 6 * 7)
+        >>> number()
+        42
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make, self._lock = make, Lock()
+        self._made: list[T] = []
+
+    def __reduce__(self) -> tuple[type[Once[T]], tuple[Callable[[], T]]]:
+        """Pickled, it makes its own."""
+        return Once, (self._make,)
+
+    def __call__(self) -> T:
+        """What was made."""
+        with self._lock:
+            if not self._made:
+                self._made.append(self._make())
+            return self._made[0]
 
 
 def in_parallel(

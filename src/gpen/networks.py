@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, Self, TypeVar
+from functools import partial
+from typing import Self
 
+from .concurrency import Once
 from .detect import Detector, load_detector
 from .engines import Engine, open_engine
 from .fusion import FILE as RELIABILITY_FILE
@@ -17,18 +17,18 @@ from .restoration import SharedEngine
 from .settings import Settings
 from .weights import ASSETS, ModelInfo, find_model
 
-T = TypeVar("T")
-
 # Settings that each of them depends on.
 _MODEL = ("model", "models_dir")
 _ENGINE = (*_MODEL, "engine", "device", "precision")
 _DETECTOR = ("detector", "models_dir", "engine", "device")
-_IDENTITY = ("models_dir", "engine", "device")
+_IDENTITY = ("embedding", "models_dir", "engine", "device")
 _RELIABILITY = ("engine",)
+#: All of them: settings that say which networks are opened, and how.
+FIELDS = tuple(sorted({*_ENGINE, *_DETECTOR, *_IDENTITY, *_RELIABILITY}))
 
 
 class Networks:
-    """What `Settings` name: the restorer, the detector, and what tells faces apart."""
+    """What `Settings` name: the restorer, the detector, and what tells people apart."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -66,31 +66,32 @@ class Networks:
             UnknownModelError: No such model; the error lists what was found.
             WeightsError: The file is not a face restorer that gpen can run.
         """
-        return self._model.get()
+        return self._model()
 
     @property
     def engine(self) -> Engine:
         """The network, ready to run; threads that use it at the same time share its batches."""
-        return self._engine.get()
+        return self._engine()
 
     @property
     def detector(self) -> Detector:
         """The face detector, ready to run."""
-        return self._detector.get()
+        return self._detector()
 
     @property
     def identity(self) -> Identity:
-        """The network that tells faces apart, for `faces="like:PHOTO"`.
+        """What tells people apart, for `faces="like:PHOTO"` and `RestoredFace.similarity`.
 
         Raises:
-            UnknownModelError: No such file was found; the error says which to get.
+            UnknownModelError: There is no file of the name in `Settings.embedding`.
+            WeightsError: It is something else.
         """
-        return self._identity.get()
+        return self._identity()
 
     @property
     def reliability(self) -> ReliabilityEstimator:
         """The network that judges how far faces can be trusted, for `fusion`."""
-        return self._reliability.get()
+        return self._reliability()
 
     def load(self) -> None:
         """Open the networks now, side by side, instead of one after the other at the first photo.
@@ -105,39 +106,24 @@ class Networks:
                 detector.result()
 
 
-class _Once(Generic[T]):
-    """Opened by whoever needs it first, for all who hold it; tried again after an error."""
-
-    def __init__(self, open_: Callable[[], T]) -> None:
-        self._open, self._lock = open_, threading.Lock()
-        self._opened: list[T] = []
-
-    def get(self) -> T:
-        """What was opened, or is now."""
-        with self._lock:
-            if not self._opened:
-                self._opened.append(self._open())
-            return self._opened[0]
+def _model(settings: Settings) -> Once[ModelInfo]:
+    return Once(lambda: find_model(settings.model, settings.models_dir))
 
 
-def _model(settings: Settings) -> _Once[ModelInfo]:
-    return _Once(lambda: find_model(settings.model, settings.models_dir))
-
-
-def _engine(settings: Settings, model: _Once[ModelInfo]) -> _Once[Engine]:
+def _engine(settings: Settings, model: Once[ModelInfo]) -> Once[Engine]:
     def open_() -> Engine:
         engine = open_engine(
-            model.get(),
+            model(),
             engine=settings.engine,
             device=settings.device,
             precision=settings.precision,
         )
         return SharedEngine(engine)
 
-    return _Once(open_)
+    return Once(open_)
 
 
-def _detector(settings: Settings) -> _Once[Detector]:
+def _detector(settings: Settings) -> Once[Detector]:
     def open_() -> Detector:
         return load_detector(
             settings.detector,
@@ -146,14 +132,20 @@ def _detector(settings: Settings) -> _Once[Detector]:
             device=settings.device,
         )
 
-    return _Once(open_)
+    return Once(open_)
 
 
-def _identity(settings: Settings) -> _Once[Identity]:
-    return _Once(
-        lambda: open_identity(settings.models_dir, engine=settings.engine, device=settings.device)
+def _identity(settings: Settings) -> Once[Identity]:
+    return Once(
+        partial(
+            open_identity,
+            settings.embedding,
+            models_dir=settings.models_dir,
+            engine=settings.engine,
+            device=settings.device,
+        )
     )
 
 
-def _reliability(settings: Settings) -> _Once[ReliabilityEstimator]:
-    return _Once(lambda: ReliabilityEstimator(ASSETS / RELIABILITY_FILE, engine=settings.engine))
+def _reliability(settings: Settings) -> Once[ReliabilityEstimator]:
+    return Once(lambda: ReliabilityEstimator(ASSETS / RELIABILITY_FILE, engine=settings.engine))

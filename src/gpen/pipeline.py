@@ -23,7 +23,7 @@ from .errors import GpenError, SettingsError
 from .faces import choose_faces, faces_from_points
 from .finish import Finish, finish_crop, unseen_kept
 from .fusion import Reliability
-from .identity import is_same_person
+from .identity import Identity
 from .networks import Networks
 from .paste import Patch, paste_faces
 from .read import read_image
@@ -31,7 +31,7 @@ from .restoration import restore_crops
 from .result import Restoration, RestoredFace
 from .settings import Settings
 from .tones import to_8bit, to_gray
-from .types import Crop, Face, FloatArray, Image, Pixels
+from .types import Crop, Face, Float64Array, FloatArray, Image, Pixels
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -210,7 +210,9 @@ class Restorer(Networks):
             index
             for index, face in enumerate(faces)
             if face.size_px >= options.min_face
-            and is_same_person(self.identity.embed(image.pixels, face.points_xy), self.person)
+            and self.identity.measure.is_same_person(
+                self.identity.embed(image.pixels, face.points_xy), self.person
+            )
         ]
 
     def _cut_out(self, canvas: Pixels, face: Face) -> Crop:
@@ -241,15 +243,12 @@ class Restorer(Networks):
     def _finish(self, work: _Work, answers: Sequence[Pixels]) -> Restoration:
         """Paste the answers back and put the photo together again."""
         options, source = self.settings, work.source
-        restored, patches = [], []
+        patches = []
         with _timed(work.seconds, "paste"):
             for (index, crop), answer, reliability in zip(
                 work.crops, answers, work.reliabilities, strict=True
             ):
-                patch = _finished(crop, answer, reliability, options, index, source.is_gray)
-                damage = None if reliability is None else reliability.damage
-                restored.append(RestoredFace(index, crop, patch.pixels, damage))
-                patches.append(patch)
+                patches.append(_finished(crop, answer, reliability, options, index, source.is_gray))
             if options.aligned:
                 pixels = _blend(patches[0])
             else:
@@ -260,6 +259,19 @@ class Restorer(Networks):
             if alpha is not None and alpha.shape != pixels.shape[:2]:
                 alpha = geometry.resize(alpha, (pixels.shape[1], pixels.shape[0]))
         photo = dataclasses.replace(source, pixels=pixels, alpha=alpha)
+        compare = partial(_similarity, self._identity, source.pixels, pixels)
+        restored = [
+            RestoredFace(
+                index,
+                crop,
+                patch.pixels,
+                partial(compare, _points(work, index, crop)),
+                None if reliability is None else reliability.damage,
+            )
+            for (index, crop), patch, reliability in zip(
+                work.crops, patches, work.reliabilities, strict=True
+            )
+        ]
         faces = _described(work.faces, restored)
         return Restoration(photo, source, faces, restored, work.seconds, options)
 
@@ -337,6 +349,19 @@ def _aligned_work(image: Image, size: int, template: str, seconds: dict[str, flo
         matrix = geometry.scaling(size / width, size / height)
         crop = Crop(pixels, matrix, template_points(template, size))
     return _Work(image, pixels, [], [(0, crop)], seconds, [None])
+
+
+def _points(work: _Work, index: int, crop: Crop) -> Float64Array:
+    """The five points of a face, in pixels of the source."""
+    if work.faces:
+        return work.faces[index].points_xy
+    return geometry.apply(geometry.invert(crop.crop_from_image), crop.points_xy)
+
+
+def _similarity(
+    identity: Callable[[], Identity], before: Pixels, after: Pixels, points_xy: Float64Array
+) -> float:
+    return identity().compare(before, after, points_xy)
 
 
 def _blend(patch: Patch) -> Pixels:

@@ -41,6 +41,8 @@ _EXPECTED = {
 DEFAULT_MODEL = "gpen-default-256"
 #: Name of the detector that gpen ships.
 DEFAULT_DETECTOR = "gpen-detector"
+#: Name of the face embedding that gpen ships.
+DEFAULT_EMBEDDING = "gpen-face-embedding"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,8 @@ class Settings:
         keep: Parts left as they are: "eyes", "mouth", "glasses", or some, such as "eyes,mouth".
         occlusion: Leave hands, hair and things in front of a face alone, as far as they are seen.
         detector: "gpen-detector", or the name or path of a detector file.
+        embedding: What tells people apart, for "like:PHOTO" and to say how alike a restored face
+            is: "gpen-face-embedding", or the name or path of an ArcFace file.
         engine: What runs the network; "auto" takes the fastest that is installed.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", or a device name of the engine.
         precision: Arithmetic of the network; "auto" is the fastest that keeps the picture.
@@ -97,6 +101,7 @@ class Settings:
     keep: str = ""
     occlusion: bool = False
     detector: str = DEFAULT_DETECTOR
+    embedding: str = DEFAULT_EMBEDDING
     engine: EngineName = "auto"
     device: str = "auto"
     precision: Precision = "auto"

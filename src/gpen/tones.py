@@ -9,6 +9,7 @@ Convention:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -74,6 +75,16 @@ def in_depth_of(pixels: Pixels, dtype: DTypeLike) -> Pixels:
     if dtype == np.uint16:
         return cast("Pixels", pixels.astype(np.uint16) * 257)
     return cast("Pixels", np.rint(pixels / 257).astype(np.uint8))
+
+
+def to_planes(crops: Sequence[Pixels]) -> FloatArray:
+    """Pictures of one size as what networks take: (N, 3, height, width), in levels from 0 to 255.
+
+    Args:
+        crops: At least one; 8 and 16 bit may be mixed.
+    """
+    planes = [crop.transpose(2, 0, 1) / np.float32(level_of(crop)) for crop in crops]
+    return np.ascontiguousarray(np.stack(planes), dtype=np.float32)
 
 
 def level_of(pixels: Pixels) -> int:

@@ -141,9 +141,21 @@ def test_report_tells_what_was_done(run: Run, photo: Path, blank: Path, tmp_path
     assert set(good["seconds"]) == {"read", "detect", "align", "restore", "paste", "write"}
     assert good["faces"][0]["restored"] is True
     assert len(good["faces"][0]["points_xy"]) == 5
+    assert 0.5 < good["faces"][0]["similarity"] < 1
+    assert good["embedding"] == "gpen-face-embedding"
     assert rows["blank"]["status"] == "no face"
     assert rows["bad"]["status"] == "failed"
     assert "bad.jpg" in rows["bad"]["error"]
+
+
+def test_report_needs_the_embedding_that_is_named(run: Run, photo: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new.jpg"
+    options = ("restore", photo, "-o", new, "--embedding", "arcface-w600k-r50")
+    code, _, err = run(*options, "--report", tmp_path / "report.json")
+    assert code != 0
+    assert "gpen models get arcface-w600k-r50" in err
+    assert not new.exists()
+    assert run(*options)[0] == 0  # nobody asks how alike faces are
 
 
 def test_save_faces_and_compare_write_their_pictures(run: Run, photo: Path) -> None:

@@ -49,6 +49,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         ("gpen batch --model m", ["mine"]),
         ("gpen restore --detector gpen-detector-f", ["gpen-detector-finder"]),
         ("gpen detect --detector gpen-d", ["gpen-detector", "gpen-detector-finder"]),
+        ("gpen restore --embedding gpen-", ["gpen-face-embedding"]),
         ("gpen models get gpen_bfr_2", ["gpen_bfr_256", "gpen_bfr_2048"]),
         ("gpen models get GPEN-BFR-5", ["GPEN-BFR-512"]),
         ("gpen restore --model no-such", []),

@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from gpen.engines import open_graph
+from gpen.engines import open_graph, run_in_batches
 from gpen.engines.openvino import capabilities
 from gpen.errors import EngineError, MissingExtraError, SettingsError, WeightsError
 
@@ -189,7 +189,7 @@ def refuse(*args, **kwargs):
     raise SystemExit("the network was touched")
 socket.socket.connect = refuse
 socket.getaddrinfo = refuse
-from gpen.engines import open_graph
+from gpen.engines import open_graph, run_in_batches
 open_graph({str(identity_model)!r})
 import threading
 assert "openvino" in sys.modules
@@ -198,3 +198,22 @@ assert not any("telemetry" in name and "stub" not in name and "ovc" not in name
 assert threading.active_count() == 1
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("batch", ["N", 1, 3])
+def test_any_number_of_crops_runs_in_batches(tmp_path: Path, batch: str | int) -> None:
+    make = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("ReduceMean", ["crops"], ["means"], keepdims=0, axes=[1, 2, 3])],
+        "means",
+        [make("crops", TensorProto.FLOAT, [batch, 3, 4, 4])],
+        [make("means", TensorProto.FLOAT, [batch])],
+    )
+    path = tmp_path / "means.onnx"
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    opened = open_graph(path)
+    for count in (1, 3, 4, 7):
+        crops = np.random.default_rng(count).random((count, 3, 4, 4), dtype=np.float32)
+        means = run_in_batches(opened, crops, most=4)
+        np.testing.assert_allclose(means, crops.mean(axis=(1, 2, 3)), rtol=1e-5)

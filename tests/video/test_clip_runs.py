@@ -281,17 +281,22 @@ def test_faces_not_chosen_are_left_alone(clip: Path, restorer: Restorer, tmp_pat
     ]
 
 
-def test_like_needs_a_file_and_says_which(
+def test_like_says_that_a_named_file_is_missing(
     clip: Path, restorer: Restorer, tmp_path: Path, portrait: Path
 ) -> None:
-    with pytest.raises(UnknownModelError, match="w600k_r50"):
-        restore_clip(restorer.with_(faces=f"like:{portrait}"), clip, tmp_path / "out.mp4")
+    alike = restorer.with_(faces=f"like:{portrait}", embedding="arcface-w600k-r50")
+    with pytest.raises(UnknownModelError, match="gpen models get arcface-w600k-r50"):
+        restore_clip(alike, clip, tmp_path / "out.mp4")
 
 
-def test_like_finds_the_person_on_a_photo(clip: Path, tmp_path: Path, demo_photo: Path) -> None:
+@pytest.mark.parametrize("name", ["gpen-face-embedding", "arcface"])
+def test_like_finds_the_person_on_a_photo(
+    clip: Path, tmp_path: Path, portrait: Path, demo_photo: Path, name: str
+) -> None:
     write_identity(tmp_path / "arcface.onnx")
-    options = {"models_dir": tmp_path, "engine": "openvino"}
-    alike = Restorer(faces=f"like:{demo_photo}", **options)
+    photo = portrait if name == "gpen-face-embedding" else demo_photo
+    options = {"models_dir": tmp_path, "engine": "openvino", "embedding": name}
+    alike = Restorer(faces=f"like:{photo}", **options)
     assert restore_clip(alike, clip, tmp_path / "out.mp4").people == 1
     alike.person = -alike.person  # someone as unlike as can be
     assert restore_clip(alike, clip, tmp_path / "none.mp4").people == 0

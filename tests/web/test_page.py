@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,8 @@ def test_photo_comes_back_with_another_face_and_all_else_as_it_was(
     assert np.abs(after - before)[SMALL].mean() > 1
     assert np.array_equal(after[300:], before[300:])
     assert page.locator(".face").count() == 2
+    for text in page.locator(".face .likeness").all_inner_texts():
+        assert re.fullmatch(r"Likeness [5-9]\d %", text)
     assert "768 × 512" in page.inner_text(".facts")
 
 

@@ -190,11 +190,24 @@ def test_models_of_the_folders_can_be_chosen_by_name(
 
 
 def test_server_for_one_person_compares_faces(
-    start: Start, monkeypatch: pytest.MonkeyPatch, demo_photo: Path
+    start: Start, portrait: Path, demo_photo: Path
 ) -> None:
-    vector = np.ones(4, np.float32) / 2
-    identity = type("Identity", (), {"embed": lambda *_: vector})()
-    monkeypatch.setattr("gpen.pipeline.Restorer.identity", identity)
-    with start(Settings(faces=f"like:{demo_photo}")).client() as client:
+    with start(Settings(faces=f"like:{portrait}")).client() as client:
         answer = post(client, demo_photo.read_bytes())
     assert answer.headers["x-gpen-restored"] == "1"
+
+
+def test_json_says_how_alike_faces_are_where_it_is_asked_to(
+    client: httpx.Client, photo_with_two_faces: Path
+) -> None:
+    sent = {"face_blend": "1=0", "format": "png"}
+    photo = photo_with_two_faces.read_bytes()
+    plain = post(client, photo, headers=JSON, data=sent).json()["faces"]
+    assert [face["similarity"] for face in plain] == [None, None]
+    asked = post(client, photo, headers=JSON, data={**sent, "similarity": "1"}).json()["faces"]
+    expected = gpen.restore(photo_with_two_faces, face_blend="1=0").restored[0].similarity
+    assert asked[0]["similarity"] == pytest.approx(expected, abs=0.002)
+    assert 0.5 < asked[0]["similarity"] < 1
+    assert asked[1]["similarity"] == 1
+    chosen = post(client, photo, headers=JSON, data={"faces": "0", "similarity": "1"}).json()
+    assert chosen["faces"][1]["similarity"] is None

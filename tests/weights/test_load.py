@@ -193,6 +193,9 @@ PICTURE = [1, 3, 64, 64]
             None,
         ),
         ([("input", F32, PICTURE)], [("embedding", F32, [1, 512])], "unknown", None),
+        ([("image", F32, ["n", 3, 112, 112])], [("v", F32, ["n", 512])], "arcface", None),
+        ([("image", F32, ["n", 3, 150, 150])], [("v", F32, ["n", 128])], "dlib", None),
+        ([("image", F32, ["n", 3, 112, 112])], [("p", F32, ["n", 68, 2])], "landmarks68", None),
         (
             [("input.1", F32, [1, 3, "H", "W"])],
             [(f"o{i}", F32, ["n", (1, 4, 10)[i // 3]]) for i in range(9)],
@@ -200,7 +203,19 @@ PICTURE = [1, 3, 64, 64]
             None,
         ),
     ],
-    ids=["plain", "half", "weight", "any_batch", "any_size", "swapper", "embedding", "scrfd"],
+    ids=[
+        "plain",
+        "half",
+        "weight",
+        "any_batch",
+        "any_size",
+        "swapper",
+        "embedding",
+        "arcface",
+        "dlib",
+        "landmarks68",
+        "scrfd",
+    ],
 )
 def test_foreign_graphs_are_told_by_their_ports(
     inputs: list[tuple], outputs: list[tuple], kind: str, size: int | None, tmp_path: Path

@@ -74,6 +74,7 @@ CONTROLS: dict[str, Control] = {
     "occlusion": Control("Leave hands, hair and things in front of faces alone", "Checkbox"),
     "aligned": Control("The pictures are face crops", "Checkbox", (EXTRAS,)),
     "detector": Control("Face detector", "Dropdown", (PAGE,), choices=models.detectors),
+    "embedding": Control("What tells people apart", "Dropdown", (PAGE,), choices=models.embeddings),
     "engine": Control(
         "Engine",
         "Radio",

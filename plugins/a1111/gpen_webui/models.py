@@ -21,6 +21,7 @@ _OF_THE_NETWORKS = (
     "model",
     "models_dir",
     "detector",
+    "embedding",
     "engine",
     "device",
     "precision",
@@ -53,6 +54,11 @@ def restorers() -> list[str]:
 def detectors() -> list[str]:
     """Names of the face detectors that were found, the one that gpen brings first."""
     return _names("detector", gpen.Settings().detector)
+
+
+def embeddings() -> list[str]:
+    """Names of the face embeddings that were found, the one that gpen brings first."""
+    return _names("identity", gpen.Settings().embedding)
 
 
 def _names(role: str, first: str) -> list[str]:

@@ -45,12 +45,21 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to do with results, beside the restoration itself."""
+    """What to do with results, beside the restoration itself.
+
+    Attributes:
+        overwrite: Replace files that are there.
+        skip_existing: Leave photos whose result is there.
+        save_faces: Write each face, crop beside answer.
+        compare: Write input and result side by side.
+        similarity: Say in the report how alike each face is before and after.
+    """
 
     overwrite: bool = False
     skip_existing: bool = False
     save_faces: bool = False
     compare: bool = False
+    similarity: bool = False
 
 
 @dataclass(slots=True)
@@ -70,6 +79,7 @@ class Outcome:
     engine: str | None = None
     device: str | None = None
     precision: str | None = None
+    embedding: str | None = None
 
 
 def run(
@@ -123,20 +133,25 @@ def _restore_to(task: Task, restorer: Restorer, options: Options, outcome: Outco
     outcome.output = str(task.target)
     outcome.status = "restored" if result.restored else "no face"
     outcome.width, outcome.height = result.photo.size_wh
-    restored = {face.index: face.crop for face in result.restored}
-    outcome.faces = [
-        {
-            **face.to_dict(),
-            "size_px": round(face.size_px, 1),
-            "restored": index in restored,
-        }
-        for index, face in enumerate(result.faces)
-    ]
+    outcome.faces = _face_rows(result, options)
     if result.restored:
         engine = restorer.engine
         outcome.model, outcome.model_file = restorer.model.name, str(restorer.model.path)
         outcome.engine, outcome.device = engine.name, engine.device
         outcome.precision = engine.precision
+        outcome.embedding = restorer.identity.name if options.similarity else None
+
+
+def _face_rows(result: Restoration, options: Options) -> list[dict[str, Any]]:
+    """All faces found, for the report."""
+    restored = {face.index: face for face in result.restored}
+    rows = []
+    for index, face in enumerate(result.faces):
+        row = {**face.to_dict(), "size_px": round(face.size_px, 1), "restored": index in restored}
+        if options.similarity:
+            row["similarity"] = round(restored[index].similarity, 3) if index in restored else None
+        rows.append(row)
+    return rows
 
 
 def _write_extras(result: Restoration, target: Path, options: Options) -> None:

@@ -26,6 +26,11 @@ def detectors(incomplete: str) -> list[str]:
     return own + [name for name in _names("detector", incomplete) if name not in own]
 
 
+def embeddings(incomplete: str) -> list[str]:
+    """Names of the face embeddings that begin like this."""
+    return _names("identity", incomplete)
+
+
 def offers(incomplete: str) -> list[tuple[str, str]]:
     """Names of what can be fetched that begin like this, each with what it is."""
     from gpen.weights.catalogue import OFFERS

@@ -26,6 +26,7 @@ def restore_photos(
     skip_existing: bool,
     save_faces: bool,
     compare: bool,
+    similarity: bool,
     recursive: bool,
     jobs: int,
 ) -> int:
@@ -43,7 +44,9 @@ def restore_photos(
     outcomes += failed
     if tasks:
         restorer.load()  # a model that cannot run is one error, not one per photo
-    options = Options(overwrite, skip_existing, save_faces, compare)
+        if similarity:
+            _ = restorer.identity
+    options = Options(overwrite, skip_existing, save_faces, compare, similarity)
     with console.progress_bar("Restoring", len(tasks)) as bar:
         for outcome in run(tasks, restorer, options, jobs):
             outcomes.append(outcome)

@@ -9,7 +9,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from gpen.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, Settings, VideoSettings
+from gpen.settings import (
+    DEFAULT_DETECTOR,
+    DEFAULT_EMBEDDING,
+    DEFAULT_MODEL,
+    Settings,
+    VideoSettings,
+)
 
 from . import complete
 from .times import time_range
@@ -101,6 +107,12 @@ def restore(
     detector: Annotated[
         str, typer.Option(help="Name or path of a detector.", autocompletion=complete.detectors)
     ] = DEFAULT_DETECTOR,
+    embedding: Annotated[
+        str,
+        typer.Option(
+            help="Name or path of what tells people apart.", autocompletion=complete.embeddings
+        ),
+    ] = DEFAULT_EMBEDDING,
     engine: Annotated[
         Literal["auto", "openvino", "onnxruntime", "torch"], typer.Option(help="Runs the network.")
     ] = "auto",
@@ -191,6 +203,7 @@ def _run(
 
             names = ("overwrite", "skip_existing", "save_faces", "compare", "recursive", "jobs")
             options = {name: values[name] for name in names}
+            options["similarity"] = values["report"] is not None
             codes.append(restore_photos(photos, values["output"], settings, outcomes, **options))
         if clips:
             from .clips import restore_clips

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gpen.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, Settings
+from gpen.settings import DEFAULT_DETECTOR, DEFAULT_EMBEDDING, DEFAULT_MODEL, Settings
 
 from . import console
 
@@ -49,6 +49,9 @@ def web(
         typer.Option(help="Look for models in this folder first.", show_default=False),
     ] = None,
     detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
+    embedding: Annotated[
+        str, typer.Option(help="Name or path of what tells people apart.")
+    ] = DEFAULT_EMBEDDING,
     engine: Annotated[
         Literal["auto", "openvino", "onnxruntime", "torch"], typer.Option(help="Runs the network.")
     ] = "auto",
@@ -95,6 +98,7 @@ def web(
         model=model,
         models_dir=models_dir,
         detector=detector,
+        embedding=embedding,
         engine=engine,
         device=device,
         precision=precision,

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import geometry
-from ..engines import Graph, fast_precision, open_graph
+from ..engines import fast_precision, open_graph, run_in_batches
 from ..types import Face, Float64Array, FloatArray
 from .boxes import same_as_any, strongest, to_faces
 from .crops import (
@@ -199,11 +199,9 @@ class OwnDetector:
 
     def _answers(self, crops: FloatArray) -> Float64Array:
         """The refiner's answers to crops (N, 3, CROP_SIZE, CROP_SIZE): (N, 15)."""
-        rows = [np.zeros((0, REFINER_CHANNELS))]
-        for start in range(0, len(crops), BATCH):
-            batch = crops[start : start + BATCH]
-            rows.append(_run_batch(self._refiner, batch))
-        return np.concatenate(rows)
+        if not len(crops):
+            return np.zeros((0, REFINER_CHANNELS))
+        return run_in_batches(self._refiner, crops, most=BATCH).astype(np.float64)
 
 
 def _placed(rows: Float64Array, crop_from_image: Float64Array) -> _Candidates:
@@ -265,15 +263,6 @@ def _posed_all_ways(candidates: _Candidates) -> Float64Array:
     points = corners.mean(axis=1, keepdims=True) + average[:, None] * sizes  # (T, N, 5, 2)
     posed: Float64Array = points.reshape(-1, 5, 2)
     return posed
-
-
-def _run_batch(graph: Graph, crops: FloatArray) -> Float64Array:
-    """Run crops in a batch of 1, 2, 4, … so that the engine meets few different shapes."""
-    count = 1 << (len(crops) - 1).bit_length()
-    filled = np.concatenate([crops, *[crops[:1]] * (count - len(crops))])
-    (answer,) = graph.run(filled)
-    result: Float64Array = answer[: len(crops)].astype(np.float64)
-    return result
 
 
 def to_network(pictures: Sequence[Any] | NDArray[np.uint8]) -> FloatArray:

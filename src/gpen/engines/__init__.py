@@ -9,11 +9,18 @@ from pathlib import Path
 
 from ..errors import EngineError, SettingsError, WeightsError
 from ..weights import GENERATOR_KINDS, PUBLISHED_KINDS, ModelInfo, read_onnx
-from .base import Engine, Graph
+from .base import Engine, Graph, run_in_batches
 from .cache import forget, inference_graph
 from .memory import is_out_of_memory, open_sparingly
 
-__all__ = ["Engine", "Graph", "fast_precision", "open_engine", "open_graph"]
+__all__ = [
+    "Engine",
+    "Graph",
+    "fast_precision",
+    "open_engine",
+    "open_graph",
+    "run_in_batches",
+]
 
 _ENGINES = ("openvino", "onnxruntime", "torch")
 #: How often a graph from the cache is opened when it vanishes or cannot be run.

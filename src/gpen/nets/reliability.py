@@ -63,7 +63,7 @@ class ReliabilityNet(nn.Module):
         for convolution in self.around:
             x = x + self.activate(convolution(x))
         judged: Tensor = self.judge(x)
-        return judged.unflatten(1, (2, BANDS))
+        return judged.reshape(len(judged), 2, BANDS, *judged.shape[2:])
 
     def _amplitudes(self, crops: Tensor) -> Tensor:
         """Logarithms of the mean and the largest amplitude of each band and cell.

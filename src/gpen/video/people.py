@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..identity import is_same_person
 from ..pipeline import Restorer
 from ..settings import VideoSettings
 from ..types import Face, FloatArray, Pixels
@@ -23,7 +22,7 @@ def chosen_tracks(tracks: Tracks, clip: Clip, video: VideoSettings, restorer: Re
     """Numbers of the tracks that `Settings.faces` means.
 
     Raises:
-        UnknownModelError: "like:PHOTO" needs a network that tells faces apart, and none was found.
+        UnknownModelError: "like:PHOTO" needs the file of `Settings.embedding`, and there is none.
         ReadError: The photo cannot be read.
         DetectionError: It shows no face.
     """
@@ -62,11 +61,11 @@ def _alike(tracks: Tracks, clip: Clip, video: VideoSettings, restorer: Restorer)
     for track_id, pixels, face in sightings(tracks.tracks, clip, video, LOOKS):
         vector = restorer.identity.embed(pixels, face.points_xy)
         vectors.setdefault(track_id, []).append(vector)
-    means = {track_id: np.mean(found, axis=0) for track_id, found in vectors.items()}
+    measure = restorer.identity.measure
     return {
         track_id
-        for track_id, mean in means.items()
-        if is_same_person(mean / np.linalg.norm(mean), wanted)
+        for track_id, found in vectors.items()
+        if measure.is_same_person(np.mean(found, axis=0), wanted)
     }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..engines import Engine
 from ..errors import SettingsError, UnknownModelError
 from ..faces import choose_faces
+from ..networks import FIELDS
 from ..pipeline import Restorer
 from ..settings import Settings
 from ..types import Face, FloatArray, Image
@@ -45,7 +46,7 @@ class GuardedRestorer(Restorer):
         changes = {
             name: getattr(settings, name)
             for name in Settings.__dataclass_fields__
-            if name not in ("model", "models_dir", "detector", "engine", "device", "precision")
+            if name not in FIELDS
         }
         other: Any = self.with_(**changes)
         other.check, other.max_faces = check, max_faces

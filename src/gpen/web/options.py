@@ -21,6 +21,7 @@ _HOST = "the server's own choice, since each one would have to be opened beside 
 NOT_SETTABLE: Mapping[str, str] = {
     "models_dir": "a folder of the server; clients choose among the names of /v1/models",
     "detector": _HOST,
+    "embedding": _HOST,
     "engine": _HOST,
     "device": _HOST,
     "precision": _HOST,

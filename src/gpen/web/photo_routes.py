@@ -62,6 +62,7 @@ async def _with_photo(request: Request, plan: Callable[[Upload], Callable[[Check
             *schemas.parameters_of(clips=False),
             schemas.flag("thumbnails", "Give each face a picture (JSON only)."),
             schemas.flag("previews", "Make pictures for comparing (JSON only)."),
+            schemas.flag("similarity", "Say how alike each face is before and after (JSON only)."),
             schemas.query(
                 "image",
                 {"type": "string", "enum": ["url", "base64"]},
@@ -77,7 +78,7 @@ async def restore(request: Request) -> Response:
     as_json = "application/json" in accepted and "image/" not in accepted
 
     def plan(upload: Upload) -> Callable[[Check], Response]:
-        values = read_values(upload.fields, ("name", "image", "thumbnails", "previews"))
+        values = read_values(upload.fields, ("name", "image", *_FLAGS))
         model = values.pop("model", "") or None
         settings = photo_settings(house.settings, values)
         wants = _Wants(values)
@@ -97,12 +98,17 @@ async def restore(request: Request) -> Response:
     return await _with_photo(request, plan)
 
 
+#: Parameters of /v1/restore that say what JSON is to hold.
+_FLAGS = ("thumbnails", "previews", "similarity")
+
+
 class _Wants:
     """What JSON is to hold."""
 
     def __init__(self, values: dict[str, str]) -> None:
-        self.thumbnails = parse_flag("thumbnails", values.get("thumbnails", "0"))
-        self.previews = parse_flag("previews", values.get("previews", "0"))
+        flags = {name: parse_flag(name, values.get(name, "0")) for name in _FLAGS}
+        self.thumbnails, self.previews = flags["thumbnails"], flags["previews"]
+        self.similarity = flags["similarity"]
         image = values.get("image", "url")
         if image not in ("url", "base64"):
             raise SettingsError(f"image is {image[:40]!r}; expected url or base64")
@@ -132,7 +138,9 @@ def _restored_json(
         kept = house.results.keep(restored.data, restored.name, restored.media_type, pictures)
     width, height = result.photo.size_wh
     return {
-        "faces": photos.faces_of(restored, thumbnails=wants.thumbnails),
+        "faces": photos.faces_of(
+            restored, thumbnails=wants.thumbnails, similarity=wants.similarity
+        ),
         "source": photos.source_of(result.source, name),
         "result": {
             **_links(kept),

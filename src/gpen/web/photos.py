@@ -110,14 +110,16 @@ def restore_photo(restorer: GuardedRestorer, file: BinaryIO, name: str, limits: 
     return Restored(result, data, f"{stem}_gpen{kind.suffixes[0]}", kind)
 
 
-def faces_of(restored: Restored, *, thumbnails: bool) -> list[dict[str, Any]]:
+def faces_of(restored: Restored, *, thumbnails: bool, similarity: bool) -> list[dict[str, Any]]:
     """The faces of a restored photo, for JSON."""
     result = restored.result
-    done = {face.index for face in result.restored}
+    done = {face.index: face for face in result.restored}
     rows = face_rows(result.faces, result.source if thumbnails else None)
     for row in rows:
-        row["restored"] = row["number"] in done
+        face = done.get(row["number"])
+        row["restored"] = face is not None
         row["blend"] = result.settings.blend_of(row["number"])
+        row["similarity"] = round(face.similarity, 3) if face and similarity else None
     return rows
 
 

@@ -37,6 +37,13 @@ class FaceRestored(FaceFound):
 
     restored: bool
     blend: float
+    similarity: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="How alike the face is before and after, where it was asked for; 1 is the "
+        "same picture, below 0.5 it is taken for another person.",
+    )
 
 
 class Source(BaseModel):

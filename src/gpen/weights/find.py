@@ -41,7 +41,7 @@ class ModelInfo:
             it comes with gpen.
         kind: What it is: "gpen", "gpen-sr", "gpen-described", "gpen-modular", "onnx-restorer",
             "yunet", "stable-diffusion", …
-        role: What gpen can use it for: "restorer", "detector", "identity" or "none".
+        role: What gpen can use it for: "restorer", "detector", "identity", "landmarks" or "none".
         size: Side of the picture a restorer returns, in pixels.
         in_size: Side of the picture it takes; smaller for super-resolution variants.
         dtype: What most of its values are stored in.
@@ -257,6 +257,6 @@ def _refusal(weights: Weights, role: Role) -> str:
     wanted = {
         "restorer": "expected a GPEN generator or a restorer as ONNX with a fixed size",
         "detector": "expected a face detector",
-        "identity": "expected a network that tells faces apart, such as ArcFace for 112 × 112 px",
+        "identity": "expected a face embedding, such as ArcFace for 112 × 112 px",
     }.get(role, "")
     return f"{weights.path.name} is {weights.title}; {wanted}"

@@ -223,6 +223,10 @@ def _by_ports(file: OnnxFile) -> tuple[str, str, Role] | None:
         taken, given = file.inputs[0][2], file.outputs[0][2]
         if taken[1:] == (3, 112, 112) and len(given) == 2:
             return "arcface", "an ArcFace identity network as ONNX", "identity"
+        if taken[1:] == (3, 150, 150) and given[1:] == (128,):
+            return "dlib", "dlib's face embedding as ONNX", "identity"
+        if taken[1:] == (3, 112, 112) and given[1:] == (68, 2):
+            return "landmarks68", "a network for 68 facial landmarks", "landmarks"
     return None
 
 

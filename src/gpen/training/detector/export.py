@@ -48,14 +48,14 @@ def export_onnx(net: Finder | Refiner, target: Path) -> None:
             dynamo=False,
         )
     model = onnx.load(target)
-    _store_as_half(model.graph)
+    store_as_half(model.graph)
     kind = "detector-finder" if finder else "detector-refiner"
     model.metadata_props.append(onnx.StringStringEntryProto(key=KIND_NOTE, value=kind))
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, target)
 
 
-def _store_as_half(graph: onnx.GraphProto) -> None:
+def store_as_half(graph: onnx.GraphProto) -> None:
     """Store large weights in float16, each followed by a cast to float32."""
     casts = []
     for tensor in graph.initializer:

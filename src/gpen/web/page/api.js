@@ -2,7 +2,8 @@
 
 /**
  * @typedef {{number: number, box_xyxy: number[], points_xy: number[][], score: number,
- *   restored: boolean, blend: number, thumbnail?: string | null}} Face
+ *   restored: boolean, blend: number, similarity: number | null,
+ *   thumbnail?: string | null}} Face
  * @typedef {{id: string, name: string, url: string, before_url: string | null,
  *   after_url: string | null, format: string, width: number, height: number, bytes: number,
  *   expires_s: number}} Result
@@ -134,7 +135,8 @@ function form(file) {
  * @returns {Promise<Answer>}
  */
 export function restorePhoto(file, values, signal, onSent) {
-  const query = new URLSearchParams({ ...values, thumbnails: "true", previews: "true" });
+  const shown = { thumbnails: "true", previews: "true", similarity: "true" };
+  const query = new URLSearchParams({ ...values, ...shown });
   return request("POST", `/v1/restore?${query}`, { body: form(file), signal, onSent });
 }
 

@@ -8,6 +8,15 @@ import { makeRange } from "./fields.js";
  * @typedef {{onChange: (item: Item) => void, onLook: (box: number[]) => void}} Actions
  */
 
+const LIKENESS = "How alike the face is before and after, by a network that tells people apart. "
+  + "A very blurred face is like nobody's, so that a good result may differ from it, too.";
+/** Below this, the network takes them for two people. */
+const SAME_PERSON = 0.5;
+
+/** @param {number} similarity From 0 to 1. */
+const likenessOf = (similarity) => `Likeness ${inPercent(similarity)}`
+  + (similarity < SAME_PERSON ? ": may look like somebody else" : "");
+
 /** The list below the picture. */
 export class FaceList {
   #title = make("h2", {});
@@ -79,6 +88,7 @@ export class FaceList {
     const card = make("li.face", {}, look,
       make("div.face-body", {},
         make("div.top", {}, make("span", {}, name), shown, toggle), range,
+        make("p.help.likeness", { hidden: true, title: LIKENESS }),
         make("p.help.left-alone", { hidden: true }, "Left alone by the settings")));
     return card;
   }
@@ -92,6 +102,9 @@ export class FaceList {
     range.disabled = !on;
     card.classList.toggle("off", !on);
     card.querySelector("output").textContent = on ? inPercent(blend) : "off";
+    const likeness = card.querySelector(".likeness");
+    likeness.hidden = !on || face.similarity === null;
+    likeness.textContent = likenessOf(face.similarity ?? 1);
     card.querySelector(".left-alone").hidden = !on || face.restored || blend === 0;
     if (own === null && document.activeElement !== range) {
       range.value = String(Math.round(blend * 100));

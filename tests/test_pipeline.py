@@ -104,7 +104,7 @@ def test_upscale_enlarges_photo_alpha_and_face(
     pixels: np.ndarray, negative_model: Path, demo_points: np.ndarray
 ) -> None:
     alpha = np.full(pixels.shape[:2], 128, np.uint8)
-    restorer = gpen.Restorer(model=str(negative_model), upscale=2)
+    restorer = gpen.Restorer(model=str(negative_model), fusion=False, upscale=2)
     result = restorer.restore(np.dstack([pixels, alpha]), points_xy=demo_points)
     assert result.image.shape == (1024, 1024, 4)
     assert (result.image[..., 3] == 128).all()
@@ -116,7 +116,8 @@ def test_upscale_enlarges_photo_alpha_and_face(
 def test_aligned_input_gives_the_size_of_the_network(
     pixels: np.ndarray, negative_model: Path
 ) -> None:
-    result = gpen.Restorer(model=str(negative_model), aligned=True).restore(pixels)
+    restorer = gpen.Restorer(model=str(negative_model), fusion=False, aligned=True)
+    result = restorer.restore(pixels)
     assert result.image.shape == (64, 64, 3)
     small = cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_AREA)
     assert np.abs(result.image.astype(int) + small - 255).max() <= 2
@@ -320,7 +321,7 @@ def test_only_the_person_on_a_photo_is_restored(
         ({"blend": 1.5}, "blend is 1.5; expected a number from 0 to 1"),
         ({"upscale": 3}, "expected 1, 2 or 4"),
         ({"faces": "some"}, "faces is 'some'; expected all, largest"),
-        ({"mask": "round"}, "expected one of face, box"),
+        ({"mask": "round"}, "expected one of head, face, box"),
         ({"blur": 1}, "unknown option blur"),
     ],
 )

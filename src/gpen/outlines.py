@@ -46,7 +46,7 @@ def hold_outlines(
     radius = _reach(reliability)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     low, high = cv2.erode(before, kernel), cv2.dilate(before, kernel)
-    slack = cv2.multiply(cv2.subtract(high, low), np.array([BEYOND], np.float64))
+    slack = cv2.addWeighted(high, BEYOND, low, -BEYOND, 0)
     held = cv2.min(cv2.max(fused, cv2.subtract(low, slack)), cv2.add(high, slack))
     share = _around(len(before), points_xy)
     change: Any = cv2.subtract(held, fused, dtype=cv2.CV_32F)

@@ -11,9 +11,9 @@ What is pasted is a difference, so that a network that changes nothing changes n
     result = image + mask · blend · (back(restored − crop) − (1 − kept) · (image − back(crop)))
 
 `back` resamples from the crop to the image. `image − back(crop)` is detail that the network never
-saw, lost between image and crop. `kept` is the share of it that stays: what `Patch.unseen` says,
-or else 1 where the network left its crop alone, 0 where it cleaned or replaced the finest detail
-that it saw. See docs/adr/0001.
+saw, lost between image and crop. `kept` is the share of it that stays: 1 where the network left its
+crop alone, 0 where it cleaned or replaced the finest detail that it saw, but no less than
+`Patch.unseen` says. See docs/adr/0001.
 """
 
 from __future__ import annotations
@@ -107,10 +107,9 @@ def _changes(
     if kept is None or kept.min() < 1:
         seen = place.back(before)
         unseen = cv2.subtract(image_pixels[place.window()], seen, dst=seen, dtype=cv2.CV_32F)
-        if kept is None:
-            lost = lost_share(crop, answer, unseen, place.back)
-        else:
-            lost = np.clip(1 - place.back(kept), 0, 1)
+        lost = lost_share(crop, answer, unseen, place.back)
+        if kept is not None:
+            lost *= np.clip(1 - place.back(kept), 0, 1)
     step: Any = cv2.subtract(answer, crop.pixels, dtype=cv2.CV_32F)
     if match_color:
         tones = match_tones(

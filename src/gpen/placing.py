@@ -37,8 +37,8 @@ class Patch:
         weight: How much of the answer to take, (size, size) in [0, 1] crop pixels: it multiplies
             the mask. None takes all.
         blend: The same as one number for all of it.
-        unseen: How much of the detail beyond the crop stays, (cells, cells) in [0, 1] over the
-            crop; None leaves it to how much of the finest detail the network changed.
+        unseen: How much of the detail beyond the crop stays at least, (cells, cells) in [0, 1] over
+            the crop; None leaves it to how much of the finest detail the network changed.
     """
 
     crop: Crop

@@ -51,6 +51,8 @@ docs/cli.md: setup  ## the command line's own help, as a page
 	$(BIN)/python -m typer gpen.apps.cli utils docs --name gpen --title "Command line" --output $@
 
 bench: setup  ## every figure in the README and the docs, into benchmarks/results
+	$(BIN)/python benchmarks/harm.py
+	$(BIN)/python benchmarks/fusion.py
 	$(BIN)/python benchmarks/engines.py --crops $(FACES)/val
 	$(BIN)/python benchmarks/engines_f16.py --crops $(FACES)/val
 	$(BIN)/python benchmarks/winograd.py

@@ -26,7 +26,7 @@ import numpy as np
 import gpen
 from harm_measures import Measures
 from harm_photos import DAMAGES, FACE_OF_CROP, Photo, Pixels8, applies, build, held_out, truth_of
-from report import machine, write_results
+from report import machine, write_results, write_table
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 #: Faces of a size in pixels, and the side of the photo that shows them.
@@ -143,6 +143,26 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     ]
 
 
+def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """One row for each damage: means over the sizes of faces."""
+    keys = {"lpips": "LPIPS", "psnr": "PSNR dB", "dlib": "dlib", "mobile": "MobileFaceNet"}
+    result = []
+    for damage in dict.fromkeys(r["damage"] for r in rows):
+        alike = [r for r in rows if r["damage"] == damage]
+
+        def mean(image: str, key: str, alike: Sequence[Mapping[str, Any]] = alike) -> str:
+            return f"{_mean([r[image][key] for r in alike]):.{FIGURES[key]}f}"
+
+        figures = {head: f"{mean('input', k)} → {mean('output', k)}" for k, head in keys.items()}
+        stray = {"eyes stray": mean("output", "stray")}
+        harmful = sum(bool(r["harm"]) for r in alike)
+        sizes = ", ".join(str(r["face_px"]) for r in alike)
+        result.append(
+            {"what came in": damage, "faces of px": sizes, **figures, **stray, "harm": str(harmful)}
+        )
+    return result
+
+
 def save_sheet(path: Path, rows: Sequence[Sequence[Pixels8]]) -> None:
     """Input, output and truth of faces at 100 %."""
     sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
@@ -180,6 +200,7 @@ def main() -> None:
     write_results(
         options.name, {"machine": machine(), "settings": settings, "rows": rows}, table(rows)
     )
+    write_table(f"{options.name}-short", summary(rows))
     harmful = [
         f"{r['face_px']} px {r['damage']}: {', '.join(r['harm'])}" for r in rows if r["harm"]
     ]

@@ -52,7 +52,6 @@ docs/cli.md: setup  ## the command line's own help, as a page
 
 bench: setup  ## every figure in the README and the docs, into benchmarks/results
 	$(BIN)/python benchmarks/engines.py --crops $(FACES)/val
-	$(BIN)/python benchmarks/engines_cuda.py
 	$(BIN)/python benchmarks/engines_f16.py --crops $(FACES)/val
 	$(BIN)/python benchmarks/winograd.py
 	$(BIN)/python benchmarks/int8.py --crops $(FACES)/val

@@ -11,7 +11,7 @@ from gpen.masks import face_mask
 from gpen.settings import MaskShape
 
 bounded = settings(max_examples=40, deadline=None, derandomize=True)
-SHAPES: list[MaskShape] = ["face", "box"]
+SHAPES: list[MaskShape] = ["head", "face", "box"]
 
 
 @bounded

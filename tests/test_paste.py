@@ -19,7 +19,7 @@ from gpen.types import Crop
 from gpen.unseen import lost_share
 
 bounded = settings(max_examples=40, deadline=None, derandomize=True)
-SHAPES: list[MaskShape] = ["face", "box"]
+SHAPES: list[MaskShape] = ["head", "face", "box"]
 
 PHOTOS = {dtype: textured((400, 300), dtype) for dtype in (np.uint8, np.uint16)}
 poses = st.builds(

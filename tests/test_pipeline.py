@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -231,6 +231,40 @@ def test_loading_opens_each_network_once(
     opened.clear()
     gpen.Restorer(model=str(identity_model), aligned=True).load()
     assert opened == ["engine"]
+
+
+@pytest.mark.parametrize(
+    ("change", "opened_again"),
+    [
+        ({"blend": 0.5, "faces": "largest"}, []),
+        ({"aligned": True}, []),
+        ({"precision": "f32"}, ["engine"]),
+        ({"model": "gpen-default-256"}, ["engine"]),
+        ({"detector": "yunet.onnx"}, ["detector"]),
+        ({"device": "cpu"}, ["detector", "engine", "identity"]),
+    ],
+)
+def test_with_shares_networks_that_stay_the_same(
+    change: dict[str, Any],
+    opened_again: list[str],
+    identity_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+
+    def opens(name: str) -> Callable[..., object]:
+        return lambda *_, **__: opened.append(name) or object()
+
+    monkeypatch.setattr(networks, "open_engine", opens("engine"))
+    monkeypatch.setattr(networks, "load_detector", opens("detector"))
+    monkeypatch.setattr(networks, "open_identity", opens("identity"))
+    first = gpen.Restorer(model=str(identity_model))
+    other = first.with_(**change)  # before anything is open
+    for restorer in (first, other, other.with_(blend=0.1), first.with_(blend=0.1)):
+        _ = restorer.engine, restorer.detector, restorer.identity
+    assert sorted(opened) == sorted(["detector", "engine", "identity", *opened_again])
+    assert first.settings == gpen.Settings(model=str(identity_model))
+    assert other.settings == first.settings.with_(**change)
 
 
 def test_largest_restores_only_the_largest(photo_with_two_faces: Path) -> None:

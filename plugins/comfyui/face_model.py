@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Self
 
 import torch
@@ -21,23 +20,21 @@ class FaceModel:
 
     def __init__(self, restorer: gpen.Restorer) -> None:
         """Wrap a restorer; its networks are opened on first use."""
-        self._restorer, self._settings = restorer, restorer.settings
+        self._restorer = restorer
 
     def detect(self, pixels: Any) -> list[gpen.Face]:
         """Find faces, largest first; opens the detector only."""
         return self._restorer.detect(gpen.Image(pixels))
 
     def restorer(self, **options: Any) -> gpen.Restorer:
-        """A restorer on the same open networks with other settings of the picture.
+        """A restorer on the same networks with other settings of the picture.
 
         Raises:
             GpenError: A setting means nothing, or a network cannot be opened.
         """
-        settings = self._settings.with_(**options)
-        if self._restorer.settings != settings:
-            self._restorer = self._restorer.with_(**dataclasses.asdict(settings))
-        self._restorer.load()
-        return self._restorer
+        restorer = self._restorer.with_(**options)
+        restorer.load()
+        return restorer
 
     def __call__(self, x: torch.Tensor, w: float | None = None, **_: Any) -> tuple[torch.Tensor]:
         """Restore aligned faces.

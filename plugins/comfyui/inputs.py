@@ -54,6 +54,7 @@ INPUTS: dict[str, Input] = {
         "auto, cpu, cuda, cuda:1, mps; auto is the CPU where ComfyUI runs on the CPU.",
     ),
     "precision": Input((LOAD,), ["auto", "f32", "bf16", "f16"], "Arithmetic of the network."),
+    "fusion": Input((RESTORE,), "BOOLEAN", "Keep detail that can be trusted; restore the rest."),
     "embedding": Input(
         (LOAD,),
         "STRING",
@@ -78,7 +79,7 @@ INPUTS: dict[str, Input] = {
         "Leave faces alone that are smaller than this many pixels.",
         {"min": 0.0, "max": 8192.0, "step": 1.0},
     ),
-    "mask": Input((RESTORE, PASTE), ["face", "box"], "Shape pasted back."),
+    "mask": Input((RESTORE, PASTE), ["head", "face", "box"], "Shape pasted back."),
     "match_color": Input((RESTORE, PASTE), "BOOLEAN", "Keep the colours of the face."),
     "face_blend": Input((RESTORE,), "STRING", "Strength of single faces, such as 0=0.5,2=1."),
     "match_grain": Input((RESTORE,), "BOOLEAN", "Keep the grain of the picture."),

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,10 +18,6 @@ from numpy.typing import ArrayLike
 from . import geometry
 from .errors import AlignError, SettingsError
 from .types import Crop, Face, Float64Array, Pixels
-
-if TYPE_CHECKING:
-    from .engines.torch_faces import DevicePhoto
-
 
 #: Side of a square that shows a face, in sizes of the face.
 SHOWN_AROUND = 1.6
@@ -71,7 +66,6 @@ def align_face(
     *,
     size: int,
     template: str = "gpen",
-    photo: DevicePhoto | None = None,
 ) -> Crop:
     """Cut one face out of an image, upright and centred.
 
@@ -83,7 +77,6 @@ def align_face(
         face_points_xy: (5, 2), in image pixels.
         size: Side of the crop in pixels.
         template: A name in `TEMPLATES`.
-        photo: The image on a GPU, which then does the work, to within one level.
 
     Returns:
         The crop, with its matrix and the points in crop pixels.
@@ -96,11 +89,8 @@ def align_face(
     if points_xy.shape != (5, 2):
         raise AlignError(f"a face has points of shape {points_xy.shape}; expected (5, 2)")
     crop_from_image = geometry.fit_similarity(points_xy, template_points(template, size))
-    pixels = photo.cut_out(crop_from_image, size) if photo is not None else None
-    if pixels is None:
-        pixels = geometry.warp(image_pixels, crop_from_image, (size, size), border="reflect")
     return Crop(
-        pixels=pixels,
+        pixels=geometry.warp(image_pixels, crop_from_image, (size, size), border="reflect"),
         crop_from_image=crop_from_image,
         points_xy=geometry.apply(crop_from_image, points_xy),
     )

@@ -17,6 +17,8 @@ import numpy as np
 from .finishing.grain import add_grain, measure_grain
 from .finishing.occlusion import occluders
 from .finishing.regions import kept_regions
+from .fusion import Reliability, fuse
+from .outlines import hold_outlines
 from .settings import Settings
 from .tones import keep_tint
 from .types import Crop, FloatArray, Pixels
@@ -55,7 +57,12 @@ class Finish:
 
 
 def finish_crop(
-    crop: Crop, answer: Pixels, options: Finish, *, seed: int = 0
+    crop: Crop,
+    answer: Pixels,
+    options: Finish,
+    *,
+    reliability: Reliability | None = None,
+    seed: int = 0,
 ) -> tuple[Pixels, FloatArray | None]:
     """Finish one face.
 
@@ -63,6 +70,7 @@ def finish_crop(
         crop: The face as cut out.
         answer: What the network made of it, same shape and dtype.
         options: What to do.
+        reliability: How far the crop can be trusted; None takes the network's answer for all of it.
         seed: Of the grain, 0 or more: another one for each frame of a clip.
 
     Returns:
@@ -72,12 +80,16 @@ def finish_crop(
     Raises:
         ValueError: `keep` names an unknown part.
     """
-    if options.does_nothing:
+    if options.does_nothing and reliability is None:
         return answer, None
     finished = answer
     if not options.restore_color:
         tinted = keep_tint(answer, crop.pixels)
         finished = answer if tinted is None else tinted
+    if reliability is not None:
+        finished = fuse(crop.pixels, finished, reliability, recolor=options.restore_color)
+        if finished is not crop.pixels:
+            finished = hold_outlines(crop.pixels, finished, crop.points_xy, reliability)
     if options.match_grain:
         grain = measure_grain(crop, finished)
         finished = finished if grain is None else add_grain(finished, grain, seed)
@@ -92,3 +104,10 @@ def _weight(crop: Crop, answer: Pixels, options: Finish) -> FloatArray | None:
         kept.append(occluders(crop, answer))
     kept = [mask for mask in kept if mask.any()]
     return 1 - np.maximum.reduce(kept) if kept else None
+
+
+def unseen_kept(reliability: Reliability | None, settings: Settings) -> FloatArray | None:
+    """How much of the detail that no crop could show stays; see `gpen.paste.Patch.unseen`."""
+    if settings.match_grain:  # the answer got the grain of the crop, and beyond it there is more
+        return np.ones((1, 1), np.float32)
+    return None if reliability is None else reliability.finest

@@ -177,7 +177,7 @@ def warp(
     import cv2
 
     width, height = size_wh
-    steps = plan_warp(pixels.shape[1::-1], target_from_source, size_wh, border=border)
+    steps = _plan_warp(pixels.shape[1::-1], target_from_source, size_wh, border)
     part, sample_from_part = _cut(pixels, steps, border)
     warped: Any = cv2.warpAffine(
         part,
@@ -192,8 +192,8 @@ def warp(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WarpSteps:
-    """What `warp` does, in numbers, so that other devices can do the same.
+class _WarpSteps:
+    """What `warp` does, in numbers.
 
     Attributes:
         part_xyxy: The pixels of the source that are needed: columns and rows, ends excluded.
@@ -210,18 +210,13 @@ class WarpSteps:
     footprint_xy: Float64Array
 
 
-def plan_warp(
+def _plan_warp(
     source_wh: tuple[int, ...],
     target_from_source: Float64Array,
     size_wh: tuple[int, int],
-    *,
-    border: Border = "reflect",
-) -> WarpSteps:
-    """How to resample a picture of a size along a similarity transform; see `warp`.
-
-    Raises:
-        AlignError: The matrix has no inverse.
-    """
+    border: Border,
+) -> _WarpSteps:
+    """How to resample a picture of a size along a similarity transform; see `warp`."""
     shrink = 1 / max(scale_of(target_from_source), np.finfo(np.float64).tiny)
     samples = 2 if shrink > 1 else 1
     sample_from_source = compose(scaling(samples), target_from_source)
@@ -240,7 +235,7 @@ def plan_warp(
     source_from_part = compose(
         shifting(left, top), scaling((right - left) / part_wh[0], (bottom - top) / part_wh[1])
     )
-    return WarpSteps(
+    return _WarpSteps(
         part_xyxy=(left, top, right, bottom),
         part_wh=part_wh,
         samples=samples,
@@ -249,7 +244,7 @@ def plan_warp(
     )
 
 
-def _cut(pixels: Any, steps: WarpSteps, border: Border) -> tuple[Any, Float64Array]:
+def _cut(pixels: Any, steps: _WarpSteps, border: Border) -> tuple[Any, Float64Array]:
     """The part of the source under the samples, shrunk, and `sample_from_part`."""
     import cv2
 

@@ -19,12 +19,13 @@ from .types import FloatArray
 
 #: Eye distance : distance from the eyes to the mouth, of a face seen from the front.
 EYES_TO_MOUTH = 1.157
-#: Semi-axes of the face mask in eye distances, from the middle between eyes and mouth.
-FACE_SIDE, FACE_ABOVE, FACE_BELOW = 1.75, 2.3, 1.8
+#: Semi-axes of the eggs in eye distances, from the middle between eyes and mouth: to the side,
+#: above, below. That of the head reaches the borders of the crop.
+EGG = {"face": (1.75, 2.3, 1.8), "head": (2.3, 2.85, 2.0)}
 #: A turned head lies on the far side of its nose; as a multiple of the nose's way off the middle.
 HEAD_FROM_NOSE = -1.1
 #: Share of the way from the rim of a mask to its middle over which it rises to 1.
-FEATHER = {"face": 0.38, "box": 0.2}
+FEATHER = {"face": 0.38, "head": 0.5, "box": 0.2}
 #: Masks end at this share of the way from the middle of the crop to its border.
 REACH = 0.96
 
@@ -33,13 +34,14 @@ def face_mask(size: int, points_xy: ArrayLike, shape: MaskShape = "face") -> Flo
     """The mask of one face in its crop.
 
     "face" is an egg around forehead, cheeks and chin, placed by the five points and shifted towards
-    the back of a turned head; "box" is a square with round corners. Both rise softly from their rim
-    and are exactly 0 along the border of the crop.
+    the back of a turned head; "head" is a larger one whose rim is in the hair or beyond, and which
+    rises over half of the way to its middle; "box" is a square with round corners. All rise softly
+    from their rim and are exactly 0 along the border of the crop.
 
     Args:
         size: Side of the crop in pixels, at least 2.
         points_xy: (5, 2), in crop pixels.
-        shape: "face" or "box".
+        shape: "face", "head" or "box".
 
     Returns:
         (size, size) float32 in [0, 1].
@@ -91,12 +93,16 @@ class Mask:
         last = self.size - 1.0
         if self.shape == "box":
             return 0.0, 0.0, last, last
-        side = FACE_SIDE * self.eye_distance
-        top, bottom = (
-            self.y - FACE_ABOVE * self.eye_distance,
-            self.y + FACE_BELOW * self.eye_distance,
-        )
+        side, above, below = self._semi_axes
+        top, bottom = self.y - above, self.y + below
         return max(0.0, self.x - side), max(0.0, top), min(last, self.x + side), min(last, bottom)
+
+    @property
+    def _semi_axes(self) -> tuple[float, float, float]:
+        """Of the egg, in crop pixels: to the side, above, below."""
+        side, above, below = EGG[self.shape]
+        unit = self.eye_distance
+        return side * unit, above * unit, below * unit
 
     def depth(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """How deep places lie in the mask: 1 in the middle, 0 on the rim, negative outside.
@@ -115,14 +121,11 @@ class Mask:
         half = np.float32(self.size / 2 * min(REACH, 1 - 1 / self.size))
         middle = np.float32((self.size - 1) / 2)
         power = _eighth((x - middle) / half) + _eighth((y - middle) / half)
-        if self.shape == "face":
-            right = (x - np.float32(self.x)) * np.float32(1 / (FACE_SIDE * self.eye_distance))
+        if self.shape != "box":
+            side, above, below = self._semi_axes
+            right = (x - np.float32(self.x)) * np.float32(1 / side)
             down = y - np.float32(self.y)
-            down *= np.where(
-                down < 0,
-                np.float32(1 / (FACE_ABOVE * self.eye_distance)),
-                np.float32(1 / (FACE_BELOW * self.eye_distance)),
-            )
+            down *= np.where(down < 0, np.float32(1 / above), np.float32(1 / below))
             egg = np.square(right) + np.square(down)
             power += np.square(np.square(egg))
         depth: FloatArray = np.float32(1) - np.sqrt(np.sqrt(np.sqrt(power)))

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import threading
+import copy
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Self
 
 from .concurrency import Once
 from .detect import Detector, load_detector
 from .engines import Engine, open_engine
+from .fusion import FILE as RELIABILITY_FILE
+from .fusion import ReliabilityEstimator
 from .identity import Identity, open_identity
 from .restoration import SharedEngine
 from .settings import Settings
-from .weights import ModelInfo, find_model
+from .weights import ASSETS, ModelInfo, find_model
 
-#: Settings that say which networks are opened, and how.
-FIELDS = ("model", "models_dir", "detector", "embedding", "engine", "device", "precision")
+# Settings that each of them depends on.
+_MODEL = ("model", "models_dir")
+_ENGINE = (*_MODEL, "engine", "device", "precision")
+_DETECTOR = ("detector", "models_dir", "engine", "device")
+_IDENTITY = ("embedding", "models_dir", "engine", "device")
+_RELIABILITY = ("engine",)
+#: All of them: settings that say which networks are opened, and how.
+FIELDS = tuple(sorted({*_ENGINE, *_DETECTOR, *_IDENTITY, *_RELIABILITY}))
 
 
 class Networks:
@@ -23,19 +32,31 @@ class Networks:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._lock, self._engine_lock, self._detector_lock = (threading.Lock() for _ in range(3))
-        self._engine: Engine | None = None
-        self._detector: Detector | None = None
-        self._model: ModelInfo | None = None
-        open_it = partial(
-            open_identity,
-            settings.embedding,
-            models_dir=settings.models_dir,
-            engine=settings.engine,
-            device=settings.device,
-        )
-        #: Results hold this, and not the other networks, to compare faces when asked to.
-        self._identity: Once[Identity] = Once(open_it)
+        self._model = _model(settings)
+        self._engine = _engine(settings, self._model)
+        self._detector = _detector(settings)
+        self._identity = _identity(settings)
+        self._reliability = _reliability(settings)
+
+    def with_settings(self, settings: Settings) -> Self:
+        """The same for other settings; networks that these leave alone are shared, open or not."""
+
+        def changes(names: tuple[str, ...]) -> bool:
+            return any(getattr(settings, name) != getattr(self.settings, name) for name in names)
+
+        other = copy.copy(self)
+        other.settings = settings
+        if changes(_MODEL):
+            other._model = _model(settings)
+        if changes(_ENGINE):
+            other._engine = _engine(settings, other._model)
+        if changes(_DETECTOR):
+            other._detector = _detector(settings)
+        if changes(_IDENTITY):
+            other._identity = _identity(settings)
+        if changes(_RELIABILITY):
+            other._reliability = _reliability(settings)
+        return other
 
     @property
     def model(self) -> ModelInfo:
@@ -45,39 +66,17 @@ class Networks:
             UnknownModelError: No such model; the error lists what was found.
             WeightsError: The file is not a face restorer that gpen can run.
         """
-        with self._lock:
-            if self._model is None:
-                self._model = find_model(self.settings.model, self.settings.models_dir)
-            return self._model
+        return self._model()
 
     @property
     def engine(self) -> Engine:
         """The network, ready to run; threads that use it at the same time share its batches."""
-        model, options = self.model, self.settings
-        with self._engine_lock:
-            if self._engine is None:
-                engine = open_engine(
-                    model,
-                    engine=options.engine,
-                    device=options.device,
-                    precision=options.precision,
-                )
-                self._engine = SharedEngine(engine)
-            return self._engine
+        return self._engine()
 
     @property
     def detector(self) -> Detector:
         """The face detector, ready to run."""
-        options = self.settings
-        with self._detector_lock:
-            if self._detector is None:
-                self._detector = load_detector(
-                    options.detector,
-                    models_dir=options.models_dir,
-                    engine=options.engine,
-                    device=options.device,
-                )
-            return self._detector
+        return self._detector()
 
     @property
     def identity(self) -> Identity:
@@ -88,6 +87,11 @@ class Networks:
             WeightsError: It is something else.
         """
         return self._identity()
+
+    @property
+    def reliability(self) -> ReliabilityEstimator:
+        """The network that judges how far faces can be trusted, for `fusion`."""
+        return self._reliability()
 
     def load(self) -> None:
         """Open the networks now, side by side, instead of one after the other at the first photo.
@@ -100,3 +104,48 @@ class Networks:
             _ = self.engine
             if detector is not None:
                 detector.result()
+
+
+def _model(settings: Settings) -> Once[ModelInfo]:
+    return Once(lambda: find_model(settings.model, settings.models_dir))
+
+
+def _engine(settings: Settings, model: Once[ModelInfo]) -> Once[Engine]:
+    def open_() -> Engine:
+        engine = open_engine(
+            model(),
+            engine=settings.engine,
+            device=settings.device,
+            precision=settings.precision,
+        )
+        return SharedEngine(engine)
+
+    return Once(open_)
+
+
+def _detector(settings: Settings) -> Once[Detector]:
+    def open_() -> Detector:
+        return load_detector(
+            settings.detector,
+            models_dir=settings.models_dir,
+            engine=settings.engine,
+            device=settings.device,
+        )
+
+    return Once(open_)
+
+
+def _identity(settings: Settings) -> Once[Identity]:
+    return Once(
+        partial(
+            open_identity,
+            settings.embedding,
+            models_dir=settings.models_dir,
+            engine=settings.engine,
+            device=settings.device,
+        )
+    )
+
+
+def _reliability(settings: Settings) -> Once[ReliabilityEstimator]:
+    return Once(lambda: ReliabilityEstimator(ASSETS / RELIABILITY_FILE, engine=settings.engine))

@@ -11,14 +11,15 @@ What is pasted is a difference, so that a network that changes nothing changes n
     result = image + mask · blend · (back(restored − crop) − (1 − kept) · (image − back(crop)))
 
 `back` resamples from the crop to the image. `image − back(crop)` is detail that the network never
-saw, lost between image and crop. `kept` is the share of it that stays: 1 where the network left its
-crop alone, 0 where it cleaned or replaced the finest detail that it saw. See docs/adr/0001.
+saw, lost between image and crop. `kept` is the share of it that stays: what `Patch.unseen` says,
+or else 1 where the network left its crop alone, 0 where it cleaned or replaced the finest detail
+that it saw. See docs/adr/0001.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,10 +29,7 @@ from .placing import Patch, Placed, bounds, overlapping, parts, place_patch, wei
 from .settings import MaskShape
 from .tones import match_tones
 from .types import Crop, Float64Array, FloatArray, Pixels
-from .unseen import REGIONS, REPLACED, lost_share
-
-if TYPE_CHECKING:
-    from .engines.torch_faces import DevicePhoto
+from .unseen import REGIONS, lost_share
 
 __all__ = ["Patch", "paste_faces"]
 
@@ -43,7 +41,6 @@ def paste_faces(
     blend: float = 1.0,
     mask: MaskShape = "face",
     match_color: bool = False,
-    photo: DevicePhoto | None = None,
 ) -> Pixels:
     """Put restored faces back into their image.
 
@@ -58,8 +55,6 @@ def paste_faces(
         mask: "face" follows the face, "box" is a soft square.
         match_color: Give each answer the mean and spread of its crop, per RGB channel as stored,
             within the mask. Both are measured on a coarse grid, where neither blur nor noise count.
-        photo: The image on a GPU, which then does most of the work, to within one level; not with
-            `match_color`.
 
     Returns:
         A new image of the same shape and dtype.
@@ -78,8 +73,7 @@ def paste_faces(
         # Where faces meet, their changes add up before they are rounded.
         total = np.zeros((*size, 3), np.float32) if len(group) > 1 else None
         for place, weight in zip(group, weights(group), strict=True):
-            on_device = photo if not match_color else None
-            for part, change in _changes(place, image_pixels, on_device, match_color=match_color):
+            for part, change in _changes(place, image_pixels, match_color=match_color):
                 share = _in_channels(weight[part.window(place.left, place.top)])
                 cv2.multiply(change, share, dst=change, scale=blend * place.patch.blend)
                 if total is None:
@@ -99,7 +93,7 @@ def _add(window: Any, change: Any) -> None:
 
 
 def _changes(
-    place: Placed, image_pixels: Pixels, photo: DevicePhoto | None, *, match_color: bool
+    place: Placed, image_pixels: Pixels, *, match_color: bool
 ) -> Iterator[tuple[Placed, FloatArray]]:
     """What a restored face changes at full weight, (height, width, 3), part by part of its box.
 
@@ -107,17 +101,16 @@ def _changes(
     """
     import cv2
 
-    crop, answer, keep_unseen = place.patch.crop, place.patch.pixels, place.patch.keep_unseen
-    on_device = None if photo is None or keep_unseen else _change_on(photo, place)
-    if on_device is not None:
-        yield place, on_device
-        return
+    crop, answer, kept = place.patch.crop, place.patch.pixels, place.patch.unseen
     before = crop.pixels.astype(np.float32)
     unseen: Any = None
-    if not keep_unseen:
+    if kept is None or kept.min() < 1:
         seen = place.back(before)
         unseen = cv2.subtract(image_pixels[place.window()], seen, dst=seen, dtype=cv2.CV_32F)
-        lost = lost_share(crop, answer, unseen, place.back)
+        if kept is None:
+            lost = lost_share(crop, answer, unseen, place.back)
+        else:
+            lost = np.clip(1 - place.back(kept), 0, 1)
     step: Any = cv2.subtract(answer, crop.pixels, dtype=cv2.CV_32F)
     if match_color:
         tones = match_tones(
@@ -137,19 +130,6 @@ def _in_channels(weight: FloatArray) -> Any:
     import cv2
 
     return cv2.cvtColor(weight, cv2.COLOR_GRAY2RGB)
-
-
-def _change_on(photo: DevicePhoto, place: Placed) -> FloatArray | None:
-    """The same by a device, or None where it has too little memory."""
-    patch = place.patch
-    return photo.change(
-        patch.crop.pixels,
-        patch.pixels,
-        patch.crop.crop_from_image,
-        (place.left, place.top, place.right, place.bottom),
-        regions=REGIONS,
-        replaced=REPLACED,
-    )
 
 
 def _grid_points(crop: Crop) -> Float64Array:

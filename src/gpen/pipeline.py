@@ -5,7 +5,6 @@ The one place that knows the order. Each stage is a plain function in a module o
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,19 +12,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast, overload
 
 import numpy as np
 
 from . import geometry
 from .align import align_face, template_points
 from .concurrency import in_parallel
-from .engines import photo_on_device
 from .errors import GpenError, SettingsError
 from .faces import choose_faces, faces_from_points
-from .finish import Finish, finish_crop
+from .finish import Finish, finish_crop, unseen_kept
+from .fusion import Reliability
 from .identity import Identity
-from .networks import FIELDS, Networks
+from .networks import Networks
 from .paste import Patch, paste_faces
 from .read import read_image
 from .restoration import restore_crops
@@ -37,8 +36,6 @@ from .types import Crop, Face, Float64Array, FloatArray, Image, Pixels
 if TYPE_CHECKING:
     import PIL.Image
     from numpy.typing import ArrayLike
-
-    from .engines.torch_faces import DevicePhoto
 
     Source = str | Path | bytes | BinaryIO | PIL.Image.Image | np.ndarray[Any, Any]
 
@@ -55,7 +52,7 @@ class _Work:
     faces: list[Face]
     crops: list[tuple[int, Crop]]
     seconds: dict[str, float]
-    photo: DevicePhoto | None = None  # the canvas on a GPU
+    reliabilities: list[Reliability | None]
 
 
 class Restorer(Networks):
@@ -68,34 +65,48 @@ class Restorer(Networks):
         >>> restorer.restore("old.jpg").save("new.jpg")  # doctest: +SKIP
     """
 
-    def __init__(self, settings: Settings | None = None, /, **options: Any) -> None:
+    def __init__(self, settings: Settings | str | Path | None = None, /, **options: Any) -> None:
         """Take a `Settings`, or its fields as keyword arguments, or both.
 
+        Args:
+            settings: A `Settings`; or the name or path of a model, as `model=` would take it.
+            **options: Fields of `Settings`.
+
         Raises:
             SettingsError: An option is unknown or has a value that means nothing.
+
+        Example:
+            >>> Restorer("GPEN-BFR-512", faces=[0, 2]).settings.faces
+            '0,2'
         """
-        try:
-            super().__init__(dataclasses.replace(settings or Settings(), **options))
-        except TypeError:
-            known = [f.name for f in dataclasses.fields(Settings)]
-            unknown = ", ".join(sorted(set(options) - set(known)))
+        if isinstance(settings, (str, Path)):
+            if "model" in options:
+                raise SettingsError(
+                    f"two models are given, {str(settings)!r} and {str(options['model'])!r}; "
+                    "expected one"
+                )
+            settings, options = None, options | {"model": settings}
+        elif not isinstance(settings, (Settings, type(None))):
             raise SettingsError(
-                f"unknown option {unknown}; expected one of {', '.join(known)}"
-            ) from None
+                f"the first argument is {settings!r}; expected a Settings or a model's name or path"
+            )
+        super().__init__((settings or Settings()).with_(**options))
 
-    def with_(self, **options: Any) -> Restorer:
-        """The same with some options changed; open networks are shared where they stay the same.
+    def with_(self, **options: Any) -> Self:
+        """The same with some options changed.
+
+        Each network that stays the same is shared and opened once for both, now or later.
 
         Raises:
             SettingsError: An option is unknown or has a value that means nothing.
         """
-        other = Restorer(self.settings, **options)
-        if any(getattr(other.settings, name) != getattr(self.settings, name) for name in FIELDS):
-            return other
-        shared = copy.copy(self)
-        shared.settings = other.settings
-        vars(shared).pop("person", None)
-        return shared
+        return self.with_settings(self.settings.with_(**options))
+
+    def with_settings(self, settings: Settings) -> Self:
+        """The same for other settings; see `with_`."""
+        other = super().with_settings(settings)
+        vars(other).pop("person", None)  # it depends on `faces`
+        return other
 
     @cached_property
     def person(self) -> FloatArray:
@@ -124,8 +135,10 @@ class Restorer(Networks):
             GpenError: See `gpen.errors`.
         """
         work = self._prepare(source, points_xy)
+        with _timed(work.seconds, "judge"):
+            self._judge(work)
         with _timed(work.seconds, "restore"):
-            answers = self._run([crop for _, crop in work.crops])
+            answers = self._run(work)
         return self._finish(work, answers)
 
     @overload
@@ -180,9 +193,8 @@ class Restorer(Networks):
             _ = self.engine  # loading it is not the time that aligning takes
         with _timed(seconds, "align"):
             canvas = geometry.enlarge(image.pixels, options.upscale)
-            photo = photo_on_device(canvas, self.engine) if chosen else None
-            crops = [(index, self._cut_out(canvas, faces[index], photo)) for index in chosen]
-        return _Work(image, canvas, faces, crops, seconds, photo)
+            crops = [(index, self._cut_out(canvas, faces[index])) for index in chosen]
+        return _Work(image, canvas, faces, crops, seconds, [None] * len(crops))
 
     def _choose(self, faces: Sequence[Face], image: Image) -> list[int]:
         """Numbers of the faces to restore."""
@@ -203,44 +215,45 @@ class Restorer(Networks):
             )
         ]
 
-    def _cut_out(self, canvas: Pixels, face: Face, photo: DevicePhoto | None) -> Crop:
+    def _cut_out(self, canvas: Pixels, face: Face) -> Crop:
         return align_face(
             canvas,
             geometry.scale_points(face.points_xy, self.settings.upscale),
             size=self.engine.size,
             template=self.model.template,
-            photo=photo,
         )
 
-    def _run(self, crops: Sequence[Crop]) -> list[Pixels]:
-        return restore_crops([crop.pixels for crop in crops], self.engine) if crops else []
+    def _judge(self, work: _Work) -> None:
+        """Estimate how far each crop can be trusted."""
+        if self.settings.fusion and work.crops:
+            estimator = self.reliability
+            work.reliabilities = [estimator.estimate(crop.pixels) for _, crop in work.crops]
+
+    def _run(self, work: _Work) -> list[Pixels]:
+        """The network's outputs; crops of which nothing would be taken go round it."""
+        pixels = [crop.pixels for _, crop in work.crops]
+        if not self.settings.restore_color:
+            needed = [r is None or not r.is_undamaged for r in work.reliabilities]
+        else:
+            needed = [True] * len(pixels)
+        damaged = [crop for crop, is_needed in zip(pixels, needed, strict=True) if is_needed]
+        outputs = iter(restore_crops(damaged, self.engine) if damaged else [])
+        return [next(outputs) if one else crop for crop, one in zip(pixels, needed, strict=True)]
 
     def _finish(self, work: _Work, answers: Sequence[Pixels]) -> Restoration:
         """Paste the answers back and put the photo together again."""
         options, source = self.settings, work.source
         patches = []
         with _timed(work.seconds, "paste"):
-            for (index, crop), colored in zip(work.crops, answers, strict=True):
-                answer = to_gray(colored) if source.is_gray else colored
-                pixels, weight = finish_crop(crop, answer, Finish.of(options), seed=index)
-                patches.append(
-                    Patch(
-                        crop,
-                        pixels,
-                        weight,
-                        options.blend_of(index),
-                        keep_unseen=options.match_grain,
-                    )
-                )
+            for (index, crop), answer, reliability in zip(
+                work.crops, answers, work.reliabilities, strict=True
+            ):
+                patches.append(_finished(crop, answer, reliability, options, index, source.is_gray))
             if options.aligned:
                 pixels = _blend(patches[0])
             else:
                 pixels = paste_faces(
-                    work.canvas,
-                    patches,
-                    mask=options.mask,
-                    match_color=options.match_color,
-                    photo=work.photo,
+                    work.canvas, patches, mask=options.mask, match_color=options.match_color
                 )
             alpha = source.alpha
             if alpha is not None and alpha.shape != pixels.shape[:2]:
@@ -248,10 +261,47 @@ class Restorer(Networks):
         photo = dataclasses.replace(source, pixels=pixels, alpha=alpha)
         compare = partial(_similarity, self._identity, source.pixels, pixels)
         restored = [
-            RestoredFace(index, crop, patch.pixels, partial(compare, _points(work, index, crop)))
-            for (index, crop), patch in zip(work.crops, patches, strict=True)
+            RestoredFace(
+                index,
+                crop,
+                patch.pixels,
+                partial(compare, _points(work, index, crop)),
+                None if reliability is None else reliability.damage,
+            )
+            for (index, crop), patch, reliability in zip(
+                work.crops, patches, work.reliabilities, strict=True
+            )
         ]
-        return Restoration(photo, source, work.faces, restored, work.seconds, options)
+        faces = _described(work.faces, restored)
+        return Restoration(photo, source, faces, restored, work.seconds, options)
+
+
+def _finished(
+    crop: Crop,
+    answer: Pixels,
+    reliability: Reliability | None,
+    options: Settings,
+    index: int,
+    is_gray: bool,
+) -> Patch:
+    """A finished face, ready to be pasted."""
+    answer = to_gray(answer) if is_gray else answer
+    pixels, weight = finish_crop(
+        crop, answer, Finish.of(options), reliability=reliability, seed=index
+    )
+    unseen = unseen_kept(reliability, options)
+    return Patch(crop, pixels, weight, options.blend_of(index), unseen=unseen)
+
+
+def _described(faces: Sequence[Face], restored: Sequence[RestoredFace]) -> list[Face]:
+    """Faces with what became of them."""
+    described = list(faces)
+    for one in restored:
+        if one.index < len(described):  # an aligned photo has a crop, and no face was looked for
+            described[one.index] = dataclasses.replace(
+                described[one.index], damage=one.damage, change_levels=one.change_levels
+            )
+    return described
 
 
 def restore(source: Source | Sequence[Source], **options: Any) -> Any:
@@ -298,7 +348,7 @@ def _aligned_work(image: Image, size: int, template: str, seconds: dict[str, flo
         width, height = image.size_wh
         matrix = geometry.scaling(size / width, size / height)
         crop = Crop(pixels, matrix, template_points(template, size))
-    return _Work(image, pixels, [], [(0, crop)], seconds)
+    return _Work(image, pixels, [], [(0, crop)], seconds, [None])
 
 
 def _points(work: _Work, index: int, crop: Crop) -> Float64Array:

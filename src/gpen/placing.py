@@ -37,14 +37,15 @@ class Patch:
         weight: How much of the answer to take, (size, size) in [0, 1] crop pixels: it multiplies
             the mask. None takes all.
         blend: The same as one number for all of it.
-        keep_unseen: Detail beyond the crop stays: grain, where the answer has that of the crop.
+        unseen: How much of the detail beyond the crop stays, (cells, cells) in [0, 1] over the
+            crop; None leaves it to how much of the finest detail the network changed.
     """
 
     crop: Crop
     pixels: Pixels
     weight: FloatArray | None = None
     blend: float = 1.0
-    keep_unseen: bool = False
+    unseen: FloatArray | None = None
 
     def __post_init__(self) -> None:
         """Refuse an answer or a weight that does not fit its crop."""

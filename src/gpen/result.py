@@ -8,7 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .settings import Settings
+from .tones import level_of
 from .types import Crop, Face, Image, Pixels
 from .write import write_image
 
@@ -71,14 +74,16 @@ class RestoredFace:
     Attributes:
         index: Its number in `Restoration.faces`.
         crop: The face as cut out.
-        pixels: The network's answer, (size, size, 3), same dtype as the crop.
+        pixels: What was made of it, (size, size, 3), same dtype as the crop.
         compare: Measures `similarity`.
+        damage: See `gpen.types.Face`; None without fusion.
     """
 
     index: int
     crop: Crop
     pixels: Pixels
     compare: Callable[[], float] = field(repr=False)
+    damage: float | None = None
 
     @cached_property
     def similarity(self) -> float:
@@ -93,3 +98,18 @@ class RestoredFace:
             GpenError: The embedding cannot be opened or run; see `gpen.identity.open_identity`.
         """
         return self.compare()
+
+    @property
+    def change_levels(self) -> float:
+        """Mean absolute change of the middle of the crop, in levels from 0 to 255."""
+        edge = self.crop.size // 5
+        inner = slice(edge, self.crop.size - edge)
+        before, after = (
+            p[inner, inner].astype(np.float32) for p in (self.crop.pixels, self.pixels)
+        )
+        return float(np.abs(after - before).mean() / level_of(self.pixels))
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the face was so good that it was left as it was."""
+        return np.array_equal(self.crop.pixels, self.pixels)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from .errors import SettingsError
+from .values import convert, joined
 
-MaskShape = Literal["face", "box"]
+MaskShape = Literal["head", "face", "box"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch"]
 Precision = Literal["auto", "f32", "bf16", "f16"]
 Codec = Literal["auto", "h264", "h265", "av1", "vp9"]
@@ -18,6 +20,22 @@ Codec = Literal["auto", "h264", "h265", "av1", "vp9"]
 KEEPABLE = ("eyes", "mouth", "glasses")
 #: What `faces` may be.
 _FACES = r"all|largest|left|right|center|\d+(,\d+)*|track:\d+(,\d+)*|like:.+"
+
+#: What options may be, in words for errors.
+_EXPECTED = {
+    "model": "a name or path",
+    "detector": "a name or path",
+    "face_blend": "numbers of faces with blends from 0 to 1, such as 0=0.5,2=1",
+    "blend": "a number from 0 to 1",
+    "upscale": "1, 2 or 4",
+    "min_face": "0 or more pixels",
+    "max_pixels": "at least 1",
+    "quality": "1 to 100",
+    "faces": "all, largest, left, right, center, numbers such as 0,2, track:1 or like:PHOTO",
+    "keep": f"some of {', '.join(KEEPABLE)}",
+    "stabilise": "a number from 0 to 1",
+    "crf": "0 to 63",
+}
 
 #: Name of the weights that gpen ships.
 DEFAULT_MODEL = "gpen-default-256"
@@ -31,10 +49,15 @@ DEFAULT_EMBEDDING = "gpen-face-embedding"
 class Settings:
     """How faces are restored, in photos and in clips.
 
+    Values may be written in other ways that mean the same, and are kept in the type that each has:
+    `blend="0.5"`, `faces=[0, 2]`, `keep=["eyes"]`, `face_blend={0: 0.5}`, `model=Path("a.onnx")`.
+
     Attributes:
         model: Name of a model in the models folders, or a path to a weight file.
         models_dir: A folder to look in first.
         aligned: Each input already is a face crop; it is restored whole.
+        fusion: Keep of each face the detail that can be trusted, and take the network's only for
+            what the damage has taken; else the network's face replaces it whole.
         blend: 0 keeps the input face, 1 takes the restored one.
         upscale: The whole photo is enlarged by 1, 2 or 4; faces gain real detail.
         faces: Which faces: "all", "largest", "left", "right", "center"; numbers from 0 such as
@@ -43,7 +66,8 @@ class Settings:
         face_blend: A blend of its own for some faces, such as "0=0.5,2=1": numbers as in `faces`,
             in clips those of `gpen tracks`.
         min_face: Faces whose box is smaller than this many pixels are left alone.
-        mask: Shape pasted back: "face" follows the face, "box" is a soft square.
+        mask: Shape pasted back: "head" fades out in the hair and beyond, "face" follows the face
+            closely, "box" is a soft square.
         match_color: Give the restored face the mean and spread of colour of the input face.
         match_grain: Give the restored face the grain that the input has.
         restore_color: Let the network colour faces that are grey or of one tint; else they stay so.
@@ -64,12 +88,13 @@ class Settings:
     model: str = DEFAULT_MODEL
     models_dir: Path | None = None
     aligned: bool = False
+    fusion: bool = True
     blend: float = 1.0
     upscale: int = 1
     faces: str = "all"
     min_face: float = 0.0
     face_blend: str = ""
-    mask: MaskShape = "face"
+    mask: MaskShape = "head"
     match_color: bool = False
     match_grain: bool = False
     restore_color: bool = False
@@ -86,20 +111,19 @@ class Settings:
     strip: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing.
+        """Bring values into the type they have, and refuse those that mean nothing.
 
         Raises:
             SettingsError: Names the option, its value and what was expected.
         """
+        self._read_lists()
+        _convert_all(self)
         if not 0.0 <= self.blend <= 1.0:
             raise SettingsError(f"blend is {self.blend}; expected a number from 0 to 1")
         if self.upscale not in (1, 2, 4):
             raise SettingsError(f"upscale is {self.upscale}; expected 1, 2 or 4")
         if not re.fullmatch(_FACES, self.faces):
-            raise SettingsError(
-                f"faces is {self.faces!r}; expected all, largest, left, right, center, numbers "
-                "such as 0,2, track:1 or like:PHOTO"
-            )
+            raise SettingsError(f"faces is {self.faces!r}; expected {_EXPECTED['faces']}")
         _ = self.blend_of(0)
         if unknown := set(self.keep_parts) - set(KEEPABLE):
             raise SettingsError(
@@ -119,6 +143,15 @@ class Settings:
             if value not in allowed:
                 raise SettingsError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")
 
+    def _read_lists(self) -> None:
+        """Turn lists and mappings into the text that they are kept as."""
+        for name in ("faces", "keep"):
+            text = joined(name, getattr(self, name), _EXPECTED[name])
+            object.__setattr__(self, name, text)
+        if isinstance(self.face_blend, Mapping):
+            text = ",".join(f"{number}={blend}" for number, blend in self.face_blend.items())
+            object.__setattr__(self, "face_blend", text)
+
     @property
     def keep_parts(self) -> tuple[str, ...]:
         """`keep`, taken apart."""
@@ -137,7 +170,16 @@ class Settings:
         return blends.get(number, self.blend)
 
     def with_(self, **changes: Any) -> Self:
-        """A copy with some options changed, checked again."""
+        """A copy with some options changed, checked again.
+
+        Raises:
+            SettingsError: An option is unknown or has a value that means nothing.
+        """
+        known = [field.name for field in fields(self)]
+        if unknown := sorted(set(changes) - set(known)):
+            raise SettingsError(
+                f"unknown option {', '.join(unknown)}; expected one of {', '.join(known)}"
+            )
         return replace(self, **changes)
 
 
@@ -168,11 +210,12 @@ class VideoSettings:
     frame_rate: float = 25.0
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing.
+        """Bring values into the type they have, and refuse those that mean nothing.
 
         Raises:
             SettingsError: Names the option, its value and what was expected.
         """
+        _convert_all(self)
         if not 0.0 <= self.stabilise <= 1.0:
             raise SettingsError(f"stabilise is {self.stabilise}; expected a number from 0 to 1")
         if self.start_s < 0:
@@ -188,15 +231,19 @@ class VideoSettings:
             raise SettingsError(f"frame rate is {self.frame_rate}; expected more than 0 to 1000")
 
 
+def _convert_all(settings: Settings | VideoSettings) -> None:
+    for field in fields(settings):
+        name = field.name
+        value = convert(name, getattr(settings, name), str(field.type), _EXPECTED.get(name))
+        object.__setattr__(settings, name, value)
+
+
 def _parse_blends(text: str) -> dict[int, float]:
     """`{0: 0.5, 2: 1.0}` of "0=0.5,2=1"."""
     blends: dict[int, float] = {}
     for part in filter(None, text.split(",")):
         match = re.fullmatch(r"\s*(\d+)=([01]|[01]?\.\d+)\s*", part)
         if match is None or float(match[2]) > 1:
-            raise SettingsError(
-                f"face_blend is {text!r}; expected numbers of faces with blends from 0 to 1, "
-                "such as 0=0.5,2=1"
-            )
+            raise SettingsError(f"face_blend is {text!r}; expected {_EXPECTED['face_blend']}")
         blends[int(match[1])] = float(match[2])
     return blends

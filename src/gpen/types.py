@@ -98,11 +98,17 @@ class Face:
         points_xy: (5, 2) float64: left eye, right eye, nose tip, left and right mouth corner,
             left and right as seen in the upright picture.
         score: Confidence in [0, 1].
+        damage: How damaged a restored face was found: 0 not at all, 1 down to its coarsest detail;
+            None before that, and without fusion.
+        change_levels: By how much it was changed, on average, in levels from 0 to 255; None where
+            it was not restored.
     """
 
     box_xyxy: tuple[float, float, float, float]
     points_xy: Float64Array
     score: float
+    damage: float | None = None
+    change_levels: float | None = None
 
     @property
     def size_px(self) -> float:
@@ -112,11 +118,16 @@ class Face:
 
     def to_dict(self) -> dict[str, Any]:
         """The face as plain numbers, for JSON; pixels are rounded to 1/100."""
-        return {
+        numbers: dict[str, Any] = {
             "box_xyxy": [round(float(v), 2) for v in self.box_xyxy],
             "points_xy": [[round(float(x), 2), round(float(y), 2)] for x, y in self.points_xy],
             "score": round(float(self.score), 4),
         }
+        if self.damage is not None:
+            numbers["damage"] = round(self.damage, 3)
+        if self.change_levels is not None:
+            numbers["change_levels"] = round(self.change_levels, 2)
+        return numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)

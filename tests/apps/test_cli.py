@@ -17,7 +17,8 @@ import pytest
 from PIL import Image as PILImage
 
 import gpen
-from gpen.apps import cli
+from gpen.apps import cli, console
+from gpen.weights import ASSETS
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -244,8 +245,37 @@ def test_models_lists_the_default_and_refuses_others(run: Run, tmp_path: Path) -
     assert "web page" in rows["GPEN-BFR-512"]["reason"]
 
 
-def test_models_table_names_the_default(run: Run) -> None:
-    assert "gpen-default-256" in run("models")[1]
+def test_models_table_says_where_each_came_from(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console.out, "width", 120)
+    default = gpen.find_model("gpen-default-256").path
+    Path("models").mkdir()
+    for name in ("mine.onnx", default.name):
+        Path("models", name).write_bytes(default.read_bytes())
+    out = run("models")[1]
+    rows = [line.split() for line in out.splitlines()]
+    assert {(row[0], row[-2], row[-1]) for row in rows if row[-1].endswith(".onnx")} >= {
+        ("mine", "models", "mine.onnx"),
+        ("gpen-default-256", "models", "gpen-default-256.onnx"),
+        ("gpen-default-256", "gpen", "gpen-default-256.onnx"),
+    }
+    assert "not usable: models/gpen-default-256.onnx is not used: its name is that of a" in out
+
+
+def test_a_file_named_like_the_default_does_not_take_its_place(
+    run: Run, photo: Path, negative_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = photo.parent
+    monkeypatch.chdir(here)
+    other = here / "models" / "gpen-default-256.onnx"
+    other.parent.mkdir()
+    other.write_bytes(negative_model.read_bytes())
+    assert run("restore", photo, "--report", here / "report.json")[0] == 0
+    (row,) = json.loads((here / "report.json").read_text(encoding="utf-8"))["inputs"]
+    assert row["model_file"] == str(ASSETS / "gpen-default-256.onnx")
+    assert run("restore", photo, "--model", other, "-o", here / "by path.jpg")[0] == 0
 
 
 def test_convert_writes_what_the_suffix_says(run: Run, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         ("gpen res", ["restore"]),
         ("gpen models ", ["get"]),
         ("gpen restore --model", ["--model", "--models-dir"]),
-        ("gpen restore --mask ", ["face", "box"]),
+        ("gpen restore --mask ", ["head", "face", "box"]),
         ("gpen restore old.jpg --engine o", ["openvino", "onnxruntime"]),
         ("gpen restore --model ", ["gpen-default-256", "mine"]),
         ("gpen batch --model m", ["mine"]),

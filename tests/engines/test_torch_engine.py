@@ -85,6 +85,27 @@ def test_devices_that_are_not_there_are_told(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_f32_is_never_tf32_and_the_setting_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = find_model(save_safetensors(TINY, tmp_path / "a.safetensors"))
+    engine = open_engine(model, engine="torch", device="cpu", precision="f32")
+    seen = []
+    conv2d = torch.nn.functional.conv2d
+
+    def observed(*args: object, **kwargs: object) -> torch.Tensor:
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return conv2d(*args, **kwargs)
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", observed)
+    before = torch.backends.cudnn.allow_tf32
+    engine.run(crops(32))
+    assert seen
+    assert not any(seen)
+    assert torch.backends.cudnn.allow_tf32 == before
+    assert before  # torch's own choice, which other programs in the process may want
+
+
 def test_bf16_is_close_and_not_the_same(tmp_path: Path) -> None:
     model = find_model(save_safetensors(TINY, tmp_path / "a.safetensors"))
     exact = open_engine(model, engine="torch", device="cpu", precision="f32").run(crops(32))

@@ -163,7 +163,7 @@ def test_models_of_the_folders_can_be_chosen_by_name(
 ) -> None:
     folder = tmp_path / "models"
     folder.mkdir()
-    for name in ("one", "two", "three", "four", "gpen_bfr_512"):
+    for name in ("one", "two", "three", "four", "gpen_bfr_512", "gpen-default-256"):
         folder.joinpath(f"{name}.onnx").write_bytes(negative_model.read_bytes())
     folder.joinpath("page.pth").write_text("<!doctype html>")
     running = start(Settings(models_dir=folder))
@@ -172,6 +172,7 @@ def test_models_of_the_folders_can_be_chosen_by_name(
         models = {model["name"]: model for model in listed["models"]}
         assert listed["default"] == "gpen-default-256"
         assert models["gpen-default-256"]["licence"] == "Apache-2.0"
+        assert models["gpen-default-256"]["usable"]  # ours, not the file in the folder
         assert models["one"]["licence"] is None
         assert models["gpen_bfr_512"]["licence"] == "non-commercial"
         assert models["one"]["usable"]

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gpen.errors import MismatchError, UnknownModelError, UnsafeFileError, WeightsError
-from gpen.weights import convert, find_model, list_models, model_folders
+from gpen.weights import ASSETS, convert, find_model, list_models, model_folders
 from gpen.weights.files import cache_dir, sha256
 from networks import TINY, TINY_SR, save_safetensors
 
@@ -76,6 +76,44 @@ def test_an_explicit_path_comes_first(here: Path, tmp_path: Path) -> None:
     path = put(tmp_path / "weights with späces", "GPEN-BFR-512.safetensors", TINY_SR)
     found = find_model(path)
     assert (found.path, found.source, found.kind) == (path, "path", "gpen-sr")
+
+
+@pytest.mark.parametrize("name", ["gpen-default-256", "GPEN-Default-256", "gpen-default-256.onnx"])
+def test_names_of_shipped_models_mean_those(
+    here: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    shipped = find_model(name)
+    other = put(here / "models", "gpen-default-256.safetensors")
+    convert(other, here / "models" / "gpen-default-256.onnx")
+    (here / "gpen-default-256").write_bytes(other.read_bytes())
+    assert not caplog.messages
+    assert find_model(name) == shipped
+    assert shipped.source == "gpen"
+    assert any(
+        message.startswith("models/gpen-default-256.onnx is not used: its name is that of a model")
+        for message in caplog.messages
+    )
+
+
+def test_a_file_named_like_a_shipped_model_is_used_by_path_and_listed_as_unused(
+    here: Path,
+) -> None:
+    put(here / "models", "gpen-default-256.safetensors")
+    by_path = find_model("models/gpen-default-256.safetensors")
+    assert (by_path.source, by_path.size) == ("path", 32)
+    rows = {row.source: row for row in list_models() if row.path.name == by_path.path.name}
+    assert not rows["models"].usable
+    assert "rename it, or give its path" in rows["models"].reason
+    assert rows["gpen"].usable
+
+
+def test_the_shipped_models_may_be_named_by_their_folder(
+    here: Path,
+) -> None:
+    (here / "link").symlink_to(ASSETS)
+    found = find_model("gpen-default-256", "link")
+    assert found.source == "gpen"
+    assert found.usable
 
 
 def test_of_several_files_the_one_that_starts_fastest_is_taken(here: Path) -> None:

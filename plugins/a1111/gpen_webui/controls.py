@@ -50,6 +50,7 @@ def _range(low: float, high: float, step: float) -> dict[str, float]:
 
 CONTROLS: dict[str, Control] = {
     "model": Control("Model", "Dropdown", choices=models.restorers),
+    "fusion": Control("Keep detail that can be trusted, restore the rest", "Checkbox"),
     "blend": Control("Strength (visibility)", "Slider", arguments=_range(0, 1, 0.05)),
     "upscale": Control(
         "Enlarge the picture by", "Radio", (EXTRAS,), arguments={"choices": [1, 2, 4]}
@@ -61,7 +62,7 @@ CONTROLS: dict[str, Control] = {
         "Slider",
         arguments=_range(0, 512, 1),
     ),
-    "mask": Control("Mask", "Radio", arguments={"choices": ["face", "box"]}),
+    "mask": Control("Mask", "Radio", arguments={"choices": ["head", "face", "box"]}),
     "match_color": Control("Keep the colours of the face", "Checkbox"),
     "match_grain": Control("Keep the grain of the picture", "Checkbox"),
     "restore_color": Control("Let the network colour grey faces", "Checkbox"),

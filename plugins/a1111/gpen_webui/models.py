@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
 from pathlib import Path
@@ -91,7 +90,7 @@ class Networks:
                 loaded = gpen.Restorer(settings)
                 loaded.load()
             elif loaded.settings != settings:
-                loaded = loaded.with_(**dataclasses.asdict(settings))  # shares the open networks
+                loaded = loaded.with_settings(settings)
             self._loaded = loaded
             return loaded
 

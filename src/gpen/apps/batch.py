@@ -75,6 +75,7 @@ class Outcome:
     faces: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     model: str | None = None
+    model_file: str | None = None
     engine: str | None = None
     device: str | None = None
     precision: str | None = None
@@ -135,7 +136,7 @@ def _restore_to(task: Task, restorer: Restorer, options: Options, outcome: Outco
     outcome.faces = _face_rows(result, options)
     if result.restored:
         engine = restorer.engine
-        outcome.model = restorer.model.name
+        outcome.model, outcome.model_file = restorer.model.name, str(restorer.model.path)
         outcome.engine, outcome.device = engine.name, engine.device
         outcome.precision = engine.precision
         outcome.embedding = restorer.identity.name if options.similarity else None

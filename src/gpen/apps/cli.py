@@ -23,7 +23,6 @@ from . import (
     console,
     doctor,
     evaluate,
-    man,
     models,
     prepare,
     preview,
@@ -156,7 +155,6 @@ app.command("batch", epilog=batch_cluster.EPILOG)(batch_cluster.command_like(res
 app.command(epilog=cache.EPILOG)(cache.cache)
 app.command(epilog=web.EPILOG)(web.web)
 app.command(epilog=doctor.EPILOG)(doctor.doctor)
-app.command(epilog=man.EPILOG)(man.man)
 app.command(epilog=train.EPILOG)(train.train)
 app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)
 data = typer.Typer(

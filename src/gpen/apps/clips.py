@@ -75,8 +75,9 @@ def _note(outcome: Outcome, result: ClipResult, restorer: Restorer) -> None:
     outcome.status = "restored" if result.people else "no face"
     outcome.seconds = {step: round(spent, 3) for step, spent in result.seconds.items()}
     engine = restorer.engine
-    outcome.model, outcome.engine = restorer.model.name, engine.name
-    outcome.device, outcome.precision = engine.device, engine.precision
+    outcome.model, outcome.model_file = restorer.model.name, str(restorer.model.path)
+    outcome.engine, outcome.device = engine.name, engine.device
+    outcome.precision = engine.precision
 
 
 def _show(name: str, result: ClipResult) -> None:

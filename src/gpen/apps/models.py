@@ -57,7 +57,7 @@ def show_models(models_dir: Path | None, *, as_json: bool) -> None:
         console.say(json.dumps([asdict(model) for model in models], indent=2, default=str))
         return
     table = Table(box=None, header_style="bold")
-    for heading in ("name", "kind", "size", "dtype", "sha256", "file"):
+    for heading in ("name", "kind", "size", "dtype", "sha256", "from", "file"):
         table.add_column(heading, overflow="fold")
     for model in models:
         table.add_row(*_row(model), style=None if model.usable else "dim")
@@ -74,5 +74,6 @@ def _row(model: ModelInfo) -> tuple[str, ...]:
         str(model.size or ""),
         model.dtype or "",
         (model.sha256 or "")[:12],
-        str(model.path),
+        model.source,
+        model.path.name,
     )

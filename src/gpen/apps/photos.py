@@ -100,7 +100,15 @@ def _show(outcome: Outcome) -> None:
     n_faces = f"{n_restored} face{'' if n_restored == 1 else 's'}"
     match outcome.status:
         case "restored":
-            console.say(f"{outcome.input} → {outcome.output} · {n_faces} · {seconds}")
+            sharp = sum(1 for face in outcome.faces if face.get("change_levels") == 0)
+            note = ""
+            if sharp:
+                note = (
+                    " already sharp, left as it was"
+                    if n_restored == 1
+                    else f" ({sharp} already sharp, left as they were)"
+                )
+            console.say(f"{outcome.input} → {outcome.output} · {n_faces}{note} · {seconds}")
         case "no face":
             found = "no face found" if not outcome.faces else "no face chosen"
             console.say(f"{outcome.input} → {outcome.output} · {found}, pixels kept · {seconds}")

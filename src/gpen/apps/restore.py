@@ -65,6 +65,12 @@ def restore(
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The inputs are face crops; restore them whole.")
     ] = False,
+    fusion: Annotated[
+        bool,
+        typer.Option(
+            "--fusion/--no-fusion", help="Keep detail that can be trusted; restore the rest."
+        ),
+    ] = True,
     blend: Annotated[float, typer.Option(help="0 keeps the input, 1 is fully restored.")] = 1.0,
     upscale: Annotated[int, typer.Option(help="Enlarge the photo by 1, 2 or 4.")] = 1,
     faces: Annotated[
@@ -79,7 +85,9 @@ def restore(
     face_blend: Annotated[
         str, typer.Option(metavar="N=B,…", help="A blend of its own for some faces: 0=0.5,2=0.")
     ] = "",
-    mask: Annotated[Literal["face", "box"], typer.Option(help="Shape pasted back.")] = "face",
+    mask: Annotated[
+        Literal["head", "face", "box"], typer.Option(help="Shape pasted back.")
+    ] = "head",
     match_color: Annotated[
         bool, typer.Option("--match-color", help="Give restored faces the colour of the input.")
     ] = False,

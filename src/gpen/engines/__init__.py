@@ -6,17 +6,12 @@ import importlib.util
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import EngineError, SettingsError, WeightsError
-from ..types import Pixels
 from ..weights import GENERATOR_KINDS, PUBLISHED_KINDS, ModelInfo, read_onnx
 from .base import Engine, Graph, run_in_batches
 from .cache import forget, inference_graph
 from .memory import is_out_of_memory, open_sparingly
-
-if TYPE_CHECKING:
-    from .torch_faces import DevicePhoto
 
 __all__ = [
     "Engine",
@@ -24,7 +19,6 @@ __all__ = [
     "fast_precision",
     "open_engine",
     "open_graph",
-    "photo_on_device",
     "run_in_batches",
 ]
 
@@ -158,28 +152,6 @@ def fast_precision(engine: str = "auto", device: str = "auto") -> str:
     from .openvino import has_fast_bf16
 
     return "bf16" if has_fast_bf16(device) else "f32"
-
-
-def photo_on_device(pixels: Pixels, engine: Engine) -> DevicePhoto | None:
-    """A photo where the engine's network lies, to align and paste faces there.
-
-    Args:
-        pixels: RGB, (height, width, 3), uint8 or uint16.
-        engine: The face restorer.
-
-    Returns:
-        The photo; None where the engine runs on no CUDA device of torch, or its memory is full.
-    """
-    if engine.name != "torch" or not engine.device.startswith("cuda"):
-        return None
-    from .torch_faces import DevicePhoto
-
-    try:
-        return DevicePhoto(pixels, engine.device)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        return None
 
 
 def _installed(package: str) -> bool:

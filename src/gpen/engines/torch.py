@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +23,8 @@ _log = logging.getLogger("gpen")
 _DTYPES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 #: NVIDIA's cards from this compute capability on have tensor cores; older ones are slow in f16.
 _TENSOR_CORES = (7, 0)
+#: Held while cuDNN's settings, which belong to the whole process, are changed.
+_CUDNN_SETTINGS = threading.Lock()
 
 
 class TorchEngine:
@@ -67,7 +71,7 @@ class TorchEngine:
         """Restore crops; see `Engine.run`."""
         check_batch(crops, self.in_size, self.name)
         try:
-            with self._torch.inference_mode():
+            with self._torch.inference_mode(), _without_tf32():
                 answer = self._network(np.ascontiguousarray(crops))
                 if self._is_too_much_for_f16(answer):
                     self._widen()
@@ -89,10 +93,6 @@ class TorchEngine:
         torch, device, dtype = self._torch, self._device, _DTYPES[self.precision]
         with torch.inference_mode():
             network = FastNetwork(net, tensors, device, getattr(torch, dtype))
-        if device.type == "cuda":
-            from .torch_cuda import CudaRunner
-
-            return CudaRunner(network, device, self.size)
 
         def run(crops: FloatArray) -> FloatArray:
             answer: FloatArray = network(torch.from_numpy(crops).to(device)).cpu().numpy()
@@ -111,6 +111,15 @@ class TorchEngine:
         _log.warning("%s leaves the range of f16: f32 takes over", self._model.path.name)
         self.precision = "f32"
         self._network = self._prepare(self._net, load_weights(self._model.path).tensors)
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    """Let cuDNN compute f32 as f32; by default it rounds the factors to TF32's 10 bits."""
+    import torch
+
+    with _CUDNN_SETTINGS, torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
 
 
 def _fastest_faithful(device: torch.device, model: ModelInfo) -> str:

@@ -206,7 +206,8 @@ class Job:
         aligned = stages.align(works, engine=engine, template=template, upscale=settings.upscale)
         with closing(in_background(aligned, depth)) as crops:
             meter = self.result.seconds
-            answered = stages.restore(crops, engine=engine, seconds=meter)
+            estimator = self.restorer.reliability if settings.fusion else None
+            answered = stages.restore(crops, engine=engine, estimator=estimator, seconds=meter)
             with closing(in_background(answered, depth)) as answers:
                 stabiliser = Stabiliser(self.video.stabilise)
                 finished = stages.paste(answers, stabiliser=stabiliser, settings=settings)

@@ -12,24 +12,21 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import geometry
 from ..align import align_face
-from ..engines import Engine, photo_on_device
-from ..finish import Finish, finish_crop
+from ..engines import Engine
+from ..finish import Finish, finish_crop, unseen_kept
+from ..fusion import Reliability, ReliabilityEstimator
 from ..paste import Patch, paste_faces
 from ..restoration import BATCH_SIZE, restore_crops
 from ..settings import Settings
-from ..types import Crop, Pixels
+from ..types import Crop, FloatArray, Pixels
 from .frames import Frame, replace_pixels, whole_frame
 from .stabilise import Stabiliser
 from .tracks import TrackedFace
-
-if TYPE_CHECKING:
-    from ..engines.torch_faces import DevicePhoto
 
 #: Frames whose faces may share a batch, and their bytes; bound memory, not results.
 FRAMES_PER_BATCH, BYTES_PER_BATCH = 8, 1 << 28
@@ -46,7 +43,7 @@ class Work:
         faces: The faces to restore, in frame pixels.
         crops: Their crops, from the canvas.
         answers: What the network made of them.
-        photo: The canvas on a GPU.
+        reliabilities: How far each crop can be trusted; empty where that does not count.
         written: The frame belongs to the part; else it only holds its neighbours still.
     """
 
@@ -56,7 +53,7 @@ class Work:
     faces: list[TrackedFace]
     crops: list[Crop] = field(default_factory=list)
     answers: list[Pixels] = field(default_factory=list)
-    photo: DevicePhoto | None = None
+    reliabilities: list[Reliability] = field(default_factory=list)
     written: bool = True
 
 
@@ -85,14 +82,12 @@ def align(
     for work in works:
         if upscale > 1:
             work.canvas, work.touched = geometry.enlarge(work.canvas, upscale), True
-        work.photo = photo_on_device(work.canvas, engine) if work.faces else None
         work.crops = [
             align_face(
                 work.canvas,
                 geometry.scale_points(seen.face.points_xy, upscale),
                 size=engine.size,
                 template=template,
-                photo=work.photo,
             )
             for seen in work.faces
         ]
@@ -100,7 +95,11 @@ def align(
 
 
 def restore(
-    works: Iterable[Work], *, engine: Engine, seconds: dict[str, float]
+    works: Iterable[Work],
+    *,
+    engine: Engine,
+    estimator: ReliabilityEstimator | None,
+    seconds: dict[str, float],
 ) -> Generator[Work, None, None]:
     """Let the network see the crops of several frames at once; add its time to `seconds`."""
     for batch in _batches(works):
@@ -110,6 +109,8 @@ def restore(
         seconds["network"] = seconds.get("network", 0.0) + spent
         for work in batch:
             work.answers = [next(answers) for _ in work.crops]
+            if estimator is not None:
+                work.reliabilities = [estimator.estimate(crop.pixels) for crop in work.crops]
             yield work
 
 
@@ -133,36 +134,57 @@ def paste(
 ) -> Generator[Frame, None, None]:
     """Hold the answers still, finish them and put them back; some works wait for later ones."""
     waiting: deque[Work] = deque()
+    around: deque[Work] = deque(maxlen=2 * stabiliser.reach + 1)
     for work in works:
         for seen, crop, answer in zip(work.faces, work.crops, work.answers, strict=True):
             stabiliser.push(seen.track_id, work.frame.index, crop, answer)
         waiting.append(work)
+        around.append(work)
         if len(waiting) > stabiliser.reach:
-            yield from _pasted(waiting.popleft(), stabiliser, settings)
+            yield from _pasted(waiting.popleft(), around, stabiliser, settings)
     for work in waiting:
-        yield from _pasted(work, stabiliser, settings)
+        yield from _pasted(work, around, stabiliser, settings)
 
 
-def _pasted(work: Work, stabiliser: Stabiliser, settings: Settings) -> Iterator[Frame]:
+def _pasted(
+    work: Work, around: Iterable[Work], stabiliser: Stabiliser, settings: Settings
+) -> Iterator[Frame]:
     """The frame with its faces, if it belongs to the part."""
     if not work.written:
         return
+    reliabilities = _steady_reliabilities(work, around, stabiliser.reach)
     options = Finish.of(settings)
     patches = []
-    for seen, crop, answer in zip(work.faces, work.crops, work.answers, strict=True):
+    for seen, crop, answer, reliability in zip(
+        work.faces, work.crops, work.answers, reliabilities, strict=True
+    ):
         steady = stabiliser.take(seen.track_id, work.frame.index, answer)
         seed = work.frame.index * 1000 + seen.track_id  # fresh grain in every frame
-        pixels, weight = finish_crop(crop, steady, options, seed=seed)
+        pixels, weight = finish_crop(crop, steady, options, reliability=reliability, seed=seed)
         blend = settings.blend_of(seen.track_id) * seen.opacity
-        patches.append(Patch(crop, pixels, weight, blend, keep_unseen=settings.match_grain))
+        unseen = unseen_kept(reliability, settings)
+        patches.append(Patch(crop, pixels, weight, blend, unseen=unseen))
     pixels = paste_faces(
         work.canvas,
         patches,
         mask=settings.mask,
         match_color=settings.match_color,
-        photo=work.photo,
     )
     yield _as_frame(work, pixels)
+
+
+def _steady_reliabilities(
+    work: Work, around: Iterable[Work], reach: int
+) -> list[Reliability] | list[None]:
+    """Those of a frame's faces, averaged over the frames next to it: they must not flicker."""
+    if not work.reliabilities:
+        return [None] * len(work.faces)
+    bands: dict[int, list[FloatArray]] = {seen.track_id: [] for seen in work.faces}
+    for other in around:
+        if abs(other.frame.index - work.frame.index) <= reach:
+            for seen, reliability in zip(other.faces, other.reliabilities, strict=True):
+                bands.get(seen.track_id, []).append(reliability.bands)
+    return [Reliability(np.mean(bands[seen.track_id], axis=0)) for seen in work.faces]
 
 
 def _as_frame(work: Work, pixels: Pixels) -> Frame:

@@ -124,8 +124,11 @@ class Shelf:
     def _list(self) -> list[ModelInfo]:
         found: dict[str, ModelInfo] = {}
         for model in list_models(self._settings.models_dir):
-            if model.role == "restorer" or not model.usable:
-                found.setdefault(model.name.casefold(), model)
+            if model.role != "restorer" and model.usable:
+                continue
+            known = found.get(model.name.casefold())
+            if known is None or (model.usable and not known.usable):
+                found[model.name.casefold()] = model
         return list(found.values())
 
     def to_dict(self) -> dict[str, Any]:

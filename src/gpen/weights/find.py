@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
+import logging
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import UnknownModelError, WeightsError
@@ -15,8 +17,13 @@ from .files import sha256
 from .kinds import GENERATOR_KINDS, Role
 from .load import SUFFIXES, Weights, load_weights
 
-#: The weights that gpen brings.
+_log = logging.getLogger("gpen")
+
+#: The weights that gpen brings. Their names are reserved: other files are used by path only.
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
+#: `ModelInfo.source` of the weights that gpen brings.
+SHIPPED = "gpen"
+_RESERVED = "its name is that of a model that comes with gpen; rename it, or give its path"
 #: Models named in an error.
 _NAMED = 8
 #: Where other programs keep theirs, below the current folder.
@@ -30,7 +37,8 @@ class ModelInfo:
     Attributes:
         name: Its name without suffix; names a model wherever a path does.
         path: The file.
-        source: The folder it was found in, or "path" where it was named outright.
+        source: Where it was found: a folder, "path" where it was named outright, or "gpen" where
+            it comes with gpen.
         kind: What it is: "gpen", "gpen-sr", "gpen-described", "gpen-modular", "onnx-restorer",
             "yunet", "stable-diffusion", …
         role: What gpen can use it for: "restorer", "detector", "identity", "landmarks" or "none".
@@ -92,7 +100,7 @@ def list_models(models_dir: str | Path | None = None) -> list[ModelInfo]:
     Raises:
         WeightsError: `models_dir` is no folder.
     """
-    return [_describe(path, str(folder)) for folder, path in _weight_files(models_dir)]
+    return [_describe(path, folder) for folder, path in _weight_files(models_dir)]
 
 
 def find_model(
@@ -101,7 +109,8 @@ def find_model(
     """Find a weight file and check that it can do its work.
 
     Args:
-        name: A path, or a file name with or without suffix, in upper or lower case.
+        name: A path, or a file name with or without suffix, in upper or lower case. The names of
+            the weights that gpen brings always mean those, wherever else there is such a file.
         models_dir: A folder to look in first.
         role: What it is needed for.
 
@@ -137,7 +146,7 @@ def find_role(role: Role, models_dir: str | Path | None = None) -> list[Path]:
 
 
 def find_file(name: str | Path, models_dir: str | Path | None = None) -> tuple[Path, str]:
-    """The file that a name means, unread, and the folder it was found in ("path" for a path).
+    """The file that a name means, unread, and where it was found; see `ModelInfo.source`.
 
     Raises:
         UnknownModelError: There is none.
@@ -145,14 +154,23 @@ def find_file(name: str | Path, models_dir: str | Path | None = None) -> tuple[P
     """
     text = str(name)
     path = Path(text).expanduser()
-    if path.is_file():
+    looks_like_a_path = len(path.parts) > 1 or path.suffix.lower() in SUFFIXES
+    if path.is_file() and (looks_like_a_path or not _is_reserved(text)):
         return path, "path"
     files = list(_weight_files(models_dir))
-    for folder, file in files:
-        if text.casefold() in (file.name.casefold(), file.stem.casefold()):
-            return file, str(folder)
+    named = [
+        (folder, file)
+        for folder, file in files
+        if text.casefold() in (file.name.casefold(), file.stem.casefold())
+    ]
+    if _is_reserved(text):
+        _warn_of(file for folder, file in named if not _is_ours(folder))
+        named = [(folder, file) for folder, file in named if _is_ours(folder)]
+    if named:
+        folder, file = named[0]
+        return file, _source(folder)
     known = list(dict.fromkeys(file.stem for _, file in files))
-    if len(path.parts) > 1 or path.suffix.lower() in SUFFIXES:
+    if looks_like_a_path:
         hint = "expected a weight file"
     else:
         hint = "expected a path or a name that `gpen models` lists"
@@ -180,12 +198,39 @@ def _weight_files(models_dir: str | Path | None) -> Iterator[tuple[Path, Path]]:
             yield folder, file
 
 
-def _describe(path: Path, source: str) -> ModelInfo:
+def _is_reserved(name: str) -> bool:
+    """Whether it is the name, with or without suffix, of a weight file that gpen brings."""
+    return name.casefold() in _reserved_names()
+
+
+@functools.cache
+def _reserved_names() -> frozenset[str]:
+    files = [file for file in ASSETS.iterdir() if file.suffix in SUFFIXES]
+    return frozenset(name.casefold() for file in files for name in (file.name, file.stem))
+
+
+def _warn_of(files: Iterable[Path]) -> None:
+    for file in files:
+        _log.warning("%s is not used: %s", file, _RESERVED)
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.resolve() == ASSETS
+
+
+def _source(folder: Path) -> str:
+    return SHIPPED if _is_ours(folder) else str(folder)
+
+
+def _describe(path: Path, folder: Path) -> ModelInfo:
     """The file as a row of `gpen models`, whatever is wrong with it."""
     try:
-        return _info(load_weights(path), source)
+        info = _info(load_weights(path), _source(folder))
     except WeightsError as error:
-        return ModelInfo(path.stem, path, source, "unreadable", reason=str(error))
+        return ModelInfo(path.stem, path, _source(folder), "unreadable", reason=str(error))
+    if not _is_ours(folder) and _is_reserved(path.stem):
+        return replace(info, usable=False, reason=f"{path} is not used: {_RESERVED}")
+    return info
 
 
 def _info(weights: Weights, source: str) -> ModelInfo:

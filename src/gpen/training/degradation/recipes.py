@@ -6,6 +6,12 @@ Sources of the ranges:
     codeformer  options of CodeFormer's stage 3 (arXiv 2206.11253): half lightly, half heavily
     real        gpen's own, set by looking at photos: what cameras, prints and websites do
     tiny        gpen's own: small faces of good photos, which align enlarges bicubically
+    none        nothing: what a restorer has to leave as it is
+    resized     shrunk, by 1 to 16, and enlarged again, all octaves alike
+    mild        the same by 1 to 2: what most photos are
+    phone       noise reduction and sharpening of phones, then JPEG
+    web         small, strongly compressed files, shown large
+    video       a frame of a compressed video
 """
 
 from __future__ import annotations
@@ -31,22 +37,30 @@ class Step:
         work: Name in `WORKS`.
         ranges: What each of its strengths is drawn from.
         share: How often it is done.
+        by_ratio: Equal ratios of strength are drawn equally often, instead of equal differences:
+            factors from 1 to 2 as often as those from 8 to 16.
     """
 
     work: str
     ranges: Mapping[str, Range]
     share: float = 1.0
+    by_ratio: bool = False
 
     def draw(self, random: Random, reach: float) -> dict[str, float]:
         """Strengths, even over the first part `reach` of each range."""
         return {
-            name: low + (high - low) * reach * random.random()
-            for name, (low, high) in self.ranges.items()
+            name: self._between(*ends, reach * random.random())
+            for name, ends in self.ranges.items()
         }
 
     def at(self, place: float) -> dict[str, float]:
         """Strengths at a place in each range: 0 is harmless, 1 the worst."""
-        return {name: low + (high - low) * place for name, (low, high) in self.ranges.items()}
+        return {name: self._between(*ends, place) for name, ends in self.ranges.items()}
+
+    def _between(self, low: float, high: float, place: float) -> float:
+        if self.by_ratio:
+            return float(low * (high / low) ** place)
+        return low + (high - low) * place
 
 
 #: Steps of which at most one is done; what their shares leave of 1 is the share of none.
@@ -104,6 +118,7 @@ WORKS: Mapping[str, Callable[..., UInt8Array]] = MappingProxyType(
             noise.gaussian_noise,
             noise.sensor_noise,
             noise.grain,
+            noise.noise_reduction,
             compression.jpeg,
             compression.double_jpeg,
             compression.webp,
@@ -136,6 +151,7 @@ CATALOGUE: Mapping[str, Step] = MappingProxyType(
             "gaussian_noise": {"sigma": (0.0, 20.0)},
             "sensor_noise": {"read": (0.0, 7.0), "shot": (0.0, 12.0), "chroma": (0.0, 8.0)},
             "grain": {"strength": (0.0, 15.0)},
+            "noise_reduction": {"strength": (0.0, 1.0)},
             "jpeg": {"quality": (100.0, 30.0)},
             "double_jpeg": {"first": (100.0, 30.0), "second": (100.0, 50.0)},
             "webp": {"quality": (100.0, 10.0)},
@@ -159,10 +175,10 @@ CATALOGUE: Mapping[str, Step] = MappingProxyType(
 )
 
 
-def _step(work: str, share: float = 1.0, **ranges: Range) -> Step:
+def _step(work: str, share: float = 1.0, *, by_ratio: bool = False, **ranges: Range) -> Step:
     """A step of the catalogue with some of its ranges changed."""
     entry = CATALOGUE[work]
-    return replace(entry, share=share, ranges={**entry.ranges, **ranges})
+    return replace(entry, share=share, by_ratio=by_ratio, ranges={**entry.ranges, **ranges})
 
 
 def _classic(sigma: Range, factor: Range, noise: Range, quality: Range) -> tuple[Stage, ...]:
@@ -223,6 +239,49 @@ _TINY = Chain(
     ),
 )
 
+
+def _resized(most: float) -> Chain:
+    """Shrunk by 1 to `most`, and enlarged again."""
+    return Chain(((_step("shrink_anyhow", by_ratio=True, factor=(1.0, most)),),), cubic=True)
+
+
+_PHONE = Chain(
+    cubic=True,
+    damage=(
+        (_step("shrink_anyhow", 0.5, by_ratio=True, factor=(1.0, 2.0)),),
+        (_step("sensor_noise", 0.5, read=(0.0, 4.0), shot=(0.0, 8.0), chroma=(0.0, 4.0)),),
+        (_step("noise_reduction"),),
+        (_step("sharpen", 0.8, amount=(0.0, 1.2)),),
+        (_step("jpeg", quality=(96.0, 65.0)),),
+    ),
+)
+
+_WEB = Chain(
+    cubic=True,
+    damage=(
+        (_step("shrink_anyhow", by_ratio=True, factor=(1.0, 6.0)),),
+        (_step("sharpen", 0.15),),
+        (
+            _step("jpeg", 0.6, quality=(90.0, 15.0)),
+            _step("double_jpeg", 0.2, first=(95.0, 30.0), second=(95.0, 40.0)),
+            _step("webp", 0.2, quality=(90.0, 10.0)),
+        ),
+    ),
+)
+
+_VIDEO = Chain(
+    cubic=True,
+    damage=(
+        (
+            _step("motion_blur", 0.15, length=(0.0, 24.0)),
+            _step("gaussian_blur", 0.15, sigma=(0.1, 3.0)),
+        ),
+        (_step("shrink_anyhow", by_ratio=True, factor=(1.0, 8.0)),),
+        (_step("sensor_noise", 0.3, read=(0.0, 4.0), shot=(0.0, 6.0), chroma=(0.0, 4.0)),),
+        (_step("h264", crf=(16.0, 38.0)),),
+    ),
+)
+
 #: Chains by preset.
 PRESETS: Mapping[str, tuple[Chain, ...]] = MappingProxyType(
     {
@@ -238,6 +297,12 @@ PRESETS: Mapping[str, tuple[Chain, ...]] = MappingProxyType(
         ),
         "real": (_REAL,),
         "tiny": (_TINY,),
+        "none": (Chain(()),),
+        "resized": (_resized(16.0),),
+        "mild": (_resized(2.0),),
+        "phone": (_PHONE,),
+        "web": (_WEB,),
+        "video": (_VIDEO,),
     }
 )
 

@@ -13,6 +13,10 @@ export const WORDS = {
     help: "How much of the restored face is taken.",
     ends: ["as it was", "fully restored"],
   },
+  fusion: {
+    label: "Keep what is good",
+    help: "Detail that can be trusted stays; only what the damage took is restored.",
+  },
   upscale: {
     label: "Size",
     help: "Enlarge the whole photo; faces gain real detail.",
@@ -40,7 +44,7 @@ export const WORDS = {
   min_face: { label: "Skip faces smaller than", unit: "px", help: "0 restores every face." },
   mask: {
     label: "Edge of what is replaced",
-    names: { face: "Follows the face", box: "Soft square" },
+    names: { head: "Fades out in the hair", face: "Follows the face", box: "Soft square" },
   },
   aligned: {
     label: "Photos are face crops already",
@@ -80,7 +84,7 @@ export const WORDS = {
 };
 
 /** Shown at once, in this order; `model` stands before them. */
-export const MAIN = ["blend", "upscale", "keep", "match_color", "match_grain", "occlusion"];
+export const MAIN = ["blend", "fusion", "upscale", "keep", "match_color", "match_grain", "occlusion"];
 
 /** Shown at once when the server restores clips. */
 export const MAIN_CLIP = ["stabilise", "deflicker"];

@@ -1,0 +1,93 @@
+"""Values of options as people write them, turned into those that options have.
+
+"0.5" is a number and [0, 2] says the same as "0,2"; what means nothing raises a `SettingsError`
+that names the option, its value and what was expected.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .errors import SettingsError
+
+
+def convert(name: str, value: Any, kind: str, expected: str | None = None) -> Any:
+    """The value of an option in the type it has.
+
+    Args:
+        name: The option, for errors.
+        value: As it was given.
+        kind: Its type as annotated: "bool", "int", "float", "str" or "Path", with " | None" where
+            it may be left out. A value of any other kind is returned as it is.
+        expected: What it may be, for errors.
+
+    Raises:
+        SettingsError: The value means nothing.
+    """
+    kind, _, optional = kind.partition(" | ")
+    if kind not in _KINDS or (optional and value is None):
+        return value
+    to_kind, usual = _KINDS[kind]
+    try:
+        return to_kind(value)
+    except (TypeError, ValueError, OverflowError):
+        raise SettingsError(f"{name} is {value!r}; expected {expected or usual}") from None
+
+
+def joined(name: str, value: Any, expected: str) -> str:
+    """A list of numbers or words as text: "0,2" of [0, 2], 0 as "0"; text stays.
+
+    Raises:
+        SettingsError: It is something else.
+    """
+    if isinstance(value, str):
+        return value
+    parts = value if isinstance(value, Iterable) and not isinstance(value, Mapping) else [value]
+    try:
+        return ",".join(part if isinstance(part, str) else str(_integer(part)) for part in parts)
+    except (TypeError, ValueError):
+        raise SettingsError(f"{name} is {value!r}; expected {expected}") from None
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, str) or value not in (False, True):
+        raise ValueError
+    return bool(value)
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool):
+        raise TypeError
+    if isinstance(value, str):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return operator.index(value)
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if isinstance(value, bool) or math.isnan(number):
+        raise ValueError
+    return number
+
+
+def _text(value: Any) -> str:
+    text = os.fspath(value)
+    if not isinstance(text, str):
+        raise TypeError
+    return text
+
+
+_KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "bool": (_flag, "True or False"),
+    "int": (_integer, "a whole number"),
+    "float": (_number, "a number"),
+    "str": (_text, "text"),
+    "Path": (Path, "a path"),
+}

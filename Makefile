@@ -58,6 +58,7 @@ bench: setup  ## every figure in the README and the docs, into benchmarks/result
 	$(BIN)/python benchmarks/winograd.py
 	$(BIN)/python benchmarks/int8.py --crops $(FACES)/val
 	$(BIN)/python benchmarks/detector.py --every 3
+	$(BIN)/python benchmarks/identity.py --faces $(FACES)/..
 	$(BIN)/python benchmarks/photo.py
 	$(BIN)/python benchmarks/startup.py --install
 	$(BIN)/python benchmarks/film.py

@@ -54,8 +54,9 @@ def test_a_healthy_machine_is_told_with_speeds(run: Run) -> None:
     said = {found["about"]: found["text"] for found in report["speed"]}
     assert "ms a face (256 px on CPU)" in said["speed of openvino f32"]
     assert "on cpu" not in said.get("speed of torch f16", "")  # of which no CPU has the arithmetic
-    restorers = next(found for found in report["models"] if found["about"] == "restorers")
-    assert "gpen-default-256" in restorers["text"]
+    models = {found["about"]: found["text"] for found in report["models"]}
+    assert "gpen-default-256" in models["restorers"]
+    assert "gpen-face-embedding" in models["embeddings"]
     assert "1 face restored" in report["example"][0]["text"]
 
 

@@ -40,10 +40,11 @@ def models() -> Iterator[Finding]:
             text = f"GPEN_MODELS names {name}, which is no folder"
             yield Finding("GPEN_MODELS", "fix", text, f"mkdir -p '{name}'")
     found = list_models()
-    for role in ("restorer", "detector", "identity"):
+    kinds = {"restorer": "restorers", "detector": "detectors", "identity": "embeddings"}
+    for role, about in kinds.items():
         names = dict.fromkeys(model.name for model in found if model.role == role)
         if names:
-            yield Finding(f"{role}s", "ok", ", ".join(names))
+            yield Finding(about, "ok", ", ".join(names))
     for model in found:
         if model.kind == "unreadable" and model.source not in OTHER_TOOLS:
             todo = f"fetch it again (gpen models get), or rm '{model.path}'"

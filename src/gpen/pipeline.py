@@ -18,6 +18,7 @@ import numpy as np
 
 from . import geometry
 from .align import align_face, template_points
+from .aligned import blended, crop_of_image, padding_note, without_padding
 from .concurrency import in_parallel
 from .errors import GpenError, SettingsError
 from .faces import choose_faces, faces_from_points
@@ -51,6 +52,7 @@ class _Work:
     faces: list[Face]
     crops: list[tuple[int, Crop]]
     seconds: dict[str, float]
+    notes: tuple[str, ...] = ()
 
 
 class Restorer(Networks):
@@ -239,7 +241,7 @@ class Restorer(Networks):
                     )
                 )
             if options.aligned:
-                pixels = _blend(patches[0])
+                pixels = without_padding(blended(patches[0]), source.size_wh)
             else:
                 pixels = paste_faces(
                     work.canvas,
@@ -251,7 +253,7 @@ class Restorer(Networks):
             if alpha is not None and alpha.shape != pixels.shape[:2]:
                 alpha = geometry.resize(alpha, (pixels.shape[1], pixels.shape[0]))
         photo = dataclasses.replace(source, pixels=pixels, alpha=alpha)
-        return Restoration(photo, source, work.faces, restored, work.seconds, options)
+        return Restoration(photo, source, work.faces, restored, work.seconds, options, work.notes)
 
 
 def restore(source: Source | Sequence[Source], **options: Any) -> Any:
@@ -294,16 +296,6 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 def _aligned_work(image: Image, size: int, template: str, seconds: dict[str, float]) -> _Work:
     """The whole input as one crop at the network's size, its points where crops have them."""
     with _timed(seconds, "align"):
-        pixels = geometry.resize(image.pixels, (size, size))
-        width, height = image.size_wh
-        matrix = geometry.scaling(size / width, size / height)
-        crop = Crop(pixels, matrix, template_points(template, size))
-    return _Work(image, pixels, [], [(0, crop)], seconds)
-
-
-def _blend(patch: Patch) -> Pixels:
-    """An aligned crop with its answer: no mask, no border."""
-    before, after = patch.crop.pixels.astype(np.float32), patch.pixels.astype(np.float32)
-    share = patch.blend if patch.weight is None else patch.weight[..., None] * patch.blend
-    mixed = before + (after - before) * share
-    return cast("Pixels", np.rint(mixed).astype(patch.pixels.dtype))
+        crop = crop_of_image(image.pixels, template_points(template, size), size)
+    note = padding_note(image.size_wh, size)
+    return _Work(image, crop.pixels, [], [(0, crop)], seconds, (note,) if note else ())

@@ -53,7 +53,8 @@ class Settings:
     Attributes:
         model: Name of a model in the models folders, or a path to a weight file.
         models_dir: A folder to look in first.
-        aligned: Each input already is a face crop; it is restored whole.
+        aligned: Each input already is a face crop, and is restored whole, at the size of the
+            network. One that is not square is padded with its mirror image and cut back.
         blend: 0 keeps the input face, 1 takes the restored one.
         upscale: The whole photo is enlarged by 1, 2 or 4; faces gain real detail.
         faces: Which faces: "all", "largest", "left", "right", "center"; numbers from 0 such as

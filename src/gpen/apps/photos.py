@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gpen import Restorer, Settings, SettingsError
@@ -12,6 +12,7 @@ from gpen.write import encode_image, output_paths
 
 from . import console
 from .batch import Options, Outcome, Task, run
+from .names import check_folder
 
 STANDARD_STREAM = "-"
 
@@ -65,9 +66,9 @@ def _plan(
     several = len(paths) + (STANDARD_STREAM in inputs) > 1 or any(
         Path(name).is_dir() for name in inputs
     )
+    if several:
+        check_folder(output)
     out = Path(output) if output is not None else None
-    if several and out is not None and out.suffix and not out.is_dir() and out.is_file():
-        raise SettingsError(f"{out} is a file; several inputs need a folder for their results")
     targets = output_paths(paths, out, as_folder=several, format=settings.format)
     tasks = [Task(path, str(path), target) for path, target in zip(paths, targets, strict=True)]
     if STANDARD_STREAM in inputs and out is not None:
@@ -84,9 +85,9 @@ def _stdin_to_stdout(inputs: Sequence[str], restorer: Restorer) -> int:
     data = encode_image(
         result.photo, format=settings.format, quality=settings.quality, strip=settings.strip
     )
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    console.write_bytes(data)
     console.say(f"{len(result.restored)} of {len(result.faces)} faces restored", to=console.err)
+    _show_notes(result.notes)
     return console.EXIT_OK
 
 
@@ -105,6 +106,12 @@ def _show(outcome: Outcome) -> None:
             console.say(f"{outcome.input} · already has {outcome.output}, skipped")
         case "failed":
             console.complain(str(outcome.error))
+    _show_notes(outcome.notes)
+
+
+def _show_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        console.say(f"  {note}", to=console.err)
 
 
 def _summary(outcomes: Sequence[Outcome]) -> int:

@@ -31,7 +31,7 @@ RUNS = 7
 
 def damaged_crop(size: int) -> Any:
     """The portrait at a quarter of its detail, so that every step has work to do."""
-    bgr = cv2.imread(str(PORTRAIT))
+    bgr: Any = cv2.imread(str(PORTRAIT))
     small = cv2.resize(bgr, (size // 4, size // 4), interpolation=cv2.INTER_AREA)
     large = cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC)
     return np.ascontiguousarray(large[..., ::-1])

@@ -123,6 +123,35 @@ def test_aligned_input_gives_the_size_of_the_network(
     assert np.abs(result.image.astype(int) + small - 255).max() <= 2
 
 
+@pytest.mark.parametrize("shape", [(300, 600), (600, 300), (500, 30)])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_aligned_input_that_is_not_square_is_padded_and_cut_back(
+    shape: tuple[int, int], alpha: bool, pixels: np.ndarray, negative_model: Path
+) -> None:
+    image = cv2.resize(pixels, (600, 600))[: shape[0], : shape[1]]
+    source = np.dstack([image, image[..., 0]]) if alpha else image
+    result = gpen.Restorer(model=str(negative_model), aligned=True).restore(source)
+    height, width = (max(1, round(side * 64 / max(shape))) for side in shape)
+    assert result.image.shape == (height, width, 4 if alpha else 3)
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    assert np.abs(result.image[..., :3].astype(int) + small - 255).max() <= 2
+    (note,) = result.notes
+    assert note.startswith(f"{shape[1]} × {shape[0]} px is no square")
+    assert note.endswith(f"cut back to {width} × {height} px")
+
+
+def test_padding_shows_the_mirror_image_and_the_matrix_says_where(
+    pixels: np.ndarray, identity_model: Path
+) -> None:
+    image = cv2.resize(pixels, (64, 32))
+    result = gpen.Restorer(model=str(identity_model), aligned=True).restore(image)
+    crop = result.restored[0].crop
+    np.testing.assert_array_equal(crop.pixels, np.vstack([image[15::-1], image, image[:15:-1]]))
+    np.testing.assert_allclose(crop.crop_from_image, [[1, 0, 0], [0, 1, 16]])
+    square = gpen.Restorer(model=str(identity_model), aligned=True).restore(pixels)
+    assert square.notes == ()
+
+
 def test_blend_zero_keeps_the_photo(
     pixels: np.ndarray, negative_model: Path, demo_points: np.ndarray
 ) -> None:

@@ -164,6 +164,31 @@ def test_one_threads_bad_crop_is_no_other_threads_error() -> None:
     assert float(ask(engine.shared, 5)[0, 0, 0, 0]) == -5
 
 
+def test_errors_of_common_batches_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    begun, others_wait = threading.Event(), threading.Event()
+
+    class OneByOne(Pointwise):
+        def run(self, crops: np.ndarray) -> np.ndarray:
+            begun.set()
+            assert others_wait.wait(10)
+            if len(crops) > 1:
+                raise EngineError("one crop at a time\n  at some.cpp:12", engine=self.name)
+            return -crops
+
+    shared = SharedEngine(OneByOne())
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(ask, shared, 0)]
+        assert begun.wait(10)
+        asked += [pool.submit(ask, shared, value) for value in (1, 2)]
+        while len(shared._waiting) < 2:
+            time.sleep(0.001)
+        others_wait.set()
+        assert [float(future.result(10)[0, 0, 0, 0]) for future in asked] == [0, -1, -2]
+    assert caplog.messages == [
+        "2 crops failed together; the 2 requests go one by one: one crop at a time"
+    ]
+
+
 def test_an_interrupted_thread_leaves_the_others_their_answers() -> None:
     begun, interrupt = threading.Event(), threading.Event()
 

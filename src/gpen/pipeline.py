@@ -18,6 +18,7 @@ import numpy as np
 
 from . import geometry
 from .align import align_face, template_points
+from .aligned import blended, crop_of_image, padding_note, without_padding
 from .concurrency import in_parallel
 from .errors import GpenError, SettingsError
 from .faces import choose_faces, faces_from_points
@@ -53,6 +54,7 @@ class _Work:
     crops: list[tuple[int, Crop]]
     seconds: dict[str, float]
     reliabilities: list[Reliability | None]
+    notes: tuple[str, ...] = ()
 
 
 class Restorer(Networks):
@@ -250,7 +252,7 @@ class Restorer(Networks):
             ):
                 patches.append(_finished(crop, answer, reliability, options, index, source.is_gray))
             if options.aligned:
-                pixels = _blend(patches[0])
+                pixels = without_padding(blended(patches[0]), source.size_wh)
             else:
                 pixels = paste_faces(
                     work.canvas, patches, mask=options.mask, match_color=options.match_color
@@ -273,7 +275,8 @@ class Restorer(Networks):
             )
         ]
         faces = _described(work.faces, restored)
-        return Restoration(photo, source, faces, restored, work.seconds, options)
+        notes = (*work.notes, *_sharpness_note(restored))
+        return Restoration(photo, source, faces, restored, work.seconds, options, notes)
 
 
 def _finished(
@@ -291,6 +294,14 @@ def _finished(
     )
     unseen = unseen_kept(reliability, options)
     return Patch(crop, pixels, weight, options.blend_of(index), unseen=unseen)
+
+
+def _sharpness_note(restored: Sequence[RestoredFace]) -> list[str]:
+    """What a user should know who sees no change."""
+    sharp = sum(one.damage is not None and one.is_unchanged for one in restored)
+    if sharp and len(restored) == 1:
+        return ["already sharp, left as it was"]
+    return [f"{sharp} of {len(restored)} faces already sharp, left as they were"] if sharp else []
 
 
 def _described(faces: Sequence[Face], restored: Sequence[RestoredFace]) -> list[Face]:
@@ -344,11 +355,9 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 def _aligned_work(image: Image, size: int, template: str, seconds: dict[str, float]) -> _Work:
     """The whole input as one crop at the network's size, its points where crops have them."""
     with _timed(seconds, "align"):
-        pixels = geometry.resize(image.pixels, (size, size))
-        width, height = image.size_wh
-        matrix = geometry.scaling(size / width, size / height)
-        crop = Crop(pixels, matrix, template_points(template, size))
-    return _Work(image, pixels, [], [(0, crop)], seconds, [None])
+        crop = crop_of_image(image.pixels, template_points(template, size), size)
+    note = padding_note(image.size_wh, size)
+    return _Work(image, crop.pixels, [], [(0, crop)], seconds, [None], (note,) if note else ())
 
 
 def _points(work: _Work, index: int, crop: Crop) -> Float64Array:
@@ -362,11 +371,3 @@ def _similarity(
     identity: Callable[[], Identity], before: Pixels, after: Pixels, points_xy: Float64Array
 ) -> float:
     return identity().compare(before, after, points_xy)
-
-
-def _blend(patch: Patch) -> Pixels:
-    """An aligned crop with its answer: no mask, no border."""
-    before, after = patch.crop.pixels.astype(np.float32), patch.pixels.astype(np.float32)
-    share = patch.blend if patch.weight is None else patch.weight[..., None] * patch.blend
-    mixed = before + (after - before) * share
-    return cast("Pixels", np.rint(mixed).astype(patch.pixels.dtype))

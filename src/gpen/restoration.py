@@ -7,6 +7,7 @@ Convention:
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -16,9 +17,12 @@ from typing import cast
 import numpy as np
 
 from .engines import Engine
+from .engines.base import first_line
 from .errors import EngineError
 from .geometry import resize
 from .types import FloatArray, Pixels
+
+_log = logging.getLogger("gpen")
 
 #: Crops that go through the network together; bounds memory, not results.
 BATCH_SIZE = 4
@@ -166,7 +170,13 @@ class SharedEngine:
         """Whether all went well; one thread's bad crop must not be another's error."""
         try:
             answers = self._engine.run(np.concatenate([request.crops for request in batch]))
-        except Exception:
+        except Exception as error:
+            _log.warning(
+                "%d crops failed together; the %d requests go one by one: %s",
+                sum(len(request.crops) for request in batch),
+                len(batch),
+                first_line(error),
+            )
             return False
         start = 0
         for request in batch:

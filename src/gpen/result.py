@@ -29,6 +29,7 @@ class Restoration:
         faces: Every face found, in the order of `gpen detect`, in pixels of the source.
         restored: For each restored face, its number in `faces`, its crop and the network's answer.
         seconds: Time spent by stage: read, detect, align, restore, paste.
+        notes: What a user should know of it, such as that a crop was padded; a sentence each.
     """
 
     photo: Image
@@ -37,6 +38,7 @@ class Restoration:
     restored: list[RestoredFace]
     seconds: dict[str, float]
     settings: Settings = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def image(self) -> Pixels:

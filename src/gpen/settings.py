@@ -55,7 +55,8 @@ class Settings:
     Attributes:
         model: Name of a model in the models folders, or a path to a weight file.
         models_dir: A folder to look in first.
-        aligned: Each input already is a face crop; it is restored whole.
+        aligned: Each input already is a face crop, and is restored whole, at the size of the
+            network. One that is not square is padded with its mirror image and cut back.
         fusion: Keep of each face the detail that can be trusted, and take the network's only for
             what the damage has taken; else the network's face replaces it whole.
         blend: 0 keeps the input face, 1 takes the restored one.

@@ -166,6 +166,61 @@ def test_save_faces_and_compare_write_their_pictures(run: Run, photo: Path) -> N
     assert size_of(compare) == (2 * width, height)
 
 
+@pytest.mark.parametrize("option", ["--save-faces", "--compare"])
+def test_extras_of_an_earlier_run_are_seen_before_any_work(
+    run: Run, photo: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("restore", photo, option)[0] == 0
+    result = photo.with_name("grand mère_gpen.jpg")
+    result.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(gpen.Restorer, "restore", lambda *_: pytest.fail("worked for nothing"))
+        code, _, err = run("restore", photo, option)
+    assert code == 3
+    extra = "face00.png" if option == "--save-faces" else "compare.jpg"
+    assert f"grand mère_gpen_{extra} is already there; move it away or use --overwrite" in err
+    assert not result.exists()
+    assert run("restore", photo, option, "--overwrite")[0] == 0
+    assert result.exists()
+
+
+@pytest.mark.parametrize("name", ["both.png", "both.mp4", "both.gif"])
+def test_one_file_for_several_results_is_a_usage_error(
+    run: Run, photo: Path, blank: Path, tmp_path: Path, name: str
+) -> None:
+    inputs_of_runs = [[photo, blank], [photo, tmp_path / "clip.avi"]]
+    if name != "both.mp4":  # a folder of frames may become one clip
+        inputs_of_runs.append([photo.parent])
+    for inputs in inputs_of_runs:
+        code, _, err = run("restore", *inputs, "-o", tmp_path / name)
+        assert code == 2
+        assert "is one file; expected a folder for the results of several inputs" in err
+        assert not (tmp_path / name).exists()
+    assert run("detect", photo, blank, "--draw", tmp_path / name)[0] == 2
+    assert not (tmp_path / name).exists()
+
+
+def test_a_folder_may_look_like_a_file_if_it_is_meant(
+    run: Run, blank: Path, tmp_path: Path
+) -> None:
+    assert run("restore", blank.parent, "-o", f"{tmp_path}/v1.png/")[0] == 0
+    assert (tmp_path / "v1.png").is_dir()
+    assert run("restore", blank.parent, "-o", tmp_path / "v1.2")[0] == 0
+    assert (tmp_path / "v1.2").is_dir()
+
+
+def test_a_crop_that_is_not_square_is_told(run: Run, tmp_path: Path) -> None:
+    crop = tmp_path / "crop.png"
+    PILImage.new("RGB", (600, 300), (200, 150, 120)).save(crop)
+    code, _, err = run("restore", crop, "--aligned", "--report", tmp_path / "report.json")
+    assert code == 0
+    assert size_of(tmp_path / "crop_gpen.png") == (256, 128)
+    note = "600 × 300 px is no square, as face crops are: it was padded with its mirror image"
+    assert note in re.sub(r"\s+", " ", err)
+    (row,) = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["inputs"]
+    assert row["notes"][0].startswith(note)
+
+
 def test_own_results_are_not_restored_again(run: Run, photo: Path, blank: Path) -> None:
     run("restore", photo.parent)
     code, out, _ = run("restore", photo.parent, "--skip-existing")

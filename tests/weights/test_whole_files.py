@@ -58,3 +58,43 @@ def test_folder_that_cannot_be_flushed_is_no_error(
     with written_whole(tmp_path / "note.json") as temporary:
         temporary.write_text("new")
     assert (tmp_path / "note.json").read_text() == "new"
+
+
+def test_a_missing_input_is_not_blamed_on_the_output(tmp_path: Path) -> None:
+    target = tmp_path / "copy.bin"
+    with pytest.raises(FileNotFoundError) as caught, written_whole(target) as temporary:
+        temporary.write_bytes((tmp_path / "absent.bin").read_bytes())
+    assert caught.value.filename == str(tmp_path / "absent.bin")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "remedy"),
+    [
+        pytest.param("absent", "make that folder or choose another place", id="missing"),
+        pytest.param("file", "choose a folder that can be written", id="no_folder"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_comes_with_what_to_do(
+    tmp_path: Path, folder: str, remedy: str
+) -> None:
+    (tmp_path / "file").touch()
+    target = tmp_path / folder / "note.json"
+    with pytest.raises(WriteError, match=remedy) as caught, written_whole(target) as temporary:
+        temporary.write_text("new")
+    assert caught.value.path == target.parent
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no permissions as on POSIX")
+def test_the_umask_of_the_process_decides_and_is_never_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0o027)
+    try:
+        monkeypatch.setattr(os, "umask", lambda _: pytest.fail("other threads make files too"))
+        with written_whole(tmp_path / "note.json") as temporary:
+            temporary.write_text("new")
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "note.json").stat().st_mode) == 0o640

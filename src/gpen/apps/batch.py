@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +62,11 @@ class Options:
     compare: bool = False
     similarity: bool = False
 
+    @property
+    def may_replace_extras(self) -> bool:
+        """Whether what lies beside a result, or beside where it was, may be replaced."""
+        return self.overwrite or self.skip_existing
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -80,6 +86,7 @@ class Outcome:
     device: str | None = None
     precision: str | None = None
     embedding: str | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 def run(
@@ -105,6 +112,7 @@ def run_one(task: Task, restorer: Restorer, options: Options) -> Outcome:
                 f"{task.target} is already there; use --overwrite or --skip-existing",
                 path=task.target,
             )
+        _check_extras(task.target, options)
         _restore_to(task, restorer, options, outcome)
     except GpenError as error:
         outcome.status, outcome.error = "failed", str(error)
@@ -130,7 +138,7 @@ def _restore_to(task: Task, restorer: Restorer, options: Options, outcome: Outco
         stage: round(seconds, 4)
         for stage, seconds in {**result.seconds, "write": time.perf_counter() - started}.items()
     }
-    outcome.output = str(task.target)
+    outcome.output, outcome.notes = str(task.target), list(result.notes)
     outcome.status = "restored" if result.restored else "no face"
     outcome.width, outcome.height = result.photo.size_wh
     outcome.faces = _face_rows(result, options)
@@ -154,6 +162,26 @@ def _face_rows(result: Restoration, options: Options) -> list[dict[str, Any]]:
     return rows
 
 
+def _check_extras(target: Path, options: Options) -> None:
+    """Refuse, before any work, to replace what an earlier run has written beside its result.
+
+    How many faces there will be is not known yet: any face of an earlier run is in the way.
+
+    Raises:
+        OutputExistsError: There is such a file, and it may not be replaced.
+    """
+    if options.may_replace_extras:
+        return
+    there = [_compare_path(target)] if options.compare and _compare_path(target).exists() else []
+    if options.save_faces and target.parent.is_dir():
+        name = re.compile(rf"{re.escape(target.stem)}_face\d+\.png")
+        there += sorted(path for path in target.parent.iterdir() if name.fullmatch(path.name))
+    if there:
+        raise OutputExistsError(
+            f"{there[0]} is already there; move it away or use --overwrite", path=there[0]
+        )
+
+
 def _write_extras(result: Restoration, target: Path, options: Options) -> None:
     """Write `<stem>_faceNN.png` (crop beside answer) and `<stem>_compare.<ext>`."""
     if options.save_faces:
@@ -163,13 +191,15 @@ def _write_extras(result: Restoration, target: Path, options: Options) -> None:
     if options.compare:
         width, height = result.photo.size_wh
         before = geometry.resize(result.source.pixels, (width, height))
-        pair = np.hstack([before, result.photo.pixels])
-        _write_extra(pair, target.with_name(f"{target.stem}_compare{target.suffix}"), options)
+        _write_extra(np.hstack([before, result.photo.pixels]), _compare_path(target), options)
+
+
+def _compare_path(target: Path) -> Path:
+    return target.with_name(f"{target.stem}_compare{target.suffix}")
 
 
 def _write_extra(pixels: NDArray[Any], path: Path, options: Options) -> None:
-    replace = options.overwrite or options.skip_existing
-    write_image(Image(cast("Pixels", pixels)), path, overwrite=replace)
+    write_image(Image(cast("Pixels", pixels)), path, overwrite=options.may_replace_extras)
 
 
 def write_report(path: Path, outcomes: Sequence[Outcome], settings: dict[str, Any]) -> None:

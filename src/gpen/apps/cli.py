@@ -178,8 +178,6 @@ def main(arguments: list[str] | None = None) -> Any:
         )
     except (KeyboardInterrupt, typer.Abort):
         code = console.EXIT_INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has seen enough
-        code = console.EXIT_OK
     except _UsageError as error:
         error.show(sys.stderr)
         code = console.EXIT_USAGE

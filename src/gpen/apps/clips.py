@@ -71,7 +71,7 @@ def restore_clips(
 
 def _note(outcome: Outcome, result: ClipResult, restorer: Restorer) -> None:
     """The row of a report."""
-    outcome.output = str(result.path)
+    outcome.output, outcome.notes = str(result.path), list(result.notes)
     outcome.status = "restored" if result.people else "no face"
     outcome.seconds = {step: round(spent, 3) for step, spent in result.seconds.items()}
     engine = restorer.engine

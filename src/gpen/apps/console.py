@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -19,11 +22,41 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from gpen.errors import WriteError
+
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOTHING_DONE, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
+
+class _Console(Console):
+    """A console that ends no work when its reader goes away, as `| head` does.
+
+    Attributes:
+        is_heard: Whether somebody still reads it.
+    """
+
+    is_heard: bool = True
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does.
+
+        Raises:
+            WriteError: What it prints to is full.
+        """
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            _discard(self.file.fileno())  # else Python tries again when it ends
+            raise WriteError(f"cannot print ({error.strerror or error})") from error
+
+    def on_broken_pipe(self) -> None:
+        """Go on without a word; what is printed from now on goes nowhere."""
+        self.is_heard = False
+        _discard(self.file.fileno())
+
+
 #: Results go to `out`, everything else to `err`, so that pipes stay clean.
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = _Console(highlight=False, soft_wrap=True)
+err = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def setup_logging(*, verbose: bool) -> None:
@@ -36,6 +69,29 @@ def setup_logging(*, verbose: bool) -> None:
 def say(text: str, *, to: Console = out, style: str | None = None) -> None:
     """Print one line as it is, without markup (file names may hold brackets)."""
     to.print(text, markup=False, style=style)
+
+
+def write_bytes(data: bytes) -> None:
+    """Write a result to standard output.
+
+    Raises:
+        WriteError: It could not be written whole: its reader is gone, or the disk is full.
+    """
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        _discard(sys.stdout.fileno())  # else Python tries again when it ends
+        raise WriteError(
+            f"cannot write the result to standard output ({error.strerror or error})"
+        ) from error
+
+
+def _discard(handle: int) -> None:
+    """Send what is written to a file handle nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, handle)
+    os.close(nowhere)
 
 
 def complain(text: str) -> None:

@@ -16,6 +16,7 @@ from gpen.types import Pixels
 from gpen.write import output_paths, write_image
 
 from . import console
+from .names import check_folder
 
 BOX_RGB, POINT_RGB = (64, 220, 96), (255, 64, 64)
 
@@ -40,6 +41,8 @@ def detect_photos(
         console.complain(str(error))
     failed = len(errors)
     several = len(paths) > 1 or (draw is not None and draw.is_dir())
+    if several and draw is not None:
+        check_folder(str(draw))
     targets = output_paths(paths, draw, as_folder=several)
     if paths:
         _ = restorer.detector
@@ -56,6 +59,8 @@ def detect_photos(
                 console.complain(str(error))
                 failed += 1
             bar.advance(bar.task_ids[0])
+            if draw is None and not console.out.is_heard:
+                break  # `| head` has seen enough, and nothing else is asked for
     if not failed:
         return console.EXIT_OK
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +47,20 @@ def split_clips(inputs: Sequence[str], output: str | None) -> tuple[list[str], l
             clip = is_clip(item) or (Path(item).is_dir() and is_clip_target(output))
             (clips if clip else others).append(item if clip else name)
     return list(dict.fromkeys(clips)), list(dict.fromkeys(others))
+
+
+def check_folder(output: str | None) -> None:
+    """Refuse one file as the place for the results of several inputs.
+
+    Raises:
+        SettingsError: The output is a file, or would be one by its name.
+    """
+    if output is None or Path(output).is_dir() or output.endswith(("/", os.sep)):
+        return
+    if Path(output).is_file() or _is_file_name(output):
+        raise SettingsError(
+            f"{output} is one file; expected a folder for the results of several inputs"
+        )
 
 
 def clip_targets(clips: Sequence[str], output: str | None) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gpen import Restorer, Settings, SettingsError
@@ -12,6 +12,7 @@ from gpen.write import encode_image, output_paths
 
 from . import console
 from .batch import Options, Outcome, Task, run
+from .names import check_folder
 
 STANDARD_STREAM = "-"
 
@@ -68,9 +69,9 @@ def _plan(
     several = len(paths) + (STANDARD_STREAM in inputs) > 1 or any(
         Path(name).is_dir() for name in inputs
     )
+    if several:
+        check_folder(output)
     out = Path(output) if output is not None else None
-    if several and out is not None and out.suffix and not out.is_dir() and out.is_file():
-        raise SettingsError(f"{out} is a file; several inputs need a folder for their results")
     targets = output_paths(paths, out, as_folder=several, format=settings.format)
     tasks = [Task(path, str(path), target) for path, target in zip(paths, targets, strict=True)]
     if STANDARD_STREAM in inputs and out is not None:
@@ -87,9 +88,9 @@ def _stdin_to_stdout(inputs: Sequence[str], restorer: Restorer) -> int:
     data = encode_image(
         result.photo, format=settings.format, quality=settings.quality, strip=settings.strip
     )
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    console.write_bytes(data)
     console.say(f"{len(result.restored)} of {len(result.faces)} faces restored", to=console.err)
+    _show_notes(result.notes)
     return console.EXIT_OK
 
 
@@ -100,15 +101,7 @@ def _show(outcome: Outcome) -> None:
     n_faces = f"{n_restored} face{'' if n_restored == 1 else 's'}"
     match outcome.status:
         case "restored":
-            sharp = sum(1 for face in outcome.faces if face.get("change_levels") == 0)
-            note = ""
-            if sharp:
-                note = (
-                    " already sharp, left as it was"
-                    if n_restored == 1
-                    else f" ({sharp} already sharp, left as they were)"
-                )
-            console.say(f"{outcome.input} → {outcome.output} · {n_faces}{note} · {seconds}")
+            console.say(f"{outcome.input} → {outcome.output} · {n_faces} · {seconds}")
         case "no face":
             found = "no face found" if not outcome.faces else "no face chosen"
             console.say(f"{outcome.input} → {outcome.output} · {found}, pixels kept · {seconds}")
@@ -116,6 +109,12 @@ def _show(outcome: Outcome) -> None:
             console.say(f"{outcome.input} · already has {outcome.output}, skipped")
         case "failed":
             console.complain(str(outcome.error))
+    _show_notes(outcome.notes)
+
+
+def _show_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        console.say(f"  {note}", to=console.err)
 
 
 def _summary(outcomes: Sequence[Outcome]) -> int:

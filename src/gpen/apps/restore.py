@@ -63,7 +63,8 @@ def restore(
         typer.Option(help="Look for models in this folder first.", show_default=False),
     ] = None,
     aligned: Annotated[
-        bool, typer.Option("--aligned", help="The inputs are face crops; restore them whole.")
+        bool,
+        typer.Option("--aligned", help="The inputs are face crops, squares; restore them whole."),
     ] = False,
     fusion: Annotated[
         bool,
@@ -192,9 +193,11 @@ def _run(
     """Photos first, then clips; the worse exit code of the two."""
     from . import console
     from .batch import Outcome, write_report
-    from .names import split_clips
+    from .names import check_folder, split_clips
 
     clips, photos = split_clips(inputs, values["output"])
+    if clips and photos:
+        check_folder(values["output"])
     codes: list[int] = []
     outcomes: list[Outcome] = []
     try:

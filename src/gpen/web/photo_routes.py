@@ -154,6 +154,7 @@ def _restored_json(
         },
         "image_base64": base64.b64encode(restored.data).decode() if wants.within else None,
         "seconds": {step: round(s, 4) for step, s in result.seconds.items()},
+        "notes": list(result.notes),
     }
 
 

@@ -79,6 +79,7 @@ class Restored(BaseModel):
     result: Result
     image_base64: str | None
     seconds: dict[str, float]
+    notes: list[str]
 
 
 class Detected(BaseModel):

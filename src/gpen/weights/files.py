@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,8 @@ def data_dir() -> Path:
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place when the block ends well.
 
-    After a power cut the name has the old file or the new one, never an empty one.
+    After a power cut the name has the old file or the new one, never an empty one. What goes wrong
+    with other files within the block is not the fault of `path`: such errors pass as they are.
 
     Raises:
         WriteError: The folder is missing, not writable or full. `path` is as it was.
@@ -73,32 +75,39 @@ def _flush_folder(folder: Path) -> None:
 def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
     """A file that is gone after the block, unless the block has moved it.
 
+    It has the permissions of any new file. Errors of other files pass as they are.
+
     Raises:
         WriteError: The folder is missing, not writable or full.
     """
-    temporary: Path | None = None
+    temporary = folder / f".gpen-{secrets.token_hex(8)}{suffix}"
     try:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".gpen-", suffix=suffix)
-        os.close(handle)
-        temporary = Path(name)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner reads
+        # Not by `tempfile`, whose files only their owner reads: the system applies the umask here.
+        temporary.open("xb").close()
         yield temporary
     except OSError as error:
+        if _names_another_file(error, temporary):
+            raise
         raise WriteError(
-            f"cannot write to {folder} ({error.strerror or error}): free some space or choose "
-            "another place",
-            path=folder,
+            f"cannot write to {folder} ({error.strerror or error}): {_remedy(error)}", path=folder
         ) from error
     finally:
-        if temporary is not None:
+        with contextlib.suppress(OSError):  # nothing was made where the folder cannot be written
             temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    """The process's mask for new files, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+def _names_another_file(error: OSError, temporary: Path) -> bool:
+    """Whether an error says that it is about another file; a full disk names none."""
+    name = error.filename
+    return isinstance(name, (str, bytes, os.PathLike)) and Path(os.fsdecode(name)) != temporary
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno == errno.ENOENT:
+        return "make that folder or choose another place"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        return "choose a folder that can be written"
+    return "free some space or choose another place"
 
 
 def sha256(path: Path) -> str:

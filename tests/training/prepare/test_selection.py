@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpen.errors import ReadError
 from gpen.training.prepare.candidates import Candidate
 from gpen.training.prepare.options import Options
 from gpen.training.prepare.selection import duplicates, refusal, shuffled, split_groups
@@ -33,6 +35,13 @@ def face(number: int = 0, looks: bytes | None = None, **values: object) -> Candi
         looks_mirrored=random.bytes(32).hex(),
     )
     return replace(plain, **values)  # type: ignore[arg-type]
+
+
+def test_a_crop_whose_file_is_gone_is_named(tmp_path: Path) -> None:
+    gone = tmp_path / "batch-0001"
+    with pytest.raises(ReadError, match=r"cannot read .*batch-0001 \(No such file") as caught:
+        face(file=str(gone), place=(0, 10)).encoded()
+    assert caught.value.path == gone
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...align import align_face
 from ...concurrency import in_parallel
 from ...detect import Detector, load_detector
-from ...errors import AlignError, GpenError, WriteError
+from ...errors import AlignError, GpenError, ReadError, WriteError
 from ...formats.color import color_space, to_srgb
 from ...read import read_image
 from ...tones import in_depth_of
@@ -77,10 +77,21 @@ class Candidate:
         )
 
     def encoded(self) -> bytes:
-        """The crop as the bytes of a JPEG or PNG file."""
-        with Path(self.file).open("rb") as file:
-            file.seek(self.place[0])
-            return file.read(self.place[1])
+        """The crop as the bytes of a JPEG or PNG file.
+
+        Raises:
+            ReadError: The file that holds it is gone or cannot be read.
+        """
+        try:
+            with Path(self.file).open("rb") as file:
+                file.seek(self.place[0])
+                return file.read(self.place[1])
+        except OSError as error:
+            raise ReadError(
+                f"cannot read {self.file} ({error.strerror or error}): it was written at the start "
+                "of this command; begin again",
+                path=self.file,
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,6 @@ INPUTS: dict[str, Input] = {
         "auto, cpu, cuda, cuda:1, mps; auto is the CPU where ComfyUI runs on the CPU.",
     ),
     "precision": Input((LOAD,), ["auto", "f32", "bf16", "f16"], "Arithmetic of the network."),
-    "fusion": Input((RESTORE,), "BOOLEAN", "Keep detail that can be trusted; restore the rest."),
     "embedding": Input(
         (LOAD,),
         "STRING",
@@ -89,6 +88,8 @@ INPUTS: dict[str, Input] = {
     ),
     "occlusion": Input((RESTORE,), "BOOLEAN", "Leave hands and things in front of faces alone."),
     "aligned": Input((RESTORE,), "BOOLEAN", "The pictures are face crops."),
+    # New ones go last: saved workflows hold values by their place.
+    "fusion": Input((RESTORE,), "BOOLEAN", "Keep detail that can be trusted; restore the rest."),
 }
 
 NOT_APPLICABLE: dict[str, str] = {

@@ -275,7 +275,7 @@ class Restorer(Networks):
             )
         ]
         faces = _described(work.faces, restored)
-        notes = (*work.notes, *_sharpness_note(restored))
+        notes = (*work.notes, *_sharpness_note(work.reliabilities))
         return Restoration(photo, source, faces, restored, work.seconds, options, notes)
 
 
@@ -296,12 +296,12 @@ def _finished(
     return Patch(crop, pixels, weight, options.blend_of(index), unseen=unseen)
 
 
-def _sharpness_note(restored: Sequence[RestoredFace]) -> list[str]:
+def _sharpness_note(reliabilities: Sequence[Reliability | None]) -> list[str]:
     """What a user should know who sees no change."""
-    sharp = sum(one.damage is not None and one.is_unchanged for one in restored)
-    if sharp and len(restored) == 1:
+    sharp, faces = sum(r is not None and r.is_undamaged for r in reliabilities), len(reliabilities)
+    if sharp and faces == 1:
         return ["already sharp, left as it was"]
-    return [f"{sharp} of {len(restored)} faces already sharp, left as they were"] if sharp else []
+    return [f"{sharp} of {faces} faces already sharp, left as they were"] if sharp else []
 
 
 def _described(faces: Sequence[Face], restored: Sequence[RestoredFace]) -> list[Face]:

@@ -28,7 +28,7 @@ class Restoration:
         source: The photo as it was read.
         faces: Every face found, in the order of `gpen detect`, in pixels of the source.
         restored: For each restored face, its number in `faces`, its crop and the network's answer.
-        seconds: Time spent by stage: read, detect, align, restore, paste.
+        seconds: Time spent by stage: read, detect, align, judge, restore, paste.
         notes: What a user should know of it, such as that a crop was padded; a sentence each.
     """
 
@@ -110,8 +110,3 @@ class RestoredFace:
             p[inner, inner].astype(np.float32) for p in (self.crop.pixels, self.pixels)
         )
         return float(np.abs(after - before).mean() / level_of(self.pixels))
-
-    @property
-    def is_unchanged(self) -> bool:
-        """Whether the face was so good that it was left as it was."""
-        return np.array_equal(self.crop.pixels, self.pixels)

@@ -138,8 +138,10 @@ def test_report_tells_what_was_done(run: Run, photo: Path, blank: Path, tmp_path
     assert good["status"] == "restored"
     assert good["model"] == "gpen-default-256"
     assert good["engine"] == "openvino"
-    assert set(good["seconds"]) == {"read", "detect", "align", "restore", "paste", "write"}
+    assert set(good["seconds"]) == {"read", "detect", "align", "judge", "restore", "paste", "write"}
     assert good["faces"][0]["restored"] is True
+    assert 0 < good["faces"][0]["damage"] < 1
+    assert good["faces"][0]["change_levels"] > 0
     assert len(good["faces"][0]["points_xy"]) == 5
     assert 0.5 < good["faces"][0]["similarity"] < 1
     assert good["embedding"] == "gpen-face-embedding"

@@ -57,7 +57,7 @@ def test_json_tells_of_the_faces_and_keeps_the_photo(
 ) -> None:
     answer = post(
         client, photo_with_two_faces.read_bytes(), headers=JSON,
-        data={"face_blend": "1=0.5", "faces": "1"},
+        data={"face_blend": "1=0.5", "faces": "1", "fusion": "false"},
         params={"previews": "true", "thumbnails": "true"},
     ).json()  # fmt: skip
     assert [face["restored"] for face in answer["faces"]] == [False, True]

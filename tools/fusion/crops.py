@@ -19,7 +19,7 @@ from gpen.training.degradation import Chain, Step, UInt8Array, degrade, recipe
 
 #: Shares of the recipes, and of undamaged crops among them.
 RECIPES = (
-    *("none", "mild", "resized", "resized", "phone", "web", "video"),
+    *("none", "soft", "resized", "resized", "phone", "web", "video"),
     *("real", "real", "tiny", "tiny", "codeformer"),
 )
 #: Faces of a few pixels, enlarged to a whole crop.

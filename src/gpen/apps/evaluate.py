@@ -60,7 +60,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="Damage the pictures first: mild (×2), medium (×4), hard (×8, noise, JPEG), or a "
-            "training recipe: published, gfpgan, codeformer, real, tiny. Repeat it for more.",
+            "training recipe: published, gfpgan, codeformer, real, tiny, none, resized, soft, "
+            "phone, web, video. Repeat it for more.",
         ),
     ] = None,
     damaged: Annotated[

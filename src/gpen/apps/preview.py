@@ -42,7 +42,8 @@ def preview(
     preset: Annotated[
         list[str] | None,
         typer.Option(
-            help="A recipe to draw: published, gfpgan, codeformer, real, tiny; repeat for more.",
+            help="A recipe to draw: published, gfpgan, codeformer, real, tiny, none, resized, "
+            "soft, phone, web, video; repeat for more.",
             show_default="all",
         ),
     ] = None,

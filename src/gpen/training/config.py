@@ -155,7 +155,8 @@ class Degradation:
 
     Attributes:
         presets: Recipes to draw from, each as likely as the others: "published", "gfpgan",
-            "codeformer", "real", "tiny". A name that stands twice is twice as likely.
+            "codeformer", "real", "tiny", "none", "resized", "soft", "phone", "web", "video". A name
+            that stands twice is twice as likely.
         light: Share damaged lightly only, so that good faces are left as they are.
         grey: Share turned grey, their truth too; negative keeps the recipe's own.
     """

@@ -8,7 +8,7 @@ Sources of the ranges:
     tiny        gpen's own: small faces of good photos, which align enlarges bicubically
     none        nothing: what a restorer has to leave as it is
     resized     shrunk, by 1 to 16, and enlarged again, all octaves alike
-    mild        the same by 1 to 2: what most photos are
+    soft        the same by 1 to 2: what most photos are
     phone       noise reduction and sharpening of phones, then JPEG
     web         small, strongly compressed files, shown large
     video       a frame of a compressed video
@@ -299,7 +299,7 @@ PRESETS: Mapping[str, tuple[Chain, ...]] = MappingProxyType(
         "tiny": (_TINY,),
         "none": (Chain(()),),
         "resized": (_resized(16.0),),
-        "mild": (_resized(2.0),),
+        "soft": (_resized(2.0),),
         "phone": (_PHONE,),
         "web": (_WEB,),
         "video": (_VIDEO,),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gpen.errors import WriteError
-from gpen.weights import written_whole
+from gpen.weights import remove_leftovers, written_whole
 
 
 def test_file_is_on_the_disk_before_it_gets_its_name(
@@ -58,3 +58,43 @@ def test_folder_that_cannot_be_flushed_is_no_error(
     with written_whole(tmp_path / "note.json") as temporary:
         temporary.write_text("new")
     assert (tmp_path / "note.json").read_text() == "new"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_permissions_follow_the_umask_even_where_a_library_replaces_the_file(
+    tmp_path: Path,
+) -> None:
+    before = os.umask(0o027)
+    try:
+        with written_whole(tmp_path / "plain") as temporary:
+            temporary.write_text("new")
+        with written_whole(tmp_path / "replaced") as temporary:
+            other = tmp_path / "other"
+            other.touch(0o600)
+            other.replace(temporary)
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {"plain": 0o640, "replaced": 0o640}
+
+
+def test_umask_is_never_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It belongs to the whole process: files of other threads would get the wrong permissions."""
+    monkeypatch.setattr(os, "umask", lambda _mask: pytest.fail("the umask was changed"))
+    with written_whole(tmp_path / "note.json") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "note.json").read_text() == "new"
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    with written_whole(tmp_path / "whole.pt") as temporary:
+        temporary.write_text("whole")
+        left = tmp_path / f"{temporary.name}.killed"
+        left.write_text("ha")
+        os.utime(left, (0, 0))
+        remove_leftovers(tmp_path, older_than_s=3600)
+        assert not left.exists()
+        assert temporary.exists()
+    left.write_text("ha")
+    remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["whole.pt"]

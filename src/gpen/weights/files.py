@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import stat
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from pathlib import Path
 from ..errors import WriteError
 
 _BLOCK_BYTES = 1 << 20
+#: How the names of temporary files begin.
+_TEMPORARY = ".gpen-"
 
 
 def cache_dir() -> Path:
@@ -52,7 +56,9 @@ def written_whole(path: Path) -> Iterator[Path]:
         WriteError: The folder is missing, not writable or full. `path` is as it was.
     """
     with temporary_file(path.parent, path.suffix) as temporary:
+        mode = stat.S_IMODE(temporary.stat().st_mode)
         yield temporary
+        temporary.chmod(mode)  # safetensors puts a file in its place that only the owner reads
         with temporary.open("rb+") as file:  # Windows flushes only what is open for writing
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -73,15 +79,18 @@ def _flush_folder(folder: Path) -> None:
 def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
     """A file that is gone after the block, unless the block has moved it.
 
+    Its permissions are those of any new file.
+
     Raises:
         WriteError: The folder is missing, not writable or full.
     """
     temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".gpen-", suffix=suffix)
-        os.close(handle)
-        temporary = Path(name)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner reads
+        path = folder / f"{_TEMPORARY}{secrets.token_hex(8)}{suffix}"
+        # Not by mkstemp, whose files only their owner reads: opening for all leaves it to the
+        # system to apply the umask, which a process can only read by changing it for all threads.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        temporary = path
         yield temporary
     except OSError as error:
         raise WriteError(
@@ -94,11 +103,17 @@ def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    """The process's mask for new files, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+def remove_leftovers(folder: Path, *, older_than_s: float = 0.0) -> None:
+    """Delete temporary files that a killed process has left in a folder.
+
+    Args:
+        folder: Where to look; not in the folders in it.
+        older_than_s: Seconds since the last change, below which a file may still be written.
+    """
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        with contextlib.suppress(OSError):  # its writer is done with it, or it is another user's
+            if time.time() - path.stat().st_mtime >= older_than_s:
+                path.unlink()
 
 
 def sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ pytest.importorskip("accelerate")
 pytest.importorskip("tensorboard")
 
 from gpen.apps import cli  # noqa: E402
+from gpen.errors import GpenError  # noqa: E402
 from tiny_training import CONFIG, draw_faces  # noqa: E402
 
 #: Exit code, standard output, standard error.
@@ -133,6 +135,20 @@ def test_mistakes_are_one_line_that_says_what_to_do(
     assert message in err
     assert result == code
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("error", [GpenError("no"), ValueError("no"), KeyboardInterrupt()])
+def test_start_that_fails_leaves_nothing_behind(
+    train: Train, folder: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        raise error
+
+    before = sorted(folder.rglob("*"))
+    monkeypatch.setattr("gpen.training.loop.open_judges", fail)
+    with contextlib.suppress(ValueError):
+        assert train("tiny.toml")[0] != 0
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_resume_with_another_network_is_refused_and_harms_nothing(

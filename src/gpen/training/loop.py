@@ -19,12 +19,18 @@ from .config import Config
 from .degradation import Recipe, recipe
 from .faces import Faces, open_faces
 from .judges import Judges, open_judges
-from .logs import Log
+from .logs import Log, Means
 from .networks import export_weights
 from .optimising import NotFiniteError
 from .prior import load_prior, prior_report
 from .processes import Processes
-from .runs import CHECKPOINT, load_checkpoint, note_settings, save_checkpoint
+from .runs import (
+    CHECKPOINT,
+    load_checkpoint,
+    note_settings,
+    remove_temporary_files,
+    save_checkpoint,
+)
 from .trainer import Trainer
 from .validation import Validation, measure
 
@@ -32,7 +38,7 @@ _LOG = logging.getLogger("gpen")
 #: Roll-backs without a good checkpoint between them before a run gives up.
 _MAX_RETRIES = 5
 
-#: Told after every step: steps done, and the step's figures.
+#: Told after every step: steps done, and the means of the figures since the last line of the log.
 Progress = Callable[[int, dict[str, float]], None]
 
 
@@ -64,17 +70,25 @@ class Run:
         damage = config.degradation
         self._recipe: Recipe = recipe(damage.presets, light=damage.light, grey=damage.grey)
         self._trainer = Trainer(config, self._judges, processes, fresh=not resume)
+        self._means = Means()
         if resume:
-            self._trainer.load_state(load_checkpoint(folder, config))
-            if processes.is_first:
-                note_settings(folder, config, self._trainer.step)
+            self._load()
         elif config.network.prior:
             self._import_prior(Path(config.network.prior))
         self._best = float("inf")
         self._saved_retries = self._trainer.retries
         self._open(self._trainer.size)
+        if resume and processes.is_first:
+            note_settings(folder, config, self._trainer.step)
+            remove_temporary_files(folder)
         self._log = Log(folder, self._trainer.step) if processes.is_first else None
         self._tell_faces()
+
+    def _load(self) -> None:
+        """Go on from the folder's checkpoint."""
+        state = load_checkpoint(self.folder, self.config)
+        self._trainer.load_state(state)
+        self._means = Means(state.get("means"))
 
     def _import_prior(self, path: Path) -> None:
         rows = load_prior(path, self._trainer.net)
@@ -157,7 +171,7 @@ class Run:
                     raise StoppedError
 
     def _one_step(self) -> dict[str, float] | None:
-        """A step's figures, or None where the run was rolled back instead."""
+        """Means since the last line of the log, or None where the run was rolled back instead."""
         size = self.config.size_at(self.step)
         if size != self._trainer.size:
             if size != 2 * self._trainer.size:
@@ -176,13 +190,16 @@ class Run:
         except NotFiniteError:
             self._roll_back()
             return None
+        seconds = time.perf_counter() - started
+        self._means.add({**figures, "waited_s": waited, "seconds": seconds})
+        means = self._means.figures()
+        means["faces_per_s"] = self.config.optimiser.batch / means.pop("seconds")
         if self.step % self.config.log_every == 0:
-            seconds = time.perf_counter() - started
-            speed = self.config.optimiser.batch / seconds
-            self._tell("train", {**figures, "faces_per_s": speed, "waited_s": waited})
+            self._means = Means()
+            self._tell("train", means)
             if self._name_skipped():  # damage that only shows when a picture is decoded
                 self._tell_faces()
-        return figures
+        return means
 
     def _roll_back(self) -> None:
         """Go back to the last checkpoint, and on with other faces.
@@ -201,7 +218,7 @@ class Run:
                 f"the losses became NaN at step {step}, before the first checkpoint: lower "
                 "optimiser.lr or set optimiser.warmup"
             )
-        self._trainer.load_state(load_checkpoint(self.folder, self.config))
+        self._load()
         self._trainer.retries = retries
         _LOG.warning("NaN at step %d: back to step %d, with other faces", step, self.step)
         self._tell("event", {"rolled_back_from": step, "retries": retries})
@@ -214,7 +231,8 @@ class Run:
         """Save the state, then evaluate and keep the weights that did best."""
         self._saved_retries = self._trainer.retries
         if self._log is not None:
-            save_checkpoint(self._trainer.state(), self.config, self.folder)
+            state = {**self._trainer.state(), "means": self._means.sums()}
+            save_checkpoint(state, self.config, self.folder)
             self._export("weights.safetensors")
             if evaluate:
                 self._evaluate(self._log)

@@ -125,8 +125,19 @@ def test_ctrl_c_saves_and_resume_finishes(train: Train, folder: Path) -> None:
         (("none.toml",), 2, "cannot read none.toml"),
         (("tiny.toml", "data.train=nowhere"), 3, "no faces at nowhere"),
         (("tiny.toml", "--run", "nowhere"), 3, "nowhere holds no checkpoint.pt"),
+        (
+            ("tiny.toml", "optimiser.lr=inf", "--dry-run"),
+            2,
+            "optimiser.lr is inf; expected a finit",
+        ),
+        (("tiny.toml", "loss.l1=-1", "--dry-run"), 2, "loss.l1: -1.0; expected 0 or more"),
+        (
+            ("tiny.toml", "optimiser.accumulate=4", "--dry-run"),
+            2,
+            "optimiser.batch is 4; expected a multiple of 8",
+        ),
     ],
-    ids=["resume", "key", "value", "no-value", "file", "faces", "run"],
+    ids=["resume", "key", "value", "no-value", "file", "faces", "run", "inf", "weight", "shares"],
 )
 def test_mistakes_are_one_line_that_says_what_to_do(
     train: Train, arguments: tuple[str, ...], code: int, message: str

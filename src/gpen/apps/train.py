@@ -63,6 +63,7 @@ def train(
     except ImportError:
         raise MissingExtraError("Training", extra="train") from None
     del torch
+    from gpen.training.checks import check_shares
     from gpen.training.configfile import load_config
     from gpen.training.processes import Processes
 
@@ -72,6 +73,7 @@ def train(
     found = load_config(_config_path(config), settings)
     processes = Processes(found.device)
     if dry_run:
+        check_shares(found, processes.world)
         _show_estimate(found, processes)
     else:
         raise typer.Exit(_train(found, processes, runs, run, resume=resume or run is not None))

@@ -98,6 +98,8 @@ def _train(
     with run_folder(runs, run, config, processes, resume=resume) as folder:
         training = Run(config, folder, processes, resume=resume)
         if processes.is_first:
+            for line in training.beginnings:
+                console.say(line)
             from_where = f"from step {training.step}" if resume else "from the beginning"
             console.say(f"{folder} · {from_where} to {config.steps} · {processes.device}")
         try:

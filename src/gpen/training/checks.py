@@ -121,6 +121,8 @@ def _network(config: Config) -> Iterator[tuple[str, str]]:
         yield "network.n_mlp", "expected n_mlp and style_dim of at least 1"
     if network.prior and (network.init or network.pass_through):
         yield "network.prior", "init and pass_through would replace it: leave them out"
+    if network.encoder_init and (network.encoder == "conv" or network.init):
+        yield "network.encoder_init", "needs a ResNet as network.encoder, and no network.init"
     if network.prior and config.size_at(0) != network.size:
         yield "network.prior", "fills the first stage's levels only: begin at network.size"
 

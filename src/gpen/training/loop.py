@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,13 @@ from .batches import Batches
 from .checks import check_data, check_shares
 from .config import Config
 from .degradation import Recipe, recipe
+from .encoder_init import load_encoder
 from .faces import Faces, open_faces
 from .judges import Judges, open_judges
 from .logs import Log, Means
 from .networks import export_weights
 from .optimising import NotFiniteError
-from .prior import load_prior, prior_report
+from .prior import load_prior
 from .processes import Processes
 from .runs import (
     CHECKPOINT,
@@ -31,6 +31,7 @@ from .runs import (
     remove_temporary_files,
     save_checkpoint,
 )
+from .stopping import stop_signals
 from .trainer import Trainer
 from .validation import Validation, measure
 
@@ -55,6 +56,9 @@ class Run:
         processes: Those that train together.
         resume: Whether to go on from the folder's checkpoint.
 
+    Attributes:
+        beginnings: What was taken from the files that the run starts from, in a line for each.
+
     Raises:
         ConfigError: Files are missing, or the checkpoint is of another network.
         TrainingError: There are no faces, or the checkpoint is damaged.
@@ -71,10 +75,11 @@ class Run:
         self._recipe: Recipe = recipe(damage.presets, light=damage.light, grey=damage.grey)
         self._trainer = Trainer(config, self._judges, processes, fresh=not resume)
         self._means = Means()
+        self.beginnings: list[str] = []
         if resume:
             self._load()
-        elif config.network.prior:
-            self._import_prior(Path(config.network.prior))
+        else:
+            self._begin()
         self._best = float("inf")
         self._saved_retries = self._trainer.retries
         self._open(self._trainer.size)
@@ -90,11 +95,18 @@ class Run:
         self._trainer.load_state(state)
         self._means = Means(state.get("means"))
 
-    def _import_prior(self, path: Path) -> None:
-        rows = load_prior(path, self._trainer.net)
-        self._trainer.average.load_state_dict(self._trainer.net.state_dict())
-        if self.processes.is_first:
-            (self.folder / "prior.txt").write_text(prior_report(rows), encoding="utf-8")
+    def _begin(self) -> None:
+        """Start from the files that the config names."""
+        network, net = self.config.network, self._trainer.net
+        if network.prior:
+            prior = load_prior(Path(network.prior), net)
+            self.beginnings.append(f"{network.prior}: {prior.summary()}")
+            if self.processes.is_first:
+                (self.folder / "prior.txt").write_text(prior.report(), encoding="utf-8")
+        if network.encoder_init:
+            taken = load_encoder(Path(network.encoder_init), net)
+            self.beginnings.append(f"{network.encoder_init}: {taken}")
+        self._trainer.average.load_state_dict(net.state_dict())
 
     def _open(self, size: int) -> None:
         """Open the faces at a side."""
@@ -156,7 +168,7 @@ class Run:
             StoppedError: SIGTERM or SIGINT came; the state is saved.
             TrainingError: It cannot go on; the last checkpoint is intact.
         """
-        with _stop_signals() as stop, self._log or contextlib.nullcontext():
+        with stop_signals() as stop, self._log or contextlib.nullcontext():
             while self.step < self.config.steps:
                 figures = self._one_step()
                 if figures is None:
@@ -269,23 +281,3 @@ class Run:
     def _tell(self, kind: str, values: dict[str, Any]) -> None:
         if self._log is not None:
             self._log.add(kind, self.step, values)
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """A list that SIGTERM and SIGINT add themselves to; a second one ends the process."""
-    came: list[int] = []
-    before: dict[int, Any] = {}
-
-    def remember(number: int, _frame: object) -> None:
-        came.append(number)
-        signal.signal(number, before[number])
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-            before[number] = signal.signal(number, remember)
-    try:
-        yield came
-    finally:
-        for restored, handler in before.items():
-            signal.signal(restored, handler)

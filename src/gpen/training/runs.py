@@ -43,7 +43,7 @@ _ABANDONED_S = 3600.0
 #: What two configs must agree on for one to go on from the other's checkpoint.
 _DECISIVE = ("network", "discriminator")
 #: What says where to start, and means nothing once a run has begun.
-_BEGINNINGS = ("init", "prior")
+_BEGINNINGS = ("init", "prior", "encoder_init")
 
 
 def new_run(folder: Path, config: Config) -> Path:

@@ -98,10 +98,13 @@ def test_weights_of_a_run_restore_and_say_what_they_are(tiny: Config, tmp_path: 
          "discriminator.resolutions=[64]", "loss.adversarial_kind=hinge"],
         ["network.size=64", "network.narrow=0.1", "network.pass_through=true",
          "stages=[{steps=1, size=32}, {steps=3, size=64}]"],
+        ["discriminator.kind=patchgan", "discriminator.patch_channels=4", "network.size=64",
+         "network.narrow=0.1", "discriminator.resolutions=[64]",
+         "stages=[{steps=2, size=32, loss={adversarial=0, feature_matching=0}},{steps=2}]"],
         ["precision=bf16", "network.injection=adain", "network.upsampling=nearest",
          "network.encoder=resnet50", "network.encoder_width=4"],
     ],
-    ids=["published", "path-length", "patchgan", "growing", "described-bf16"],
+    ids=["published", "path-length", "patchgan", "growing", "patchgan-later", "described-bf16"],
 )  # fmt: skip
 def test_resumed_run_has_the_next_losses_of_one_that_was_never_stopped(
     tiny_with: Callable[..., Config], changes: list[str], tmp_path: Path
@@ -123,6 +126,7 @@ def test_resumed_run_has_the_next_losses_of_one_that_was_never_stopped(
     resumed.train()
     assert losses(resumed.folder) == losses(whole.folder)
     ends = [load_checkpoint(run.folder, config) for run in (whole, resumed)]
+    assert all("d" in end for end in ends)
     for part in ("g", "d", "g_ema"):
         for name, value in ends[0][part].items():
             assert torch.equal(value, ends[1][part][name]), (part, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ pytest.importorskip("accelerate")
 pytest.importorskip("tensorboard")
 
 from gpen.apps import cli  # noqa: E402
+from gpen.errors import GpenError  # noqa: E402
 from tiny_training import CONFIG, draw_faces  # noqa: E402
 
 #: Exit code, standard output, standard error.
@@ -123,8 +125,19 @@ def test_ctrl_c_saves_and_resume_finishes(train: Train, folder: Path) -> None:
         (("none.toml",), 2, "cannot read none.toml"),
         (("tiny.toml", "data.train=nowhere"), 3, "no faces at nowhere"),
         (("tiny.toml", "--run", "nowhere"), 3, "nowhere holds no checkpoint.pt"),
+        (
+            ("tiny.toml", "optimiser.lr=inf", "--dry-run"),
+            2,
+            "optimiser.lr is inf; expected a finit",
+        ),
+        (("tiny.toml", "loss.l1=-1", "--dry-run"), 2, "loss.l1: -1.0; expected 0 or more"),
+        (
+            ("tiny.toml", "optimiser.accumulate=4", "--dry-run"),
+            2,
+            "optimiser.batch is 4; expected a multiple of 8",
+        ),
     ],
-    ids=["resume", "key", "value", "no-value", "file", "faces", "run"],
+    ids=["resume", "key", "value", "no-value", "file", "faces", "run", "inf", "weight", "shares"],
 )
 def test_mistakes_are_one_line_that_says_what_to_do(
     train: Train, arguments: tuple[str, ...], code: int, message: str
@@ -133,6 +146,20 @@ def test_mistakes_are_one_line_that_says_what_to_do(
     assert message in err
     assert result == code
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("error", [GpenError("no"), ValueError("no"), KeyboardInterrupt()])
+def test_start_that_fails_leaves_nothing_behind(
+    train: Train, folder: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        raise error
+
+    before = sorted(folder.rglob("*"))
+    monkeypatch.setattr("gpen.training.loop.open_judges", fail)
+    with contextlib.suppress(ValueError):
+        assert train("tiny.toml")[0] != 0
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_resume_with_another_network_is_refused_and_harms_nothing(

@@ -40,6 +40,11 @@ def test_config_written_as_toml_is_read_as_the_same(name: str) -> None:
         ("[optimiser]\nbetas = [0.1]", "optimiser.betas"),
         ("network = 3", "expected a table"),
         ("[[stages]]\nsteps = 4\nloss = { lipps = 1 }", "did you mean lpips?"),
+        ("[optimiser]\nlr = inf", "optimiser.lr is inf; expected a finite number"),
+        ("[loss]\nl1 = nan", "loss.l1 is nan; expected a finite number"),
+        ("[[stages]]\nsteps = 4\nloss = { l1 = nan }", "stages[0].loss.l1 is nan"),
+        ("[optimiser]\nlr = 1" + "0" * 400, "expected a finite number"),
+        ('[degradation]\npresets = ["publshed"]', "did you mean published?"),
         ("= 3", "no TOML"),
     ],
 )
@@ -65,13 +70,47 @@ def test_mistake_is_named(text: str, message: str) -> None:
         (["stages=[]"], "stages"),
         (["data.train=a", "data.val=a"], "data.val"),
         (["degradation.light=2"], "data.flip"),
+        (["optimiser.betas=[0.9, 1.5]"], "optimiser.betas"),
+        (["optimiser.betas=[-0.1, 0.9]"], "optimiser.betas"),
+        (["network.narrow=0.0001"], "network.narrow"),
+        (["network.narrow=0.01", "network.pass_through=true"], "network.narrow"),
+        (["network.narrow=0.01", "stages=[{steps=1, size=128}, {steps=1}]"], "network.narrow"),
+        (["discriminator.narrow=0.0001"], "discriminator.narrow"),
+        (["discriminator.channel_multiplier=-1"], "discriminator.narrow"),
+        (["seed=-1"], "seed"),
+        (["seed=18446744073709551615"], "seed"),
+        (["loss.l1=-1"], "loss.l1"),
+        (["stages=[{steps=1, loss={mouth=-1}}]"], "stages[0].loss.mouth"),
+        (["stages=[{steps=1, loss={r1_every=0}}]"], "stages[0].loss.r1_every"),
+        (['degradation.presets=["real", "rael"]'], "degradation.presets"),
+        (["discriminator.kind=patchgan", "discriminator.resolutions=[32]"],
+         "discriminator.resolutions"),
+        (["discriminator.kind=patchgan", "discriminator.resolutions=[64, 64]"],
+         "discriminator.resolutions"),
+        (["discriminator.kind=patchgan", "discriminator.patch_channels=0"],
+         "discriminator.patch_channels"),
+        (["discriminator.kind=patchgan", "network.size=32"], "stages[0].loss"),
+        (["discriminator.kind=patchgan", "discriminator.resolutions=[128, 256]",
+          "stages=[{steps=1, size=64, loss={adversarial=0, feature_matching=0}},"
+          "{steps=1, size=64}, {steps=1, size=128}, {steps=1}]"], "stages[1].loss"),
+        (['name="a\\tb"'], "name"),
         (["every=0"], "every"),
     ],
-)
+)  # fmt: skip
 def test_contradiction_is_refused_at_start(overrides: list[str], key: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config("", overrides)
     assert caught.value.key == key
+    assert str(caught.value).startswith(f"{key}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_stage_without_adversarial_loss_may_lie_below_all_sides_of_patchgan() -> None:
+    quiet = "loss={adversarial=0, feature_matching=0}"
+    stages = f"stages=[{{steps=1, size=32, {quiet}}}, {{steps=1, size=64, {quiet}}}, {{steps=1}}]"
+    judge = ["discriminator.kind=patchgan", "discriminator.resolutions=[128]"]
+    config = parse_config("", [*judge, "network.size=128", stages])
+    assert config.size_at(0) == 32
 
 
 def test_overrides_take_toml_values_and_plain_text() -> None:

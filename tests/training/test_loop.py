@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -56,6 +58,28 @@ def test_run_folder_holds_everything_to_repeat_it(tiny: Config, tmp_path: Path) 
     assert len(list((folder / "samples").glob("*.png"))) == 2
 
 
+def test_regularisers_that_come_every_few_steps_reach_the_log_as_means(
+    tiny_with: Callable[..., Config], tmp_path: Path
+) -> None:
+    lazy = ("loss.r1_every=4", "loss.path_length=1", "loss.path_length_every=3")
+    steps = "stages=[{steps=6}]"
+    each = begin(tiny_with(*lazy, steps), tmp_path / "each")
+    each.train()
+    told: list[dict[str, float]] = []
+    run = begin(tiny_with(*lazy, steps, "log_every=3", "every=6"), tmp_path / "third")
+    run.train(lambda _step, figures: told.append(figures))
+    lines, single = losses(run.folder), losses(each.folder)
+    assert [line["step"] for line in lines] == [3, 6]
+    assert [("r1" in line, "path_length" in line) for line in single].count((False, False)) == 3
+    for line, steps_of_it in zip(lines, (single[:3], single[3:]), strict=True):
+        for name in {*line} - {"kind", "step"}:
+            values = [step[name] for step in steps_of_it if name in step]
+            assert line[name] == pytest.approx(sum(values) / len(values), rel=1e-4), name
+        assert {"l1", "r1", "path_length"} <= line.keys()
+    assert told[2]["r1"] == pytest.approx(lines[0]["r1"], rel=1e-5)
+    assert told[5]["l1"] == pytest.approx(lines[1]["l1"], rel=1e-5)
+
+
 def test_weights_of_a_run_restore_and_say_what_they_are(tiny: Config, tmp_path: Path) -> None:
     run = begin(tiny, tmp_path / "runs")
     run.train()
@@ -68,15 +92,19 @@ def test_weights_of_a_run_restore_and_say_what_they_are(tiny: Config, tmp_path: 
     "changes",
     [
         [],
-        ["loss.path_length=1", "loss.path_length_every=2", "optimiser.accumulate=2"],
+        ["loss.path_length=1", "loss.path_length_every=2", "optimiser.accumulate=2",
+         "log_every=4"],
         ["discriminator.kind=patchgan", "discriminator.patch_channels=4", "network.size=64",
          "discriminator.resolutions=[64]", "loss.adversarial_kind=hinge"],
         ["network.size=64", "network.narrow=0.1", "network.pass_through=true",
          "stages=[{steps=1, size=32}, {steps=3, size=64}]"],
+        ["discriminator.kind=patchgan", "discriminator.patch_channels=4", "network.size=64",
+         "network.narrow=0.1", "discriminator.resolutions=[64]",
+         "stages=[{steps=2, size=32, loss={adversarial=0, feature_matching=0}},{steps=2}]"],
         ["precision=bf16", "network.injection=adain", "network.upsampling=nearest",
          "network.encoder=resnet50", "network.encoder_width=4"],
     ],
-    ids=["published", "path-length", "patchgan", "growing", "described-bf16"],
+    ids=["published", "path-length", "patchgan", "growing", "patchgan-later", "described-bf16"],
 )  # fmt: skip
 def test_resumed_run_has_the_next_losses_of_one_that_was_never_stopped(
     tiny_with: Callable[..., Config], changes: list[str], tmp_path: Path
@@ -98,6 +126,7 @@ def test_resumed_run_has_the_next_losses_of_one_that_was_never_stopped(
     resumed.train()
     assert losses(resumed.folder) == losses(whole.folder)
     ends = [load_checkpoint(run.folder, config) for run in (whole, resumed)]
+    assert all("d" in end for end in ends)
     for part in ("g", "d", "g_ema"):
         for name, value in ends[0][part].items():
             assert torch.equal(value, ends[1][part][name]), (part, name)
@@ -143,6 +172,27 @@ def test_full_disk_leaves_the_old_checkpoint(tiny: Config, tmp_path: Path) -> No
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert load_checkpoint(run.folder, tiny)["step"] == 1
     assert not list(run.folder.glob(".gpen-*"))
+
+
+def test_files_of_a_run_have_the_permissions_of_any_new_file(tiny: Config, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        run = begin(tiny, tmp_path / "runs")
+        run.train()
+    finally:
+        os.umask(before)
+    for name in ("weights.safetensors", "best.safetensors", "checkpoint.pt", "log.jsonl"):
+        assert stat.S_IMODE((run.folder / name).stat().st_mode) == 0o640, name
+
+
+def test_what_a_killed_process_left_is_gone_after_a_resume(tiny: Config, tmp_path: Path) -> None:
+    run = begin(tiny, tmp_path / "runs")
+    run.train()
+    left = [run.folder / ".gpen-12.pt", run.folder / "samples" / ".gpen-34.png"]
+    for path in left:
+        path.write_bytes(b"half a file")
+    assert resume(tiny, run.folder).step == 4
+    assert not any(path.exists() for path in left)
 
 
 def test_checkpoint_of_another_network_is_refused(

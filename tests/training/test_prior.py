@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 from gpen.errors import UnsafeFileError, WeightsError  # noqa: E402
 from gpen.nets.gpen import GPEN, GPENConfig  # noqa: E402
@@ -21,7 +23,7 @@ from gpen.nets.ops import (  # noqa: E402
     PixelNorm,
     Upsample,
 )
-from gpen.training.prior import PriorRow, load_prior, prior_report  # noqa: E402
+from gpen.training.prior import PriorImport, PriorRow, load_prior  # noqa: E402
 
 CHANNELS, STYLE_DIM, N_MLP = (8, 8, 8, 4), 16, 3
 
@@ -115,9 +117,9 @@ def features(net: GPEN, batch: int, strength: float) -> list[Tensor]:
     ]
 
 
-def by_name(rows: list[PriorRow]) -> dict[str, PriorRow]:
-    assert len({row.name for row in rows}) == len(rows)
-    return {row.name: row for row in rows}
+def by_name(found: PriorImport) -> dict[str, PriorRow]:
+    assert len({row.name for row in found.rows}) == len(found.rows)
+    return {row.name: row for row in found.rows}
 
 
 @torch.no_grad()
@@ -168,11 +170,161 @@ def test_every_tensor_is_accounted_for(tmp_path: Path) -> None:
 
 
 def test_report_counts_and_lists(tmp_path: Path) -> None:
-    rows = load_prior(save(stylegan2(), tmp_path / "prior.pt"), gpen())
-    text = prior_report(rows)
-    assert len(text.splitlines()) == len(rows) + 2
-    assert "taken in part" in text.splitlines()[0]
-    assert sum(int(part.split()[0]) for part in text.splitlines()[0].split(", ")) == len(rows)
+    found = load_prior(save(stylegan2(), tmp_path / "prior.pt"), gpen())
+    lines = found.report().splitlines()
+    assert lines[0] == found.summary()
+    assert len(lines) == len(found.rows) + 2
+    counts = re.findall(r"(\d+) (taken in part|taken|new|left out)", lines[0])
+    assert sum(int(count) for count, _ in counts) == len(found.rows)
+    assert {status for _, status in counts} == {"taken in part", "taken", "new", "left out"}
+
+
+@pytest.mark.parametrize("injection", ["concat", "add"])
+def test_summary_says_that_the_output_is_the_prior_s(injection: str, tmp_path: Path) -> None:
+    found = load_prior(save(stylegan2(), tmp_path / "prior.pt"), gpen(injection=injection))
+    assert found.distance == pytest.approx(0, abs=1e-5)
+    assert "output off the prior's own by 0.0% of its deviation" in found.summary()
+
+
+def test_summary_says_how_far_the_output_is_where_parts_are_other_ones(tmp_path: Path) -> None:
+    prior, net = stylegan2(), gpen(injection="adain", upsampling="nearest")
+    found = load_prior(save(prior, tmp_path / "prior.pt"), net)
+    assert found.distance is not None
+    assert found.distance > 0.2
+    assert f"by {found.distance:.1%}" in found.summary()
+
+
+def test_output_of_another_size_is_compared_too(tmp_path: Path) -> None:
+    """A level more draws upon the levels below; one less is the prior cut off."""
+    larger = load_prior(save(stylegan2((*CHANNELS, 4)), tmp_path / "prior.pt"), gpen())
+    assert larger.distance == pytest.approx(0, abs=1e-5)
+    net = gpen((*CHANNELS, 4))
+    nn.init.zeros_(net.generator.to_rgbs[-1].conv.weight)
+    smaller = load_prior(save(stylegan2(), tmp_path / "prior.pt"), net)
+    assert smaller.distance is not None
+    assert smaller.distance < 0.2
+
+
+def test_measuring_the_distance_draws_nothing_from_the_run_s_chance(tmp_path: Path) -> None:
+    path, net = save(stylegan2(), tmp_path / "prior.pt"), gpen()
+    torch.manual_seed(5)
+    expected = torch.randn(3)
+    torch.manual_seed(5)
+    load_prior(path, net)
+    assert torch.equal(torch.randn(3), expected)
+
+
+def nvidia(n_mlp: int = N_MLP) -> dict[str, Tensor]:
+    """Tensors under the names of NVIDIA's PyTorch code, as its G_ema has them."""
+    torch.manual_seed(4)
+    tensors = {"mapping.w_avg": torch.randn(STYLE_DIM)}
+    for layer in range(n_mlp):
+        tensors[f"mapping.fc{layer}.weight"] = 100 * torch.randn(STYLE_DIM, STYLE_DIM)
+        tensors[f"mapping.fc{layer}.bias"] = torch.randn(STYLE_DIM)
+    tensors["synthesis.b4.const"] = torch.randn(CHANNELS[0], 4, 4)
+    for level, width in enumerate(CHANNELS):
+        block, below = f"synthesis.b{4 << level}", CHANNELS[max(0, level - 1)]
+        tensors[f"{block}.resample_filter"] = BLUR
+        layers = {"conv0": (below, width, 3), "conv1": (width, width, 3), "torgb": (width, 3, 1)}
+        for name, (inputs, outputs, side) in layers.items():
+            if level == 0 and name == "conv0":
+                continue
+            tensors[f"{block}.{name}.weight"] = torch.randn(outputs, inputs, side, side)
+            tensors[f"{block}.{name}.bias"] = 0.3 * torch.randn(outputs)
+            tensors[f"{block}.{name}.affine.weight"] = torch.randn(inputs, STYLE_DIM)
+            tensors[f"{block}.{name}.affine.bias"] = 1 + 0.3 * torch.randn(inputs)
+            if name != "torgb":
+                tensors[f"{block}.{name}.noise_strength"] = torch.randn(())
+                tensors[f"{block}.{name}.noise_const"] = torch.randn(4 << level, 4 << level)
+                tensors[f"{block}.{name}.resample_filter"] = BLUR
+    return tensors
+
+
+BLUR = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
+
+
+def spread(x: Tensor) -> Tensor:
+    """A zero between all pixels."""
+    wide = x.new_zeros(*x.shape[:2], 2 * x.shape[2] - 1, 2 * x.shape[3] - 1)
+    wide[:, :, ::2, ::2] = x
+    return wide
+
+
+def blurred(x: Tensor, pads: tuple[int, int, int, int]) -> Tensor:
+    kernel = (4 * BLUR).expand(x.shape[1], 1, 4, 4)
+    return functional.conv2d(functional.pad(x, pads), kernel, groups=x.shape[1])
+
+
+def drawn_by_nvidia(tensors: dict[str, Tensor], z: Tensor) -> Tensor:
+    """What those weights mean, for one code, without noise: upsampling layers truly convolve."""
+    w = z * (z.square().mean() + 1e-8).rsqrt()
+    for layer in range(N_MLP):
+        weight, bias = (tensors[f"mapping.fc{layer}.{end}"] for end in ("weight", "bias"))
+        w = leaky(w @ (weight * 0.01 / STYLE_DIM**0.5).T + 0.01 * bias)
+    x, picture = tensors["synthesis.b4.const"][None], None
+    for level in range(len(CHANNELS)):
+        for name in ("conv0", "conv1", "torgb"):
+            layer = f"synthesis.b{4 << level}.{name}"
+            if f"{layer}.weight" not in tensors:
+                continue
+            weight, bias = tensors[f"{layer}.weight"], tensors[f"{layer}.bias"][None, :, None, None]
+            affine = tensors[f"{layer}.affine.weight"] / STYLE_DIM**0.5
+            style = (w @ affine.T + tensors[f"{layer}.affine.bias"])[0]
+            weight = weight * style[None, :, None, None]
+            if name == "torgb":
+                here = functional.conv2d(x, weight / weight.shape[1] ** 0.5) + bias
+                picture = here if picture is None else here + blurred(spread(picture), (2, 2, 2, 2))
+                continue
+            weight = weight * (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).rsqrt()
+            if name == "conv0":
+                x = functional.conv2d(spread(x), weight.flip(2, 3), padding=2)
+                x = blurred(x, (1, 1, 1, 1))
+            else:
+                x = functional.conv2d(x, weight, padding=1)
+            x = leaky(x + bias)
+    assert picture is not None
+    return picture
+
+
+def leaky(x: Tensor) -> Tensor:
+    return functional.leaky_relu(x, 0.2) * 2**0.5
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_nvidia_s_layout_is_taken_and_answers_as_it_is_meant(wrapped: bool, tmp_path: Path) -> None:
+    tensors, net = nvidia(), gpen()
+    torch.save({"G_ema": tensors} if wrapped else tensors, tmp_path / "ffhq.pt")
+    found = load_prior(tmp_path / "ffhq.pt", net)
+    z = torch.randn(1, STYLE_DIM)
+    with torch.no_grad():
+        answer, expected = (
+            net.synthesise(net.style(z), features(net, 1, 1.0)),
+            drawn_by_nvidia(tensors, z),
+        )
+    torch.testing.assert_close(answer, expected, rtol=1e-3, atol=1e-3 * float(expected.std()))
+    assert found.distance == pytest.approx(0, abs=1e-4)
+    rows = by_name(found)
+    assert rows["generator.conv1.conv.weight"].status == "taken"
+    left = {name: row.why for name, row in rows.items() if row.status == "left out"}
+    assert set(left) == {
+        name for name in tensors if name.endswith(("filter", "noise_strength", "noise_const"))
+    } | {"mapping.w_avg"}
+    assert left["synthesis.b8.conv0.resample_filter"] == "a blur's constant, which is built in"
+    assert "noise" in left["synthesis.b8.conv0.noise_strength"]
+    assert left["mapping.w_avg"] == "the mean style, which truncation needs"
+
+
+def test_nvidia_s_layout_with_labels_starts_the_mapping_anew(tmp_path: Path) -> None:
+    tensors = nvidia()
+    tensors["mapping.fc0.weight"] = torch.randn(STYLE_DIM, 2 * STYLE_DIM)
+    tensors["mapping.embed.weight"] = torch.randn(STYLE_DIM, 10)
+    torch.save(tensors, tmp_path / "labelled.pt")
+    found = load_prior(tmp_path / "labelled.pt", gpen())
+    rows = by_name(found)
+    assert rows["generator.style.2.weight"].status == "new"
+    assert rows["generator.convs.1.conv.weight"].status == "taken in part"
+    assert found.distance is None
+    assert "not compared" in found.summary()
 
 
 def test_bare_state_dict_and_safetensors_are_read_too(tmp_path: Path) -> None:
@@ -244,7 +396,7 @@ def test_network_without_features_has_no_place_for_noise(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("tensor", "what"),
     [
-        ("synthesis.b4.const", "NVIDIA's layout"),
+        ("synthesis.b4.const", "NVIDIA's without RGB layers"),
         ("synthesis.L0_36_512.weight", "StyleGAN3"),
         ("style_mlp.1.weight", "BasicSR's layout"),
         ("layer1.weight", "no prior"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gpen.errors import WriteError
-from gpen.weights import written_whole
+from gpen.weights import remove_leftovers, written_whole
 
 
 def test_file_is_on_the_disk_before_it_gets_its_name(
@@ -98,3 +98,35 @@ def test_the_umask_of_the_process_decides_and_is_never_changed(
         monkeypatch.undo()
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "note.json").stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_permissions_follow_the_umask_even_where_a_library_replaces_the_file(
+    tmp_path: Path,
+) -> None:
+    before = os.umask(0o027)
+    try:
+        with written_whole(tmp_path / "plain") as temporary:
+            temporary.write_text("new")
+        with written_whole(tmp_path / "replaced") as temporary:
+            other = tmp_path / "other"
+            other.touch(0o600)
+            other.replace(temporary)
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {"plain": 0o640, "replaced": 0o640}
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    with written_whole(tmp_path / "whole.pt") as temporary:
+        temporary.write_text("whole")
+        left = tmp_path / f"{temporary.name}.killed"
+        left.write_text("ha")
+        os.utime(left, (0, 0))
+        remove_leftovers(tmp_path, older_than_s=3600)
+        assert not left.exists()
+        assert temporary.exists()
+    left.write_text("ha")
+    remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["whole.pt"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gpen.errors import GpenError, MissingExtraError
+from gpen.errors import MissingExtraError
 
 from . import console
 
@@ -64,6 +63,7 @@ def train(
     except ImportError:
         raise MissingExtraError("Training", extra="train") from None
     del torch
+    from gpen.training.checks import check_shares
     from gpen.training.configfile import load_config
     from gpen.training.processes import Processes
 
@@ -73,6 +73,7 @@ def train(
     found = load_config(_config_path(config), settings)
     processes = Processes(found.device)
     if dry_run:
+        check_shares(found, processes.world)
         _show_estimate(found, processes)
     else:
         raise typer.Exit(_train(found, processes, runs, run, resume=resume or run is not None))
@@ -94,23 +95,20 @@ def _train(
     from gpen.training.loop import Run, StoppedError
     from gpen.training.runs import run_folder
 
-    folder = run_folder(runs, run, config, processes, resume=resume)
-    try:
+    with run_folder(runs, run, config, processes, resume=resume) as folder:
         training = Run(config, folder, processes, resume=resume)
-    except GpenError:
-        if processes.is_first and not resume:
-            shutil.rmtree(folder)  # made a moment ago, and nothing was trained in it
-        raise
-    if processes.is_first:
-        from_where = f"from step {training.step}" if resume else "from the beginning"
-        console.say(f"{folder} · {from_where} to {config.steps} · {processes.device}")
-    try:
-        with _telling(config, training.step, shown=processes.is_first) as progress:
-            training.train(progress)
-    except StoppedError:
         if processes.is_first:
-            console.complain(f"stopped at step {training.step}, saved; go on with --resume")
-        return console.EXIT_INTERRUPTED
+            for line in training.beginnings:
+                console.say(line)
+            from_where = f"from step {training.step}" if resume else "from the beginning"
+            console.say(f"{folder} · {from_where} to {config.steps} · {processes.device}")
+        try:
+            with _telling(config, training.step, shown=processes.is_first) as progress:
+                training.train(progress)
+        except StoppedError:
+            if processes.is_first:
+                console.complain(f"stopped at step {training.step}, saved; go on with --resume")
+            return console.EXIT_INTERRUPTED
     if processes.is_first:
         console.say(f"{folder / 'weights.safetensors'} is ready; the best: best.safetensors")
     return console.EXIT_OK

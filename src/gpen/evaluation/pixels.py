@@ -32,13 +32,18 @@ def psnr(image: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
 def ssim(image: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
     """Structural similarity of the luma, as in Wang et al., IEEE TIP 2004.
 
+    Averaged where the window lies wholly within the pictures, as their implementation does it: not
+    over the outermost 5 px.
+
     Args:
-        image: RGB, (H, W, 3).
+        image: RGB, (H, W, 3), of at least 11 px.
         truth: The same shape.
 
     Returns:
-        At most 1, which only equal pictures reach.
+        At most 1, which only equal pictures reach; NaN for pictures that the window does not fit.
     """
+    if min(image.shape[:2]) < _WINDOW:
+        return math.nan
     x, y = _luma(image), _luma(truth)
 
     def mean(values: Any) -> Any:
@@ -47,7 +52,9 @@ def ssim(image: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
     mx, my = mean(x), mean(y)
     vx, vy, cov = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
     likeness = (2 * mx * my + _C1) * (2 * cov + _C2)
-    return float(np.mean(likeness / ((mx**2 + my**2 + _C1) * (vx + vy + _C2))))
+    similarity = likeness / ((mx**2 + my**2 + _C1) * (vx + vy + _C2))
+    border = _WINDOW // 2
+    return float(np.mean(similarity[border:-border, border:-border]))
 
 
 def _luma(image: NDArray[np.uint8]) -> Any:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from ..errors import ConfigError
-from .config import Config
+from ..nets.config import published_channels
+from .config import Config, Discriminator, Network
+from .degradation.recipes import chains_of
 
 _SIDES = tuple(8 << k for k in range(9))
+_PATCH_SIDES = tuple(64 << k for k in range(6))
+_SEEDS = 1 << 63
+#: Channels that a picture and its negative take up on their way through a level.
+_PASSING = 6
 
 
 def check_config(config: Config) -> None:
@@ -40,17 +47,37 @@ def check_shares(config: Config, world: int) -> None:
 def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     yield from _network(config)
     yield from _stages(config)
+    yield from _losses(config)
     yield from _discriminator(config)
-    optimiser, data, damage = config.optimiser, config.data, config.degradation
+    if config.network.size in _SIDES:
+        yield from _widths(config)
+    yield from _optimiser(config)
+    yield from _data(config)
+    if not config.name or set(config.name) & set("/\\") or not config.name.isprintable():
+        yield "name", "expected printable text without slashes: it names the run's folder"
+    if not 0 <= config.seed < _SEEDS:
+        yield "seed", f"{config.seed}; expected a number from 0 to 2⁶³ - 1"
+    if config.every < 1 or config.log_every < 1:
+        yield "every", "expected every and log_every of at least 1"
+
+
+def _optimiser(config: Config) -> Iterator[tuple[str, str]]:
+    optimiser = config.optimiser
     if optimiser.batch < 1 or optimiser.accumulate < 1 or optimiser.batch % optimiser.accumulate:
         yield "optimiser.batch", f"expected a multiple of accumulate ({optimiser.accumulate})"
     if optimiser.lr <= 0 or optimiser.ema_half_life <= 0:
         yield "optimiser.lr", "expected lr and ema_half_life above 0"
+    if not all(0 <= beta < 1 for beta in optimiser.betas):
+        yield "optimiser.betas", f"{list(optimiser.betas)}; expected two numbers from 0 to below 1"
     for key in ("decay", "warmup", "clip_norm", "encoder", "synthesis", "discriminator"):
         if getattr(optimiser, key) < 0:
             yield f"optimiser.{key}", "expected 0 or more"
     if not 0 <= optimiser.decay <= 1:
         yield "optimiser.decay", "expected a share from 0 to 1"
+
+
+def _data(config: Config) -> Iterator[tuple[str, str]]:
+    data, damage = config.data, config.degradation
     if not all(0 <= share <= 1 for share in (data.flip, damage.light)) or damage.grey > 1:
         yield "data.flip", "expected shares (data.flip, degradation.light, .grey) from 0 to 1"
     if data.workers < 0 or data.validated < 1:
@@ -59,10 +86,11 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
         yield "data.val", "expected other faces than data.train: what is learned is no test"
     if not damage.presets:
         yield "degradation.presets", 'expected at least one recipe, as in ["published"]'
-    if not config.name or set(config.name) & set("/\\"):
-        yield "name", "expected a name without slashes: it names the run's folder"
-    if config.every < 1 or config.log_every < 1:
-        yield "every", "expected every and log_every of at least 1"
+    for preset in damage.presets:
+        try:
+            chains_of(preset)
+        except ConfigError as error:
+            yield error.key, str(error)
 
 
 def check_data(config: Config) -> None:
@@ -91,12 +119,44 @@ def _network(config: Config) -> Iterator[tuple[str, str]]:
         yield "network.encoder_width", "expected an even number of at least 2"
     if network.n_mlp < 1 or network.style_dim < 1:
         yield "network.n_mlp", "expected n_mlp and style_dim of at least 1"
-    if network.narrow <= 0 or network.channel_multiplier <= 0:
-        yield "network.narrow", "expected narrow and channel_multiplier above 0"
     if network.prior and (network.init or network.pass_through):
         yield "network.prior", "init and pass_through would replace it: leave them out"
+    if network.encoder_init and (network.encoder == "conv" or network.init):
+        yield "network.encoder_init", "needs a ResNet as network.encoder, and no network.init"
     if network.prior and config.size_at(0) != network.size:
         yield "network.prior", "fills the first stage's levels only: begin at network.size"
+
+
+def _widths(config: Config) -> Iterator[tuple[str, str]]:
+    """What the widths of all levels, which a few numbers decide, do not allow."""
+    network = config.network
+    parts: dict[str, Network | Discriminator] = {"network": network}
+    if config.discriminator.kind == "stylegan2":
+        parts["discriminator"] = config.discriminator
+    for key, part in parts.items():
+        if part.narrow <= 0 or part.channel_multiplier <= 0:
+            yield f"{key}.narrow", "expected narrow and channel_multiplier above 0"
+            continue
+        widths = published_channels(network.size, part.channel_multiplier, part.narrow)
+        if min(widths) < 1:
+            side = 4 << widths.index(min(widths))
+            yield f"{key}.narrow", f"{part.narrow} leaves no channel at {side} px; expected more"
+        elif key == "network" and network.encoder == "conv":
+            yield from _passing(config, widths)
+
+
+def _passing(config: Config, widths: tuple[int, ...]) -> Iterator[tuple[str, str]]:
+    """Levels through which pictures pass, and that are too narrow for it."""
+    sides = [config.size_at(step) for step in _starts(config)]
+    grown = {side for side in sides if config.network.pass_through or side != sides[0]}
+    for side in sorted(grown & set(_SIDES)):
+        level = side.bit_length() - 3
+        if level < len(widths) and widths[level] < _PASSING:
+            yield (
+                "network.narrow",
+                f"leaves {widths[level]} channels at {side} px; expected at least {_PASSING}, in "
+                "which pictures pass through networks that grow or have pass_through",
+            )
 
 
 def _stages(config: Config) -> Iterator[tuple[str, str]]:
@@ -116,10 +176,23 @@ def _stages(config: Config) -> Iterator[tuple[str, str]]:
         yield "stages", f"the last stage ends at {before} px; expected {config.network.size}"
 
 
+def _losses(config: Config) -> Iterator[tuple[str, str]]:
+    """Every number of `[loss]`, and those of stages."""
+    own = [(f"stages[{number}].loss", stage.loss) for number, stage in enumerate(config.stages)]
+    for place, values in [("loss", dataclasses.asdict(config.loss)), *own]:
+        for name, value in values.items():
+            key = f"{place}.{name}"
+            if name.endswith("_every") and value < 1:
+                yield key, f"{value}; expected at least 1"
+            elif isinstance(value, float) and value < 0:
+                yield key, f"{value}; expected 0 or more"
+            elif name == "relative" and value > 1:
+                yield key, f"{value}; expected a number from 0 to 1"
+
+
 def _discriminator(config: Config) -> Iterator[tuple[str, str]]:
     judge, optimiser = config.discriminator, config.optimiser
-    losses = [config.loss, *(config.loss_at(step) for step in _starts(config))]
-    for loss in losses:
+    for loss in [config.loss, *(config.loss_at(step) for step in _starts(config))]:
         if judge.kind == "none" and (loss.adversarial or loss.feature_matching):
             yield (
                 "discriminator.kind",
@@ -132,12 +205,28 @@ def _discriminator(config: Config) -> Iterator[tuple[str, str]]:
                 "needs loss.adversarial: nothing else trains its features",
             )
             break
-    if not 0 <= config.loss.relative <= 1:
-        yield "loss.relative", "expected a number from 0 to 1"
-    if min(config.loss.r1_every, config.loss.path_length_every) < 1:
-        yield "loss.r1_every", "expected r1_every and path_length_every of at least 1"
     if judge.group < 0 or (judge.group and optimiser.batch % judge.group):
         yield "discriminator.group", f"{judge.group} does not divide the batch, {optimiser.batch}"
+    if judge.kind == "patchgan":
+        yield from _patchgan(config)
+
+
+def _patchgan(config: Config) -> Iterator[tuple[str, str]]:
+    sides = config.discriminator.resolutions
+    if config.discriminator.patch_channels < 1:
+        yield "discriminator.patch_channels", "expected at least 1"
+    if not sides or len(set(sides)) < len(sides) or not set(sides) <= set(_PATCH_SIDES):
+        expected = ", ".join(map(str, _PATCH_SIDES))
+        yield "discriminator.resolutions", f"{list(sides)}; expected some of {expected}, each once"
+        return
+    for number, step in enumerate(_starts(config)):
+        size = config.size_at(step)
+        if config.loss_at(step).adversarial and size < min(sides):
+            yield (
+                f"stages[{number}].loss",
+                f"is adversarial at {size} px, below the smallest of discriminator.resolutions "
+                f"({min(sides)}): set adversarial and feature_matching to 0 in that stage",
+            )
 
 
 def _starts(config: Config) -> Iterator[int]:

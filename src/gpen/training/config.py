@@ -31,6 +31,8 @@ class Network:
             set anew.
         init: Weights to start from: a path or the name of a model; empty starts from nothing.
         prior: A StyleGAN2 generator whose synthesis to start from; empty for none.
+        encoder_init: torchvision's ResNet of ImageNet whose convolutions to start the encoder from;
+            empty for none.
     """
 
     size: int = 256
@@ -46,6 +48,7 @@ class Network:
     pass_through: bool = False
     init: str = ""
     prior: str = ""
+    encoder_init: str = ""
 
 
 @dataclass(frozen=True, slots=True)

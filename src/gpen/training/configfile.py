@@ -18,6 +18,9 @@ from ..errors import ConfigError
 from .checks import check_config
 from .config import Config, Loss
 
+#: Above all numbers that mean anything here.
+_BEYOND = 1 << 64
+
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read and check a config.
@@ -120,8 +123,11 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
     if origin is not None and origin not in (Literal, tuple, types.UnionType, typing.Union):
         stage_losses = _build(Loss, value, name)  # the only mapping: losses of a stage
         return {key: getattr(stage_losses, key) for key in value}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if hint in (int, float) and isinstance(value, (int, float)):
+        if not abs(value) < _BEYOND:
+            raise ConfigError(f"{name} is {value}; expected a finite number below 2⁶⁴", key=name)
+        if hint is float and not isinstance(value, bool):
+            return float(value)
     if isinstance(hint, type) and type(value) is hint:
         return value
     expected = (

@@ -56,7 +56,9 @@ def estimate(config: Config, processes: Processes) -> list[StageEstimate]:
     probe = dataclasses.replace(
         config,
         compile=False,
-        network=dataclasses.replace(config.network, size=_PROBE_SIDE, init="", prior=""),
+        network=dataclasses.replace(
+            config.network, size=_PROBE_SIDE, init="", prior="", encoder_init=""
+        ),
         optimiser=dataclasses.replace(config.optimiser, batch=_PROBE_FACES, accumulate=1),
         discriminator=dataclasses.replace(config.discriminator, group=0),
         stages=(dataclasses.replace(config.stages[-1], size=0, steps=4),),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,34 @@ from torch import Tensor
 
 from ..errors import WriteError
 from ..weights import written_whole
+from .runs import LOG
+
+
+class Means:
+    """Means of figures over an interval, each over the steps that had it.
+
+    Regularisers come every few steps only: a line of one step would never show them, or always.
+
+    Args:
+        sums: What `sums` returned, to go on with an interval; nothing begins one.
+    """
+
+    def __init__(self, sums: Mapping[str, tuple[float, int]] | None = None) -> None:
+        self._sums = dict(sums or {})
+
+    def add(self, figures: Mapping[str, float]) -> None:
+        """Take the figures of one more step."""
+        for name, value in figures.items():
+            total, count = self._sums.get(name, (0.0, 0))
+            self._sums[name] = total + value, count + 1
+
+    def figures(self) -> dict[str, float]:
+        """The means so far, by name."""
+        return {name: total / count for name, (total, count) in self._sums.items()}
+
+    def sums(self) -> dict[str, tuple[float, int]]:
+        """The sum of each figure, and of how many steps."""
+        return dict(self._sums)
 
 
 class Log:
@@ -26,7 +55,7 @@ class Log:
     def __init__(self, run: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._path = run / "log.jsonl"
+        self._path = run / LOG
         self._samples = run / "samples"
         kept = [line for line in self._lines() if line["step"] <= step]
         with written_whole(self._path) as temporary:

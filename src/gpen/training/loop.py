@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,22 @@ from .batches import Batches
 from .checks import check_data, check_shares
 from .config import Config
 from .degradation import Recipe, recipe
+from .encoder_init import load_encoder
 from .faces import Faces, open_faces
 from .judges import Judges, open_judges
-from .logs import Log
+from .logs import Log, Means
 from .networks import export_weights
 from .optimising import NotFiniteError
-from .prior import load_prior, prior_report
+from .prior import load_prior
 from .processes import Processes
-from .runs import CHECKPOINT, load_checkpoint, note_settings, save_checkpoint
+from .runs import (
+    CHECKPOINT,
+    load_checkpoint,
+    note_settings,
+    remove_temporary_files,
+    save_checkpoint,
+)
+from .stopping import stop_signals
 from .trainer import Trainer
 from .validation import Validation, measure
 
@@ -32,7 +39,7 @@ _LOG = logging.getLogger("gpen")
 #: Roll-backs without a good checkpoint between them before a run gives up.
 _MAX_RETRIES = 5
 
-#: Told after every step: steps done, and the step's figures.
+#: Told after every step: steps done, and the means of the figures since the last line of the log.
 Progress = Callable[[int, dict[str, float]], None]
 
 
@@ -49,6 +56,9 @@ class Run:
         processes: Those that train together.
         resume: Whether to go on from the folder's checkpoint.
 
+    Attributes:
+        beginnings: What was taken from the files that the run starts from, in a line for each.
+
     Raises:
         ConfigError: Files are missing, or the checkpoint is of another network.
         TrainingError: There are no faces, or the checkpoint is damaged.
@@ -64,23 +74,39 @@ class Run:
         damage = config.degradation
         self._recipe: Recipe = recipe(damage.presets, light=damage.light, grey=damage.grey)
         self._trainer = Trainer(config, self._judges, processes, fresh=not resume)
+        self._means = Means()
+        self.beginnings: list[str] = []
         if resume:
-            self._trainer.load_state(load_checkpoint(folder, config))
-            if processes.is_first:
-                note_settings(folder, config, self._trainer.step)
-        elif config.network.prior:
-            self._import_prior(Path(config.network.prior))
+            self._load()
+        else:
+            self._begin()
         self._best = float("inf")
         self._saved_retries = self._trainer.retries
         self._open(self._trainer.size)
+        if resume and processes.is_first:
+            note_settings(folder, config, self._trainer.step)
+            remove_temporary_files(folder)
         self._log = Log(folder, self._trainer.step) if processes.is_first else None
         self._tell_faces()
 
-    def _import_prior(self, path: Path) -> None:
-        rows = load_prior(path, self._trainer.net)
-        self._trainer.average.load_state_dict(self._trainer.net.state_dict())
-        if self.processes.is_first:
-            (self.folder / "prior.txt").write_text(prior_report(rows), encoding="utf-8")
+    def _load(self) -> None:
+        """Go on from the folder's checkpoint."""
+        state = load_checkpoint(self.folder, self.config)
+        self._trainer.load_state(state)
+        self._means = Means(state.get("means"))
+
+    def _begin(self) -> None:
+        """Start from the files that the config names."""
+        network, net = self.config.network, self._trainer.net
+        if network.prior:
+            prior = load_prior(Path(network.prior), net)
+            self.beginnings.append(f"{network.prior}: {prior.summary()}")
+            if self.processes.is_first:
+                (self.folder / "prior.txt").write_text(prior.report(), encoding="utf-8")
+        if network.encoder_init:
+            taken = load_encoder(Path(network.encoder_init), net)
+            self.beginnings.append(f"{network.encoder_init}: {taken}")
+        self._trainer.average.load_state_dict(net.state_dict())
 
     def _open(self, size: int) -> None:
         """Open the faces at a side."""
@@ -142,7 +168,7 @@ class Run:
             StoppedError: SIGTERM or SIGINT came; the state is saved.
             TrainingError: It cannot go on; the last checkpoint is intact.
         """
-        with _stop_signals() as stop, self._log or contextlib.nullcontext():
+        with stop_signals() as stop, self._log or contextlib.nullcontext():
             while self.step < self.config.steps:
                 figures = self._one_step()
                 if figures is None:
@@ -157,7 +183,7 @@ class Run:
                     raise StoppedError
 
     def _one_step(self) -> dict[str, float] | None:
-        """A step's figures, or None where the run was rolled back instead."""
+        """Means since the last line of the log, or None where the run was rolled back instead."""
         size = self.config.size_at(self.step)
         if size != self._trainer.size:
             if size != 2 * self._trainer.size:
@@ -176,13 +202,16 @@ class Run:
         except NotFiniteError:
             self._roll_back()
             return None
+        seconds = time.perf_counter() - started
+        self._means.add({**figures, "waited_s": waited, "seconds": seconds})
+        means = self._means.figures()
+        means["faces_per_s"] = self.config.optimiser.batch / means.pop("seconds")
         if self.step % self.config.log_every == 0:
-            seconds = time.perf_counter() - started
-            speed = self.config.optimiser.batch / seconds
-            self._tell("train", {**figures, "faces_per_s": speed, "waited_s": waited})
+            self._means = Means()
+            self._tell("train", means)
             if self._name_skipped():  # damage that only shows when a picture is decoded
                 self._tell_faces()
-        return figures
+        return means
 
     def _roll_back(self) -> None:
         """Go back to the last checkpoint, and on with other faces.
@@ -201,7 +230,7 @@ class Run:
                 f"the losses became NaN at step {step}, before the first checkpoint: lower "
                 "optimiser.lr or set optimiser.warmup"
             )
-        self._trainer.load_state(load_checkpoint(self.folder, self.config))
+        self._load()
         self._trainer.retries = retries
         _LOG.warning("NaN at step %d: back to step %d, with other faces", step, self.step)
         self._tell("event", {"rolled_back_from": step, "retries": retries})
@@ -214,7 +243,8 @@ class Run:
         """Save the state, then evaluate and keep the weights that did best."""
         self._saved_retries = self._trainer.retries
         if self._log is not None:
-            save_checkpoint(self._trainer.state(), self.config, self.folder)
+            state = {**self._trainer.state(), "means": self._means.sums()}
+            save_checkpoint(state, self.config, self.folder)
             self._export("weights.safetensors")
             if evaluate:
                 self._evaluate(self._log)
@@ -251,23 +281,3 @@ class Run:
     def _tell(self, kind: str, values: dict[str, Any]) -> None:
         if self._log is not None:
             self._log.add(kind, self.step, values)
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """A list that SIGTERM and SIGINT add themselves to; a second one ends the process."""
-    came: list[int] = []
-    before: dict[int, Any] = {}
-
-    def remember(number: int, _frame: object) -> None:
-        came.append(number)
-        signal.signal(number, before[number])
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-            before[number] = signal.signal(number, remember)
-    try:
-        yield came
-    finally:
-        for restored, handler in before.items():
-            signal.signal(restored, handler)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import losses
 from .batches import Batch
@@ -54,7 +53,7 @@ class Objective:
         for name, judge in self._judges.distances(loss):
             terms[name] = (weight * judge(restored, batch.truth, batch.points_xy)).mean()
         if loss.adversarial and self._opponent is not None:
-            terms |= _opinion(self._opponent.judge, restored, batch, loss)
+            terms |= _opinion(self._opponent, restored, batch, loss)
         total = sum(
             (getattr(loss, name) * term for name, term in terms.items()), restored.new_zeros(())
         )
@@ -82,17 +81,16 @@ def _pixels(restored: Tensor, batch: Batch, loss: Loss, weight: Tensor) -> dict[
     }
 
 
-def _opinion(judge: nn.Module, restored: Tensor, batch: Batch, loss: Loss) -> dict[str, Tensor]:
+def _opinion(opponent: Opponent, restored: Tensor, batch: Batch, loss: Loss) -> dict[str, Tensor]:
     """How real a discriminator finds the batch, and how near the truth in its features."""
-    logits, features = judge(restored)
+    logits, features = opponent.of_restored(restored)
     terms = {
         "adversarial": losses.generator_loss(
             [scale.float() for scale in logits], loss.adversarial_kind
         )
     }
     if loss.feature_matching:
-        with torch.no_grad():
-            _, wanted = judge(batch.truth)
+        _, wanted = opponent.of_truth(batch)
         terms["feature_matching"] = losses.feature_matching(
             [layer.float() for layer in features], [layer.float() for layer in wanted]
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from ..nets.patchgan import PatchDiscriminator
 from . import losses
 from .batches import Batch
 from .config import Loss
-from .optimising import Learner, add_terms
+from .optimising import Learner
 
 
 class Judging(nn.Module):
@@ -29,8 +29,16 @@ class Judging(nn.Module):
         return self.discriminator.judge(image)
 
 
+#: Logits of each scale, and features.
+Opinion = tuple[list[Tensor], list[Tensor]]
+
+
 class Opponent:
     """A discriminator that learns.
+
+    Its opinion of the truth is asked for once in a step: the generator is compared with its
+    features, and the discriminator learns from its logits. Both see the same weights, for both
+    networks find their gradients before either takes its step.
 
     Args:
         discriminator: The network.
@@ -46,57 +54,74 @@ class Opponent:
         learner: Learner,
         autocast: Callable[[], contextlib.AbstractContextManager[Any]],
     ) -> None:
-        self.discriminator, self.judge, self.learner = discriminator, judge, learner
-        self._autocast = autocast
+        self.discriminator, self.learner = discriminator, learner
+        self._judge, self._autocast = judge, autocast
+        self._of_truth: tuple[Batch, Opinion] | None = None
 
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Ask for no gradients of its weights; the pictures' still pass through it."""
+    def of_restored(self, restored: Tensor) -> Opinion:
+        """What it thinks of pictures that the generator is to learn from.
+
+        Gradients pass through it to the pictures; it asks for none of its own weights.
+        """
         self.discriminator.requires_grad_(requires_grad=False)
         try:
-            yield
+            return self._opinion(restored)
         finally:
             self.discriminator.requires_grad_(requires_grad=True)
 
-    def step(
-        self,
-        parts: Sequence[Batch],
-        restored: Sequence[Tensor],
-        loss: Loss,
-        rate: float,
-        *,
-        penalise: bool,
+    def of_truth(self, batch: Batch) -> Opinion:
+        """What it thinks of true pictures, with gradients of its weights; worked out once."""
+        if self._of_truth is None or self._of_truth[0] is not batch:
+            self._of_truth = batch, self._opinion(batch.truth)
+        return self._of_truth[1]
+
+    def _opinion(self, pictures: Tensor) -> Opinion:
+        with self._autocast():
+            opinion: Opinion = self._judge(pictures)
+        return opinion
+
+    def learn(
+        self, batch: Batch, restored: Tensor, loss: Loss, *, share: float
     ) -> dict[str, Tensor]:
-        """Learn to tell true pictures from restored ones.
+        """Find the gradients that tell true pictures from restored ones.
 
         Args:
-            parts: True pictures.
-            restored: What the generator made of each part, without gradient.
+            batch: True pictures.
+            restored: What the generator made of them, without gradient.
             loss: Weights and kind.
-            rate: Factor of the learning rate.
-            penalise: Whether R1 is due.
+            share: Of the step that this part is.
 
         Returns:
-            Losses and mean logits.
+            The loss and mean logits.
+        """
+        real, fake = self.of_truth(batch)[0], self._opinion(restored)[0]
+        self._of_truth = None  # its graph is gone after this
+        real, fake = [scale.float() for scale in real], [scale.float() for scale in fake]
+        term = losses.discriminator_loss(real, fake, loss.adversarial_kind)
+        self.learner.backward(term * share)
+        return {"real": _mean(real), "fake": _mean(fake), "discriminator": term.detach()}
+
+    def take_step(
+        self, parts: Sequence[Batch], terms: dict[str, Tensor], loss: Loss, rate: float, *, r1: bool
+    ) -> dict[str, Tensor]:
+        """Move the weights by what was learnt.
+
+        Args:
+            parts: True pictures of the step.
+            terms: What `learn` returned, added up over the parts.
+            loss: Weights.
+            rate: Factor of the learning rate.
+            r1: Whether R1 is due.
+
+        Returns:
+            All terms, and the gradient's length.
 
         Raises:
             NotFiniteError: A loss or gradient is not finite.
         """
-        self.learner.forget_gradients()
-        sums: dict[str, Tensor] = {}
-        for batch, pictures in zip(parts, restored, strict=True):
-            with self._autocast():
-                real, _ = self.judge(batch.truth)
-                fake, _ = self.judge(pictures)
-            real, fake = [scale.float() for scale in real], [scale.float() for scale in fake]
-            term = losses.discriminator_loss(real, fake, loss.adversarial_kind)
-            self.learner.backward(term / len(parts))
-            told = {"real": _mean(real), "fake": _mean(fake), "discriminator": term}
-            add_terms(sums, told, 1 / len(parts))
-        if penalise:
-            sums["r1"] = self._penalise(parts, loss)
-        sums["d_norm"] = self.learner.take_step(rate, sums)
-        return sums
+        if r1:
+            terms = terms | {"r1": self._penalise(parts, loss)}
+        return terms | {"d_norm": self.learner.take_step(rate, terms)}
 
     def _penalise(self, parts: Sequence[Batch], loss: Loss) -> Tensor:
         """R1 on true pictures, in f32 and not compiled: it is differentiated twice."""

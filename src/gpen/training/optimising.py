@@ -22,6 +22,7 @@ class Learner:
     Attributes:
         net: The network.
         adam: Its optimiser.
+        scaler: Scales its losses under f16.
     """
 
     def __init__(
@@ -47,7 +48,8 @@ class Learner:
             scaler: Scales losses under f16.
             lazy: Steps between lazy regularisations; 0 for none.
         """
-        self.net, self._config, self._processes, self._scaler = net, config, processes, scaler
+        self.net, self.scaler = net, scaler
+        self._config, self._processes = config, processes
         ratio = lazy / (lazy + 1) if lazy else 1.0
         beta1, beta2 = (beta**ratio for beta in config.betas)
         rated = [
@@ -62,7 +64,7 @@ class Learner:
 
     def backward(self, loss: Tensor) -> None:
         """Add a loss's gradients to those of the step."""
-        torch.autograd.backward(self._scaler.scale(loss))
+        torch.autograd.backward(self.scaler.scale(loss))
 
     def take_step(self, rate: float, terms: dict[str, Tensor]) -> Tensor:
         """Move the weights along the mean gradient of all processes.
@@ -81,16 +83,16 @@ class Learner:
         for group in self.adam.param_groups:
             group["lr"] = group["full_lr"] * rate
         self._processes.average_gradients(self.net.parameters())
-        self._scaler.unscale_(self.adam)
+        self.scaler.unscale_(self.adam)
         limit = self._config.clip_norm or math.inf
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), limit)
         finite = bool(torch.stack([norm.new_zeros(()), *terms.values()]).isfinite().all())
-        searching = self._scaler.is_enabled() and self._scaler.get_scale() > 1
+        searching = self.scaler.is_enabled() and self.scaler.get_scale() > 1
         if self._processes.any(not finite or not (searching or bool(norm.isfinite()))):
-            self._scaler.update()  # ends the step for the scaler too
+            self.scaler.update()  # ends the step for the scaler too
             raise NotFiniteError
-        self._scaler.step(self.adam)
-        self._scaler.update()
+        self.scaler.step(self.adam)
+        self.scaler.update()
         return norm.detach()
 
 

@@ -1,7 +1,7 @@
 """Starts a generator from a StyleGAN2 prior, and says tensor by tensor what became of it.
 
 Source: GPEN (Yang et al., CVPR 2021), section 3.2: the synthesis is first trained as a GAN of
-faces. Read are checkpoints in the layout of rosinality's stylegan2-pytorch, the common one.
+faces.
 
 What is taken makes the network answer as the prior does without its noise, as long as its layers
 are StyleGAN2's: injection "concat" or "add", upsampling "blur". Under "concat" the layers' inputs
@@ -18,30 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import UnsafeFileError, WeightsError
+from ..errors import WeightsError
 from ..nets.gpen import GPEN, GPENConfig
-from ..weights import load_weights
+from .prior_distance import distance_from_prior
+from .prior_layouts import read_prior
 
 Status = Literal["taken", "taken in part", "new", "left out"]
-
-_EXPECTED = (
-    "expected a StyleGAN2 generator in the layout of rosinality/stylegan2-pytorch (g_ema with "
-    "style.1.weight, input.input, conv1.conv.weight, …), whose convert_weight.py turns NVIDIA's "
-    "files into it"
-)
-_MARKS = ("style.1.weight", "input.input", "conv1.conv.weight", "to_rgb1.conv.weight")
-#: What other files are, by the beginning of a tensor's name.
-_STRANGERS = {
-    "synthesis.b": "a StyleGAN2 generator in NVIDIA's layout",
-    "synthesis.L": "a StyleGAN3 generator",
-    "style_mlp.": "a StyleGAN2 generator in BasicSR's layout",
-    "generator.style.": "a GPEN generator, which network.init takes",
-    "stylegan_decoder.": "a GFPGAN restorer",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +44,51 @@ class PriorRow:
     why: str = ""
 
 
-def load_prior(path: Path, net: GPEN) -> list[PriorRow]:
+@dataclass(frozen=True, slots=True)
+class PriorImport:
+    """What became of a prior.
+
+    Attributes:
+        rows: One for each tensor of the network's synthesis, then for each left out of the prior.
+        distance: How far the network's output is from the prior's own: see `distance_from_prior`.
+    """
+
+    rows: tuple[PriorRow, ...]
+    distance: float | None
+
+    def summary(self) -> str:
+        """How many tensors had each fate, and how far the output is, in one line."""
+        counts = Counter(row.status for row in self.rows)
+        counted = ", ".join(f"{count} {status}" for status, count in counts.items())
+        if self.distance is None:
+            return f"tensors: {counted} · output not compared, for the prior is incomplete"
+        return (
+            f"tensors: {counted} · output off the prior's own by {self.distance:.1%} of its "
+            "deviation"
+        )
+
+    def report(self) -> str:
+        """The summary, then one line for each tensor."""
+        width = max(len(row.name) for row in self.rows)
+        lines = [f"{row.name:{width}}  {row.status:13}  {row.why}".rstrip() for row in self.rows]
+        return "\n".join([self.summary(), "", *lines]) + "\n"
+
+
+def load_prior(path: Path, net: GPEN) -> PriorImport:
     """Give a generator the weights of a StyleGAN2 prior, as far as they fit.
 
     A layer is taken whole or not at all. The encoder is not touched.
 
     Args:
-        path: Checkpoint with `g_ema`, or a bare state dict; nothing in it is run.
+        path: A file of rosinality's or NVIDIA's layout; nothing in it is run.
         net: Changed in place.
-
-    Returns:
-        A row for each tensor of the network's synthesis, then for each left out of the prior.
 
     Raises:
         UnsafeFileError: The file would run code when loaded.
-        WeightsError: It is no StyleGAN2 generator of this layout, or nothing in it fits.
+        WeightsError: It is no StyleGAN2 generator of these layouts, or nothing in it fits.
     """
-    prior = _read(path)
+    found = read_prior(path)
+    prior = found.tensors
     config = net.config
     state = net.generator.state_dict()  # shares its values with the network
     names = [name for name in state if not name.endswith(".kernel")]
@@ -94,41 +107,12 @@ def load_prior(path: Path, net: GPEN) -> list[PriorRow]:
             f"nothing of {path.name} fits the network ({reason}): make [network] agree with it",
             path=path,
         )
-    left = [PriorRow(n, "left out", _why_left(n, refused, config)) for n in prior if n not in used]
-    return rows + left
-
-
-def prior_report(rows: Sequence[PriorRow]) -> str:
-    """The rows as plain text: how many of each status, then one line for each tensor."""
-    counts = Counter(row.status for row in rows)
-    width = max(len(row.name) for row in rows)
-    lines = [", ".join(f"{count} {status}" for status, count in counts.items()), ""]
-    lines += [f"{row.name:{width}}  {row.status:13}  {row.why}".rstrip() for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """The prior's tensors as float32.
-
-    Raises:
-        UnsafeFileError: It would run code when loaded.
-        WeightsError: It is something else.
-    """
-    try:
-        stored = load_weights(path).tensors
-    except UnsafeFileError as error:
-        raise UnsafeFileError(f"{error}; {_EXPECTED}", path=path) from error
-    missing = [name for name in _MARKS if name not in stored]
-    if missing:
-        names = ", ".join(list(stored)[:3]) or "no tensors"
-        known = (
-            what
-            for beginning, what in _STRANGERS.items()
-            if any(name.startswith(beginning) for name in stored)
-        )
-        what = next(known, f"no prior ({names}, …; {missing[0]} is missing)")
-        raise WeightsError(f"{path.name} is {what}; {_EXPECTED}", path=path)
-    return {name: torch.from_numpy(np.array(tensor.float32())) for name, tensor in stored.items()}
+    rows += [
+        PriorRow(found.names[name], "left out", _why_left(name, refused, config))
+        for name in prior
+        if name not in used
+    ]
+    return PriorImport(tuple(rows), distance_from_prior(net, prior))
 
 
 def _layer(name: str) -> str:
@@ -242,8 +226,9 @@ def _why_left(name: str, refused: Mapping[str, str], config: GPENConfig) -> str:
     """Why a tensor of the prior is not in the network."""
     layer = _layer(name)
     reasons = {
-        "a blur's constant, which is built in": name.endswith(".kernel"),
+        "a blur's constant, which is built in": name.endswith((".kernel", "resample_filter")),
         "the prior's noise, which is not used": name.startswith("noises."),
+        "the mean style, which truncation needs": name == "mapping.w_avg",
         refused.get(layer, ""): layer in refused,
         f"level of {_side(layer)} px, above the network's {config.size}": (
             _side(layer) > config.size

@@ -14,12 +14,15 @@ runs/00003-default/
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,17 +31,19 @@ import torch
 
 from ..errors import ConfigError, TrainingError, WriteError
 from ..version import VERSION
-from ..weights import written_whole
+from ..weights import remove_leftovers, written_whole
 from .config import Config
 from .configfile import parse_config, to_toml
 from .processes import Processes
 
-CHECKPOINT, CONFIG = "checkpoint.pt", "config.toml"
+CHECKPOINT, CONFIG, LOG = "checkpoint.pt", "config.toml", "log.jsonl"
 _NUMBERED = re.compile(r"(\d{5})-(.*)")
+#: A file that did not change for so long is written by nobody any more.
+_ABANDONED_S = 3600.0
 #: What two configs must agree on for one to go on from the other's checkpoint.
 _DECISIVE = ("network", "discriminator")
 #: What says where to start, and means nothing once a run has begun.
-_BEGINNINGS = ("init", "prior")
+_BEGINNINGS = ("init", "prior", "encoder_init")
 
 
 def new_run(folder: Path, config: Config) -> Path:
@@ -49,16 +54,28 @@ def new_run(folder: Path, config: Config) -> Path:
     """
     taken = [int(match[1]) for match in map(_NUMBERED.fullmatch, _names(folder)) if match]
     run = folder / f"{max(taken, default=-1) + 1:05d}-{config.name}"
+    for other in _names(folder):
+        if _NUMBERED.fullmatch(other):
+            remove_temporary_files(folder / other, older_than_s=_ABANDONED_S)
     try:
-        (run / "samples").mkdir(parents=True)
-        (run / CONFIG).write_text(to_toml(config), encoding="utf-8")
-        text = json.dumps(_circumstances(config), indent=2, ensure_ascii=False)
-        (run / "run.json").write_text(text + "\n", encoding="utf-8")
+        run.mkdir(parents=True)
+        try:
+            _describe(run, config)
+        except BaseException:
+            shutil.rmtree(run, ignore_errors=True)
+            raise
     except OSError as error:
         raise WriteError(
             f"cannot make {run} ({error.strerror}): choose another --runs folder", path=run
         ) from error
     return run
+
+
+def _describe(run: Path, config: Config) -> None:
+    (run / "samples").mkdir()
+    (run / CONFIG).write_text(to_toml(config), encoding="utf-8")
+    text = json.dumps(_circumstances(config), indent=2, ensure_ascii=False)
+    (run / "run.json").write_text(text + "\n", encoding="utf-8")
 
 
 def note_settings(run: Path, config: Config, step: int) -> None:
@@ -185,10 +202,13 @@ def _check_same_network(text: str, config: Config, run: Path) -> None:
         )
 
 
+@contextlib.contextmanager
 def run_folder(
     runs: Path, run: Path | None, config: Config, processes: Processes, *, resume: bool
-) -> Path:
+) -> Iterator[Path]:
     """The folder of a run, the same for all its processes: a new one, or one to go on with.
+
+    A new one is removed where the block fails before anything was trained.
 
     Args:
         runs: Where run folders are made.
@@ -201,14 +221,41 @@ def run_folder(
         TrainingError: There is no run to go on with.
         WriteError: The folder cannot be made.
     """
-    if run is not None:
-        return run
-    if resume:
-        return latest_run(runs, config.name)
-    if processes.is_first:
-        made = new_run(runs, config)
-    processes.wait()
-    return made if processes.is_first else _newest(runs, config.name)
+    if run is not None or resume:
+        yield run or latest_run(runs, config.name)
+        return
+    had_runs, made = runs.exists(), None
+    try:
+        if processes.is_first:
+            made = new_run(runs, config)
+        processes.wait()
+        yield made or _newest(runs, config.name)
+    except BaseException:
+        if made is not None and not _has_trained(made):
+            shutil.rmtree(made, ignore_errors=True)
+        if not had_runs:
+            with contextlib.suppress(OSError):  # there is something in it
+                runs.rmdir()
+        raise
+
+
+def _has_trained(run: Path) -> bool:
+    """Whether a run holds weights, or figures of a step."""
+    log = run / LOG
+    return (run / CHECKPOINT).exists() or (
+        log.exists() and '"kind": "train"' in log.read_text(encoding="utf-8")
+    )
+
+
+def remove_temporary_files(run: Path, *, older_than_s: float = 0.0) -> None:
+    """Delete what a process that was killed while it wrote has left in a run's folder.
+
+    Args:
+        run: The folder.
+        older_than_s: See `remove_leftovers`; above 0 where the run may be going on.
+    """
+    for folder in (run, run / "samples"):
+        remove_leftovers(folder, older_than_s=older_than_s)
 
 
 def _newest(runs: Path, name: str) -> Path:

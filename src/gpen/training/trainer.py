@@ -1,16 +1,17 @@
 """The state of a training run and one step of it.
 
-A step takes the generator first and the discriminator after it, on the pictures that the generator
-just made. Regularisers run every few steps and count as many times (lazy regularisation, Karras et
-al., CVPR 2020). Both networks, the moving average, the optimisers, the step and the random state
-are the whole state: a run that goes on from it does what it would have done.
+Generator and discriminator learn from the same pictures: both find their gradients part by part,
+then the generator takes its step, and the discriminator after it. Regularisers run every few steps
+and count as many times (lazy regularisation, Karras et al., CVPR 2020). Both networks, the moving
+average, the optimisers, the step and the random state are the whole state: a run that goes on from
+it does what it would have done.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class Trainer:
         size: Side of the pictures now.
         net: The generator in training.
         average: Its moving average, which is what one uses.
-        opponent: The discriminator and its optimiser, or None.
+        opponent: The discriminator and its optimiser; None until a stage has adversarial loss.
     """
 
     def __init__(
@@ -71,23 +72,27 @@ class Trainer:
         if network.pass_through:
             pass_picture_through(self.net)
         self.average.load_state_dict(self.net.state_dict())
+        if config.loss_at(0).adversarial:
+            self._meet_opponent()
 
     def _build(self, size: int) -> None:
         config, device = self.config, self.processes.device
         self.size = size
-        self.net = build_generator(config, size).to(device)
+        with self._chance("generator"):
+            self.net = build_generator(config, size).to(device)
         self.average: GPEN = copy.deepcopy(self.net).eval().requires_grad_(requires_grad=False)
-        self._scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "f16")
         encoder, synthesis = encoder_parameters(self.net)
         shares = ((encoder, config.optimiser.encoder), (synthesis, config.optimiser.synthesis))
         lazy = config.loss.path_length_every if config.loss.path_length else 0
         self._learner = self._learning(self.net, shares, lazy)
         self._restore = self._compiled(self.net)
-        self.opponent = self._build_opponent(size)
-        self._objective = Objective(self._judges, self.opponent)
+        self.opponent: Opponent | None = None
+        self._objective = Objective(self._judges, None)
 
-    def _build_opponent(self, size: int) -> Opponent | None:
-        discriminator = build_discriminator(self.config, size)
+    def _meet_opponent(self) -> Opponent | None:
+        """Build the discriminator for pictures of the present side, where the config wants one."""
+        with self._chance("discriminator"):
+            discriminator = build_discriminator(self.config, self.size)
         if discriminator is None:
             return None
         discriminator.to(self.processes.device)
@@ -95,14 +100,26 @@ class Trainer:
         groups = ((list(discriminator.parameters()), share),)
         lazy = self.config.loss.r1_every if self.config.loss.r1 else 0
         learner = self._learning(discriminator, groups, lazy)
-        return Opponent(
-            discriminator, self._compiled(Judging(discriminator)), learner, self._autocast
-        )
+        judge = self._compiled(Judging(discriminator))
+        self.opponent = Opponent(discriminator, judge, learner, self._autocast)
+        self._objective = Objective(self._judges, self.opponent)
+        return self.opponent
+
+    @contextlib.contextmanager
+    def _chance(self, part: str) -> Iterator[None]:
+        """Random numbers that the seed, the side and a name decide, whatever was drawn before."""
+        key = np.random.SeedSequence((self.config.seed, self.size, *part.encode()))
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(int(key.generate_state(1, np.uint64)[0]))
+            yield
 
     def _learning(
         self, net: nn.Module, groups: Sequence[tuple[list[nn.Parameter], float]], lazy: int
     ) -> Learner:
-        return Learner(net, groups, self.config.optimiser, self.processes, self._scaler, lazy=lazy)
+        # Each has a scaler: both find their gradients before one step may change its scale.
+        enabled = self.config.precision == "f16"
+        scaler = torch.amp.GradScaler(self.processes.device.type, enabled=enabled)
+        return Learner(net, groups, self.config.optimiser, self.processes, scaler, lazy=lazy)
 
     def _compiled(self, net: nn.Module) -> nn.Module:
         """A network as steps call it; compiled if the config says so."""
@@ -120,8 +137,8 @@ class Trainer:
         pass_through = self.config.network.pass_through
         grow_generator(net, self.net, pass_through=pass_through)
         grow_generator(average, self.average, pass_through=pass_through)
-        if self.opponent is not None and judged is not None:
-            grow_discriminator(judged, self.opponent.discriminator)
+        if judged is not None and (opponent := self._meet_opponent()) is not None:
+            grow_discriminator(judged, opponent.discriminator)
 
     def train_step(self, parts: Sequence[Batch]) -> dict[str, float]:
         """Learn from one batch, given in parts.
@@ -134,10 +151,9 @@ class Trainer:
                 for the generator's where the discriminator failed.
         """
         loss, rate = self.config.loss_at(self.step), self._rate()
-        restored, terms = self._generator_step(parts, loss, rate)
-        if self.opponent is not None and loss.adversarial:
-            due = bool(loss.r1) and self.step % loss.r1_every == 0
-            terms |= self.opponent.step(parts, restored, loss, rate, penalise=due)
+        if loss.adversarial and self.opponent is None:
+            self._meet_opponent()
+        terms = self._learn(parts, loss, rate)
         if loss.path_length and self.step % loss.path_length_every == 0:
             terms |= self._path_length_step(parts, loss, rate)
         self._follow()
@@ -162,22 +178,28 @@ class Trainer:
             return contextlib.nullcontext()
         return torch.autocast(self.processes.device.type, _DTYPES[precision])
 
-    def _generator_step(
-        self, parts: Sequence[Batch], loss: Loss, rate: float
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+    def _learn(self, parts: Sequence[Batch], loss: Loss, rate: float) -> dict[str, Tensor]:
+        """A step of the generator and, where it has a part in the loss, of the discriminator."""
+        opponent = self.opponent if loss.adversarial else None
         self._learner.forget_gradients()
+        if opponent is not None:
+            opponent.learner.forget_gradients()
         sums: dict[str, Tensor] = {}
-        pictures = []
-        with contextlib.nullcontext() if self.opponent is None else self.opponent.frozen():
-            for batch in parts:
-                with self._autocast():
-                    restored = self._restore(batch.damaged).float()
-                    outcome = self._objective.judge(restored, batch, loss)
-                self._learner.backward(outcome.total / len(parts))
-                pictures.append(restored.detach())
-                add_terms(sums, outcome.terms, 1 / len(parts))
+        told: dict[str, Tensor] = {}
+        share = 1 / len(parts)
+        for batch in parts:
+            with self._autocast():
+                restored = self._restore(batch.damaged).float()
+                outcome = self._objective.judge(restored, batch, loss)
+            self._learner.backward(outcome.total * share)
+            add_terms(sums, outcome.terms, share)
+            if opponent is not None:
+                add_terms(told, opponent.learn(batch, restored.detach(), loss, share=share), share)
         sums["g_norm"] = self._learner.take_step(rate, sums)
-        return pictures, sums
+        if opponent is None:
+            return sums
+        r1 = bool(loss.r1) and self.step % loss.r1_every == 0
+        return sums | opponent.take_step(parts, told, loss, rate, r1=r1)
 
     def _path_length_step(
         self, parts: Sequence[Batch], loss: Loss, rate: float
@@ -229,12 +251,13 @@ class Trainer:
             "g": self.net.state_dict(),
             "g_ema": self.average.state_dict(),
             "g_optim": self._learner.adam.state_dict(),
-            "scaler": self._scaler.state_dict(),
+            "scaler": self._learner.scaler.state_dict(),
             "random": torch.get_rng_state(),
         }
         if self.opponent is not None:
             state["d"] = self.opponent.discriminator.state_dict()
             state["d_optim"] = self.opponent.learner.adam.state_dict()
+            state["d_scaler"] = self.opponent.learner.scaler.state_dict()
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -244,10 +267,12 @@ class Trainer:
         self.net.load_state_dict(state["g"])
         self.average.load_state_dict(state["g_ema"])
         _load_adam(self._learner.adam, state["g_optim"])
-        self._scaler.load_state_dict(state["scaler"])
-        if self.opponent is not None:
-            self.opponent.discriminator.load_state_dict(state["d"])
-            _load_adam(self.opponent.learner.adam, state["d_optim"])
+        self._learner.scaler.load_state_dict(state["scaler"])
+        if "d" in state and (opponent := self.opponent or self._meet_opponent()) is not None:
+            opponent.discriminator.load_state_dict(state["d"])
+            _load_adam(opponent.learner.adam, state["d_optim"])
+            # Checkpoints of earlier versions have one scaler for both networks.
+            opponent.learner.scaler.load_state_dict(state.get("d_scaler", state["scaler"]))
         self.step, self.retries = state["step"], state["retries"]
         self._path_mean = torch.tensor(state["path_mean"], device=self.processes.device)
         torch.set_rng_state(state["random"])

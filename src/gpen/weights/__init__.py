@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .conversion import convert, write_inference_graph
-from .files import cache_dir, crc32, temporary_file, written_whole
+from .files import cache_dir, crc32, remove_leftovers, temporary_file, written_whole
 from .find import ASSETS, ModelInfo, find_file, find_model, find_role, list_models, model_folders
 from .kinds import GENERATOR_KINDS, PUBLISHED_KINDS
 from .load import Weights, load_weights
@@ -32,6 +32,7 @@ __all__ = [
     "load_weights",
     "model_folders",
     "read_onnx",
+    "remove_leftovers",
     "temporary_file",
     "write_inference_graph",
     "written_whole",

@@ -8,6 +8,8 @@ import hashlib
 import json
 import os
 import secrets
+import stat
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,8 @@ from pathlib import Path
 from ..errors import WriteError
 
 _BLOCK_BYTES = 1 << 20
+#: How the names of temporary files begin.
+_TEMPORARY = ".gpen-"
 
 
 def cache_dir() -> Path:
@@ -54,7 +58,9 @@ def written_whole(path: Path) -> Iterator[Path]:
         WriteError: The folder is missing, not writable or full. `path` is as it was.
     """
     with temporary_file(path.parent, path.suffix) as temporary:
+        mode = stat.S_IMODE(temporary.stat().st_mode)
         yield temporary
+        temporary.chmod(mode)  # safetensors puts a file in its place that only the owner reads
         with temporary.open("rb+") as file:  # Windows flushes only what is open for writing
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -80,7 +86,7 @@ def temporary_file(folder: Path, suffix: str) -> Iterator[Path]:
     Raises:
         WriteError: The folder is missing, not writable or full.
     """
-    temporary = folder / f".gpen-{secrets.token_hex(8)}{suffix}"
+    temporary = folder / f"{_TEMPORARY}{secrets.token_hex(8)}{suffix}"
     try:
         # Not by `tempfile`, whose files only their owner reads: the system applies the umask here.
         temporary.open("xb").close()
@@ -108,6 +114,19 @@ def _remedy(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
         return "choose a folder that can be written"
     return "free some space or choose another place"
+
+
+def remove_leftovers(folder: Path, *, older_than_s: float = 0.0) -> None:
+    """Delete temporary files that a killed process has left in a folder.
+
+    Args:
+        folder: Where to look; not in the folders in it.
+        older_than_s: Seconds since the last change, below which a file may still be written.
+    """
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        with contextlib.suppress(OSError):  # its writer is done with it, or it is another user's
+            if time.time() - path.stat().st_mtime >= older_than_s:
+                path.unlink()
 
 
 def sha256(path: Path) -> str:

@@ -24,7 +24,15 @@ __all__ = ["KIND_NOTE", "SUFFIXES", "Weights", "load_weights"]
 SUFFIXES = (".onnx", ".safetensors", ".pth", ".pt", ".ckpt")
 
 # Where training checkpoints keep the network to use, best first: moving averages, then the rest.
-_WRAPPERS = ("g_ema", "params_ema", "params", "state_dict", "model_state_dict", "net_state_dict")
+_WRAPPERS = (
+    "g_ema",
+    "G_ema",
+    "params_ema",
+    "params",
+    "state_dict",
+    "model_state_dict",
+    "net_state_dict",
+)
 _MORE_WRAPPERS = ("model", "net", "generator", "g", "d")
 _MAX_WRAPPERS = 4
 

@@ -331,7 +331,7 @@ def recipe(presets: Sequence[str], *, light: float = 0.0, grey: float = -1.0) ->
             )
     chains = []
     for preset in presets:
-        mixed = _chains(preset)
+        mixed = chains_of(preset)
         for chain in mixed:
             own = chain.grey if grey < 0 else grey
             chains.append(replace(chain, grey=own, share=1 / len(mixed)))
@@ -340,7 +340,12 @@ def recipe(presets: Sequence[str], *, light: float = 0.0, grey: float = -1.0) ->
     return Recipe(tuple(chains), light)
 
 
-def _chains(preset: str) -> tuple[Chain, ...]:
+def chains_of(preset: str) -> tuple[Chain, ...]:
+    """The chains of a preset.
+
+    Raises:
+        ConfigError: There is no such preset; the nearest is named.
+    """
     if preset not in PRESETS:
         near = difflib.get_close_matches(preset, PRESETS, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""

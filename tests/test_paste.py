@@ -165,9 +165,7 @@ def test_grain_finer_than_the_crop_stays_where_it_is_asked_for(keep: bool) -> No
     points = face_points((300, 300), 80)
     crop = align_face(noisy, points, size=128)
     answer = align_face(clean, points, size=128).pixels
-    result = paste_faces(
-        noisy, [Patch(crop, answer, unseen=np.ones((1, 1), np.float32) if keep else None)]
-    )
+    result = paste_faces(noisy, [Patch(crop, answer, keep_unseen=keep)])
     face = np.s_[260:360, 250:350]
     left = (result[face].astype(float) - clean[face]).std()
     assert left > 0.75 * noise[face].std() if keep else left < 0.2 * noise[face].std()

@@ -104,10 +104,3 @@ def _weight(crop: Crop, answer: Pixels, options: Finish) -> FloatArray | None:
         kept.append(occluders(crop, answer))
     kept = [mask for mask in kept if mask.any()]
     return 1 - np.maximum.reduce(kept) if kept else None
-
-
-def unseen_kept(reliability: Reliability | None, settings: Settings) -> FloatArray | None:
-    """How much of the detail that no crop could show stays; see `gpen.paste.Patch.unseen`."""
-    if settings.match_grain:  # the answer got the grain of the crop, and beyond it there is more
-        return np.ones((1, 1), np.float32)
-    return None if reliability is None else reliability.finest

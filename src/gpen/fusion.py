@@ -74,12 +74,6 @@ class Reliability:
         """Whether nothing is to be restored."""
         return self.damage < UNDAMAGED
 
-    @property
-    def finest(self) -> FloatArray:
-        """Of detail finer than the crop can hold: as that of its finest band, (cells, cells)."""
-        finest: FloatArray = self.bands[0, 0]
-        return finest
-
 
 class ReliabilityEstimator:
     """Judges crops; one instance serves many threads."""

@@ -12,8 +12,8 @@ What is pasted is a difference, so that a network that changes nothing changes n
 
 `back` resamples from the crop to the image. `image − back(crop)` is detail that the network never
 saw, lost between image and crop. `kept` is the share of it that stays: 1 where the network left its
-crop alone, 0 where it cleaned or replaced the finest detail that it saw, but no less than
-`Patch.unseen` says. See docs/adr/0001.
+crop alone, 0 where it cleaned or replaced the finest detail that it saw, unless `Patch.keep_unseen`
+says that all of it stays. See docs/adr/0001.
 """
 
 from __future__ import annotations
@@ -101,15 +101,13 @@ def _changes(
     """
     import cv2
 
-    crop, answer, kept = place.patch.crop, place.patch.pixels, place.patch.unseen
+    crop, answer, keep_unseen = place.patch.crop, place.patch.pixels, place.patch.keep_unseen
     before = crop.pixels.astype(np.float32)
     unseen: Any = None
-    if kept is None or kept.min() < 1:
+    if not keep_unseen:
         seen = place.back(before)
         unseen = cv2.subtract(image_pixels[place.window()], seen, dst=seen, dtype=cv2.CV_32F)
         lost = lost_share(crop, answer, unseen, place.back)
-        if kept is not None:
-            lost *= np.clip(1 - place.back(kept), 0, 1)
     step: Any = cv2.subtract(answer, crop.pixels, dtype=cv2.CV_32F)
     if match_color:
         tones = match_tones(

@@ -22,7 +22,7 @@ from .aligned import blended, crop_of_image, padding_note, without_padding
 from .concurrency import in_parallel
 from .errors import GpenError, SettingsError
 from .faces import choose_faces, faces_from_points
-from .finish import Finish, finish_crop, unseen_kept
+from .finish import Finish, finish_crop
 from .fusion import Reliability
 from .identity import Identity
 from .networks import Networks
@@ -292,8 +292,8 @@ def _finished(
     pixels, weight = finish_crop(
         crop, answer, Finish.of(options), reliability=reliability, seed=index
     )
-    unseen = unseen_kept(reliability, options)
-    return Patch(crop, pixels, weight, options.blend_of(index), unseen=unseen)
+    keep_unseen = options.fusion or options.match_grain
+    return Patch(crop, pixels, weight, options.blend_of(index), keep_unseen=keep_unseen)
 
 
 def _sharpness_note(reliabilities: Sequence[Reliability | None]) -> list[str]:

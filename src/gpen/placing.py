@@ -37,15 +37,15 @@ class Patch:
         weight: How much of the answer to take, (size, size) in [0, 1] crop pixels: it multiplies
             the mask. None takes all.
         blend: The same as one number for all of it.
-        unseen: How much of the detail beyond the crop stays at least, (cells, cells) in [0, 1] over
-            the crop; None leaves it to how much of the finest detail the network changed.
+        keep_unseen: Detail beyond the crop stays: where the input is kept as far as it can be
+            trusted, and where the answer has the grain of the crop.
     """
 
     crop: Crop
     pixels: Pixels
     weight: FloatArray | None = None
     blend: float = 1.0
-    unseen: FloatArray | None = None
+    keep_unseen: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an answer or a weight that does not fit its crop."""

@@ -18,7 +18,7 @@ import numpy as np
 from .. import geometry
 from ..align import align_face
 from ..engines import Engine
-from ..finish import Finish, finish_crop, unseen_kept
+from ..finish import Finish, finish_crop
 from ..fusion import Reliability, ReliabilityEstimator
 from ..paste import Patch, paste_faces
 from ..restoration import BATCH_SIZE, restore_crops
@@ -162,8 +162,8 @@ def _pasted(
         seed = work.frame.index * 1000 + seen.track_id  # fresh grain in every frame
         pixels, weight = finish_crop(crop, steady, options, reliability=reliability, seed=seed)
         blend = settings.blend_of(seen.track_id) * seen.opacity
-        unseen = unseen_kept(reliability, settings)
-        patches.append(Patch(crop, pixels, weight, blend, unseen=unseen))
+        keep_unseen = settings.fusion or settings.match_grain
+        patches.append(Patch(crop, pixels, weight, blend, keep_unseen=keep_unseen))
     pixels = paste_faces(
         work.canvas,
         patches,

@@ -193,7 +193,7 @@ def test_prior_of_an_unknown_layout_fails_with_one_line(train: Train) -> None:
     torch.save({"synthesis.b4.const": torch.zeros(2)}, "ffhq.pt")
     code, _, err = train("tiny.toml", "--prior", "ffhq.pt")
     assert code == 3
-    assert "ffhq.pt is a StyleGAN2 generator in NVIDIA's layout; expected" in err
+    assert "ffhq.pt is a StyleGAN2 generator of NVIDIA's without RGB layers" in err
     assert len(err.splitlines()) == 1
 
 

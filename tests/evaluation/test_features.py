@@ -32,7 +32,7 @@ def test_graph_gets_rgb_from_minus_1_to_1_at_its_own_size(
     tmp_path: Path, side: int | None, flat: bool
 ) -> None:
     net = open_features(write_mean_color_model(tmp_path / "mean.onnx", side, flat=flat))
-    assert net.vector(_flat(0, 255, 51)) == pytest.approx([-1, 1, -0.6], abs=1e-5)
+    assert net.vector(_flat(0, 255, 51)) == pytest.approx([-1, 1, -0.6], abs=1e-4)
     assert "mean.onnx" in net.name
 
 

@@ -100,7 +100,7 @@ def _face(size: int) -> FaceBgr:
 def _here(path: Path, face: FaceBgr) -> FaceBgr:
     """The same face restored by gpen, BGR."""
     restored = gpen.Restorer(
-        model=str(path), aligned=True, engine="onnxruntime", precision="f32"
+        model=str(path), aligned=True, fusion=False, engine="onnxruntime", precision="f32"
     ).restore(np.ascontiguousarray(face[:, :, ::-1]))
     return restored.photo.pixels[:, :, ::-1]
 

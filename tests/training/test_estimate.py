@@ -74,6 +74,7 @@ def test_discriminator_that_compares_in_groups_is_counted_too(tiny: Config) -> N
     assert estimated(tiny)[0].discriminator > 0
 
 
+@pytest.mark.slow  # bf16 is emulated where the processor has none
 def test_default_config_can_be_estimated() -> None:
     config = load_config(CONFIGS / "default.toml")
     found = estimated(config)

@@ -58,7 +58,8 @@ def show_models(models_dir: Path | None, *, as_json: bool) -> None:
         return
     table = Table(box=None, header_style="bold")
     for heading in ("name", "kind", "size", "dtype", "sha256", "from", "file"):
-        table.add_column(heading, overflow="fold")
+        # A name is what one types; it stays in one piece on narrow terminals.
+        table.add_column(heading, overflow="fold", no_wrap=heading == "name")
     for model in models:
         table.add_row(*_row(model), style=None if model.usable else "dim")
     console.out.print(table)

@@ -41,7 +41,8 @@ class ModelInfo:
             it comes with gpen.
         kind: What it is: "gpen", "gpen-sr", "gpen-described", "gpen-modular", "onnx-restorer",
             "yunet", "stable-diffusion", …
-        role: What gpen can use it for: "restorer", "detector", "identity", "landmarks" or "none".
+        role: What gpen can use it for: "restorer", "detector", "identity", "landmarks",
+            "reliability" or "none".
         size: Side of the picture a restorer returns, in pixels.
         in_size: Side of the picture it takes; smaller for super-resolution variants.
         dtype: What most of its values are stored in.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["restorer", "detector", "identity", "landmarks", "none"]
+Role = Literal["restorer", "detector", "identity", "landmarks", "reliability", "none"]
 
 
 @dataclass(frozen=True, slots=True)

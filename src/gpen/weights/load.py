@@ -228,13 +228,22 @@ def _by_ports(file: OnnxFile) -> tuple[str, str, Role] | None:
     if len(file.outputs) in (6, 9) and {1, 4} <= set(lasts) <= {1, 4, 10}:
         return "scrfd", "an SCRFD detector", "detector"
     if len(file.inputs) == len(file.outputs) == 1:
-        taken, given = file.inputs[0][2], file.outputs[0][2]
-        if taken[1:] == (3, 112, 112) and len(given) == 2:
-            return "arcface", "an ArcFace identity network as ONNX", "identity"
-        if taken[1:] == (3, 150, 150) and given[1:] == (128,):
-            return "dlib", "dlib's face embedding as ONNX", "identity"
-        if taken[1:] == (3, 112, 112) and given[1:] == (68, 2):
-            return "landmarks68", "a network for 68 facial landmarks", "landmarks"
+        return _by_shapes(file.inputs[0][2], file.outputs[0][2])
+    return None
+
+
+def _by_shapes(
+    taken: tuple[int | None, ...], given: tuple[int | None, ...]
+) -> tuple[str, str, Role] | None:
+    """The same for a graph with one input and one output."""
+    if taken[1:] == (3, 112, 112) and len(given) == 2:
+        return "arcface", "an ArcFace identity network as ONNX", "identity"
+    if taken[1:] == (3, 150, 150) and given[1:] == (128,):
+        return "dlib", "dlib's face embedding as ONNX", "identity"
+    if taken[1:] == (3, 112, 112) and given[1:] == (68, 2):
+        return "landmarks68", "a network for 68 facial landmarks", "landmarks"
+    if taken[1:2] == (3,) and given[1:3] == (2, 5) and len(given) == 5:
+        return "reliability", "a network that judges face crops", "reliability"
     return None
 
 

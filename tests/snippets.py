@@ -20,7 +20,6 @@ import cv2
 import numpy as np
 
 from gpen.apps import cli
-from identity_file import write_identity
 from networks import published, save_safetensors
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -164,4 +163,3 @@ def _make_models(folder: Path) -> None:
     gpen.convert(narrow, folder / "GPEN-BFR-512.pth")
     narrow.unlink()
     shutil.copy(folder / "GPEN-BFR-512.pth", folder / "models")
-    write_identity(folder / "models/w600k_r50.onnx")

@@ -93,8 +93,8 @@ class RestoredFace:
 
         By the face embedding of `Settings.embedding`, both faces cut out by the points found in the
         source: 1 is the same picture; at 0.5 the embedding draws the line between one person and
-        two; see `gpen.identity.Measure`. Computed when first asked for, in about the time of a
-        tenth to a fifth of a face by the default network.
+        two; see `gpen.identity.Measure`. Computed when first asked for, in about a third of the
+        time that the default network takes for a face.
 
         Raises:
             GpenError: The embedding cannot be opened or run; see `gpen.identity.open_identity`.

@@ -29,8 +29,8 @@ NOT_RUN = {
 }
 
 
-#: Pages that restore several clips, or train.
-SLOW = ("how-to/film.md", "training.md")
+#: Pages that restore several clips.
+SLOW = ("how-to/film.md",)
 
 
 @pytest.fixture(scope="session")

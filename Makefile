@@ -30,10 +30,10 @@ demo: setup  ## restore the faces of an example photo; prints where the result i
 	@echo "Open demo/demo_gpen_compare.jpg: before on the left, after on the right."
 
 test: setup  ## the fast tests
-	$(BIN)/pytest -n auto -m 'not slow and not gpu'
+	$(BIN)/pytest -n auto -m 'not slow'
 
 test-slow: setup  ## the slow ones too
-	$(BIN)/pytest -n auto -m 'not gpu'
+	$(BIN)/pytest -n auto
 
 lint: setup  ## style, formatting and the import contract
 	$(BIN)/ruff check .

@@ -7,8 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pointwise import write_pointwise_model
+
+# A busy machine is no failure.
+settings.register_profile("gpen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gpen")
 
 ROOT = Path(__file__).resolve().parents[1]
 

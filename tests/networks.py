@@ -54,6 +54,18 @@ def _variants() -> dict[str, Architecture]:
 
 #: All combinations of parts, by name.
 VARIANTS = _variants()
+#: Each part at least once, and the published network: what tests that run networks are run with.
+ONE_PER_PART = {
+    name: VARIANTS[name]
+    for name in (
+        "conv-features-concat-blur",
+        "conv-features-add-nearest",
+        "conv-code-adain-blur",
+        "resnet50-features-adain-nearest",
+        "resnet50-code-add-blur",
+        "resnet101-features-concat-nearest",
+    )
+}
 
 
 def published(size: int, *, widest: int = 512, in_size: int | None = None) -> Architecture:

@@ -29,6 +29,10 @@ NOT_RUN = {
 }
 
 
+#: Pages that restore several clips.
+SLOW = ("how-to/film.md",)
+
+
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workshop")
@@ -36,7 +40,14 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("page", [page for page in snippets.pages() if snippets.to_run(page)])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page in SLOW else [])
+        for page in snippets.pages()
+        if snippets.to_run(page)
+    ],
+)
 def test_blocks_of_a_page_run_one_after_the_other(
     page: str, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

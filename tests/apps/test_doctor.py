@@ -43,6 +43,7 @@ def fixes(report: dict[str, Any]) -> list[dict[str, str]]:
     return [finding for part in parts for finding in part if finding["state"] == "fix"]
 
 
+@pytest.mark.slow
 def test_a_healthy_machine_is_told_with_speeds(run: Run) -> None:
     code, report = run(60.0)
     assert fixes(report) == []

@@ -83,6 +83,7 @@ def test_configs_that_come_with_gpen_are_found_by_name(
     assert [(config.name, config.data.train) for config in shown] == [(name, ("train/",))]
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_resume_finishes(train: Train, folder: Path) -> None:
     """A real signal to a real process."""
     command = [sys.executable, "-m", "gpen", "train", "tiny.toml", "stages=[{steps=100000}]"]

@@ -12,20 +12,18 @@ import gpen
 from gpen.engines import _choose, _fastest_faithful, open_engine
 from gpen.weights import convert, find_model, load_weights
 from networks import (
+    ONE_PER_PART,
     TINY,
     TINY_DESCRIBED,
     TINY_SR,
-    VARIANTS,
     assert_same_tensors,
     random_tensors,
     save_safetensors,
 )
 
 TOLERANCE = 2e-4
-#: One of the deeper ResNet, which has no layer that the other lacks.
 NETS = {
-    **{name: net for name, net in VARIANTS.items() if net.encoder != "resnet101"},
-    "resnet101-features-adain-nearest": VARIANTS["resnet101-features-adain-nearest"],
+    **ONE_PER_PART,
     "super_resolution-add-nearest": replace(TINY_SR, injection="add", upsampling="nearest"),
     "super_resolution-adain-blur": replace(TINY_SR, injection="adain"),
     "described-64": replace(TINY_DESCRIBED, size=64, in_size=64, channels=(8, 8, 8, 4, 4)),

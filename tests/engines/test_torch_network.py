@@ -14,11 +14,11 @@ from gpen.engines import torch_layers
 from gpen.engines.torch_network import FastNetwork
 from gpen.nets.gpen import GPEN
 from gpen.weights import Architecture, Tensor, find_model, load_weights
-from networks import TINY, TINY_SR, VARIANTS, published, random_tensors, to_torch
+from networks import ONE_PER_PART, TINY, TINY_SR, published, random_tensors, to_torch
 
-#: Every part with every other; a deeper ResNet is no other part.
+#: A deeper ResNet has no layer that the other lacks.
 NETS = {"sr_16_to_64": TINY_SR, "256_narrow": published(256, widest=16)} | {
-    name: net for name, net in VARIANTS.items() if net.encoder != "resnet101"
+    name: net for name, net in ONE_PER_PART.items() if net.encoder != "resnet101"
 }
 CPU = torch.device("cpu")
 

@@ -1,4 +1,4 @@
-"""Every part of a generator works with every other."""
+"""Every part of a generator works with others."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from gpen.nets.gpen import GPEN, GPENConfig  # noqa: E402
 from gpen.nets.ops import AdaIN  # noqa: E402
 from gpen.nets.resnet import ResNet  # noqa: E402
 from gpen.weights.specs import expected_shapes  # noqa: E402
-from networks import TINY, TINY_DESCRIBED, TINY_SR, VARIANTS  # noqa: E402
+from networks import ONE_PER_PART, TINY, TINY_DESCRIBED, TINY_SR, VARIANTS  # noqa: E402
 
-EACH = pytest.mark.parametrize("net", VARIANTS.values(), ids=VARIANTS)
+EACH = pytest.mark.parametrize("net", ONE_PER_PART.values(), ids=ONE_PER_PART)
 #: The deeper ResNet has no layer that the other lacks.
 EACH_BUT_101 = pytest.mark.parametrize(
-    "net", [pytest.param(v, id=k) for k, v in VARIANTS.items() if v.encoder != "resnet101"]
+    "net", [pytest.param(v, id=k) for k, v in ONE_PER_PART.items() if v.encoder != "resnet101"]
 )
 
 
@@ -67,7 +67,7 @@ def test_a_face_is_restored_alike_alone_and_in_a_batch(net: GPENConfig) -> None:
 
 @pytest.mark.parametrize(
     "net",
-    [pytest.param(v, id=k) for k, v in VARIANTS.items() if v.encoder == "conv"],
+    [pytest.param(v, id=k) for k, v in ONE_PER_PART.items() if v.encoder == "conv"],
 )
 def test_rewrite_equals_the_reference(net: GPENConfig) -> None:
     fast, reference = build(net).double(), build(net, reference=True).double()

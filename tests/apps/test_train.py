@@ -68,12 +68,12 @@ def test_dry_run_tells_what_it_takes_and_writes_nothing(train: Train, folder: Pa
     before = sorted(folder.rglob("*"))
     code, out, _ = train("tiny.toml", "--dry-run")
     assert code == 0
-    for part in ("stage 0: 32 px, 4 steps", "parameters", "GiB", "in all about"):
+    for part in ("stage 0: 32 px, 4 steps", "parameters", "that are free", "in all about"):
         assert part in out
     assert sorted(folder.rglob("*")) == before
 
 
-@pytest.mark.parametrize("name", ["default", "published", "described"])
+@pytest.mark.parametrize("name", ["default", "published", "described", "described-2048"])
 def test_configs_that_come_with_gpen_are_found_by_name(
     train: Train, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -108,6 +108,20 @@ def test_compilers_see_one_graph(name: str) -> None:
     torch.testing.assert_close(compiled(image), module(image))
 
 
+@pytest.mark.parametrize("name", ["resnet50-features-adain-nearest", "conv-features-add-nearest"])
+def test_nothing_blurs_where_pixels_are_doubled(name: str) -> None:
+    """Silent but for the lowest level, a network shows its 4 × 4 pixels as squares."""
+    module = build(VARIANTS[name])
+    assert not [key for key in module.generator.state_dict() if key.endswith("kernel")]
+    for to_rgb in module.generator.to_rgbs:
+        torch.nn.init.zeros_(to_rgb.conv.weight)
+    torch.nn.init.normal_(module.generator.to_rgb1.bias)
+    answer = module(faces(VARIANTS[name]))
+    squares = answer[:, :, ::8, ::8].repeat_interleave(8, 2).repeat_interleave(8, 3)
+    assert torch.equal(answer, squares)
+    assert answer.std() > 0.1
+
+
 def test_code_alone_steers_a_network_without_features() -> None:
     net = VARIANTS["conv-code-add-blur"]
     module = build(net)

@@ -11,9 +11,10 @@ from gpen.training.config import Config
 from gpen.training.configfile import load_config, parse_config, to_toml
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+SHIPPED = sorted(path.stem for path in CONFIGS.glob("*.toml"))
 
 
-@pytest.mark.parametrize("name", ["default", "published", "described"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configs_are_valid_and_need_no_weight_file(name: str) -> None:
     config = load_config(CONFIGS / f"{name}.toml")
     for step in (0, config.steps - 1):
@@ -22,7 +23,7 @@ def test_shipped_configs_are_valid_and_need_no_weight_file(name: str) -> None:
     assert config.size_at(config.steps - 1) == config.network.size
 
 
-@pytest.mark.parametrize("name", ["default", "published", "described"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_config_written_as_toml_is_read_as_the_same(name: str) -> None:
     config = load_config(CONFIGS / f"{name}.toml", ['network.init=a "b" \\c.pth'])
     assert parse_config(to_toml(config)) == config

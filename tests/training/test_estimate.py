@@ -59,6 +59,32 @@ def test_memory_grows_with_side_and_batch_and_shrinks_with_parts(
     assert memory("precision=bf16") < small
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("network.size=128", "discriminator.kind=patchgan", "discriminator.resolutions=[128]",
+         "discriminator.patch_channels=4"),
+        ("network.size=8",),
+    ],
+    ids=["patchgan-above-the-probe", "8-px"],
+)  # fmt: skip
+def test_networks_of_all_sides_are_estimated(
+    tiny_with: Callable[..., Config], parts: tuple[str, ...]
+) -> None:
+    (stage,) = estimated(tiny_with(*parts))
+    assert stage.face_mib > 0
+    assert stage.discriminator > 0
+    assert stage.memory_mib == stage.fixed_mib + 4 * stage.face_mib
+
+
+def test_memory_counts_the_truth_that_is_judged_before_it_is_matched(
+    tiny_with: Callable[..., Config],
+) -> None:
+    (matched,) = estimated(tiny_with("loss.r1=0"))
+    (alone,) = estimated(tiny_with("loss.r1=0", "loss.feature_matching=0"))
+    assert matched.face_mib > alone.face_mib
+
+
 def test_time_grows_with_steps(tiny_with: Callable[..., Config]) -> None:
     stages = "stages=[{steps=10}, {steps=1000}]"
     few, many = estimated(tiny_with(stages))

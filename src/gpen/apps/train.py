@@ -36,7 +36,10 @@ EPILOG = """
 def train(
     config: Annotated[
         str,
-        typer.Argument(metavar="CONFIG", help="A TOML file, or default, published or described."),
+        typer.Argument(
+            metavar="CONFIG",
+            help="A TOML file, or default, published, described or described-2048.",
+        ),
     ],
     overrides: Annotated[
         list[str] | None,
@@ -137,8 +140,9 @@ def _telling(config: Config, step: int, *, shown: bool) -> Iterator[Progress | N
 
 
 def _show_estimate(config: Config, processes: Processes) -> None:
-    """Print what a run will take."""
+    """Print what a run will take, and which batch fits."""
     from gpen.training.estimate import estimate
+    from gpen.training.fitting import advice, free_mib
 
     with console.err.status("Counting and timing"):
         stages = estimate(config, processes)
@@ -150,6 +154,7 @@ def _show_estimate(config: Config, processes: Processes) -> None:
             f"{_duration(stage.seconds)}"
         )
     total = sum(stage.seconds for stage in stages)
+    console.say(advice(config, stages, processes.world, free_mib(processes.device)))
     console.say(f"in all about {_duration(total)} on {processes.world} × {processes.device}")
 
 

@@ -265,7 +265,9 @@ class ToRGB:
         rows, lengths = unit_rows(rows)
         picture = torch.bmm(rows.to(x.dtype), x.flatten(2)).float()  # (N, 3, r · r)
         picture = torch.addcmul(self._bias, picture.view(-1, 3, *x.shape[2:]), lengths[..., None])
-        if rgb is None or self._kernel is None:
+        if rgb is None:
             return picture
+        if self._kernel is None:
+            return picture.add_(functional.interpolate(rgb, scale_factor=2, mode="nearest"))
         below = functional.conv_transpose2d(rgb, self._kernel, stride=2, padding=1, groups=3)
         return picture.add_(below)

@@ -48,7 +48,7 @@ class GPENConfig:
             and puts the feature beside its answer; "add" adds it, so that the layer is one of
             StyleGAN2; "adain" adds it too, and the style sets mean and deviation of the answer.
         upsampling: "blur" is a transposed convolution and a blur, "nearest" doubles every pixel
-            before the convolution.
+            before the convolution; the picture of the levels below is enlarged likewise.
         encoder_width: Width of a ResNet's first layer, published 64; even.
 
     Raises:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .config import GPENConfig, Upsampling
 from .ops import AdaIN, BiasActivation, Linear, ModulatedConv, PixelNorm, PlainConv, Upsample
@@ -64,7 +65,7 @@ class _ToRGB(nn.Module):
     def __init__(self, width: int, config: GPENConfig, *, upsample: bool, reference: bool) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
-        self.upsample = Upsample() if upsample else None
+        self.upsample = Upsample() if upsample and config.upsampling == "blur" else None
         inputs, self._plain = config.joined * width, config.injection == "adain"
         self.conv = (
             PlainConv(inputs, 3, 1)
@@ -76,7 +77,11 @@ class _ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, rgb: Tensor | None = None) -> Tensor:
         x = (self.conv(x) if self._plain else self.conv(x, w)) + self.bias
-        return x if self.upsample is None else x + self.upsample(rgb)
+        if rgb is None:
+            return x
+        if self.upsample is not None:
+            return x + self.upsample(rgb)
+        return x + functional.interpolate(rgb, scale_factor=2, mode="nearest")
 
 
 class _Constant(nn.Module):

@@ -1,12 +1,13 @@
 """What a run will need, before it begins: parameters, memory, time.
 
-Operations and memory are counted on networks without data (torch's meta device); the speed is
-measured in one short step of the smallest kind on this machine. An estimate, good to a factor of
-about two.
+Operations and memory are counted on networks without data; the speed is measured in one short step
+of the smallest kind on this machine. An estimate, good to a factor of about two. Networks of losses
+that need a file (VGG, LPIPS, identity) are not counted.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..nets.discriminator import Discriminator
@@ -23,11 +25,13 @@ from .config import Config
 from .judges import Judges
 from .networks import build_discriminator, build_generator
 from .processes import Processes
-from .trainer import Trainer
+from .trainer import Trainer, autocast
 
 _PROBE_SIDE, _PROBE_FACES = 64, 4
 #: Networks, gradients and two moments of Adam, in f32; and the generator's moving average.
 _COPIES, _AVERAGE = 4, 1
+#: What differentiating twice keeps, of what differentiating once does.
+_TWICE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,9 @@ class StageEstimate:
         steps: Steps of the stage.
         generator: Parameters of the generator.
         discriminator: Parameters of the discriminator.
-        memory_mib: Weights, optimisers and what is kept for differentiating, in MiB.
+        faces: Faces that a process has in memory at once.
+        fixed_mib: Weights and optimisers, in MiB.
+        face_mib: What is kept of each face at the peak of a step, in MiB.
         seconds: Time of the whole stage.
     """
 
@@ -47,37 +53,41 @@ class StageEstimate:
     steps: int
     generator: int
     discriminator: int
-    memory_mib: float
+    faces: int
+    fixed_mib: float
+    face_mib: float
     seconds: float
+
+    @property
+    def memory_mib(self) -> float:
+        """Of a process at the peak of a step, in MiB."""
+        return self.fixed_mib + self.faces * self.face_mib
 
 
 def estimate(config: Config, processes: Processes) -> list[StageEstimate]:
     """Estimate every stage of a run on this machine."""
-    probe = dataclasses.replace(
-        config,
-        compile=False,
-        network=dataclasses.replace(
-            config.network, size=_PROBE_SIDE, init="", prior="", encoder_init=""
-        ),
-        optimiser=dataclasses.replace(config.optimiser, batch=_PROBE_FACES, accumulate=1),
-        discriminator=dataclasses.replace(config.discriminator, group=0),
-        stages=(dataclasses.replace(config.stages[-1], size=0, steps=4),),
-    )
+    probe = _probe(config)
     per_operation = _seconds_per_step(probe, processes) / (
-        _operations(probe, _PROBE_SIDE, 0) * _PROBE_FACES
+        _operations(probe, probe.network.size, 0) * _PROBE_FACES
     )
     found, step = [], 0
     for stage in config.stages:
         size = config.size_at(step)
         faces = config.optimiser.batch / processes.world
         operations = _operations(config, size, step) * faces
+        nets = _nets(config, size, step)
+        one, two = (_kept(config, size, step, count) for count in (1, 2))
+        weights = _parameters(nets.net) * (_COPIES + _AVERAGE) * 4
+        weights += _parameters(nets.discriminator) * _COPIES * 4
         found.append(
             StageEstimate(
                 size=size,
                 steps=stage.steps,
-                generator=_parameters(_nets(config, size, step).net),
-                discriminator=_parameters(_nets(config, size, step).discriminator),
-                memory_mib=_memory(config, size, step, processes.world) / 2**20,
+                generator=_parameters(nets.net),
+                discriminator=_parameters(nets.discriminator),
+                faces=max(1, int(faces) // config.optimiser.accumulate),
+                fixed_mib=(weights + max(0, 2 * one - two)) / 2**20,
+                face_mib=(two - one) / 2**20,
                 seconds=operations * per_operation * stage.steps,
             )
         )
@@ -85,9 +95,22 @@ def estimate(config: Config, processes: Processes) -> list[StageEstimate]:
     return found
 
 
+def _probe(config: Config) -> Config:
+    """A run like it, small enough to be tried."""
+    side = min(_PROBE_SIDE, config.network.size)
+    return dataclasses.replace(
+        config,
+        compile=False,
+        network=dataclasses.replace(config.network, size=side, init="", prior="", encoder_init=""),
+        optimiser=dataclasses.replace(config.optimiser, batch=_PROBE_FACES, accumulate=1),
+        discriminator=dataclasses.replace(config.discriminator, group=0, resolutions=(side,)),
+        stages=(dataclasses.replace(config.stages[-1], size=0, steps=4),),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Nets:
-    """A run's networks at one side, without data."""
+    """A run's networks at one side, and one picture for them."""
 
     net: nn.Module
     discriminator: Discriminator | PatchDiscriminator | None
@@ -95,14 +118,19 @@ class _Nets:
 
 
 def _nets(config: Config, size: int, step: int) -> _Nets:
-    """What a step differentiates; no discriminator where it has no part in the loss."""
-    # One picture stands for all, so nothing is compared within groups.
+    """What a step differentiates, without data; see `_build`."""
+    with torch.device("meta"):
+        return _build(config, size, step, 1)
+
+
+def _build(config: Config, size: int, step: int, count: int) -> _Nets:
+    """Networks and so many pictures; no discriminator where it has no part in the loss."""
+    # Few pictures stand for all, so nothing is compared within groups.
     alone = dataclasses.replace(
         config, discriminator=dataclasses.replace(config.discriminator, group=0)
     )
-    with torch.device("meta"):
-        judged = build_discriminator(alone, size) if config.loss_at(step).adversarial else None
-        return _Nets(build_generator(config, size), judged, torch.zeros(1, 3, size, size))
+    judged = build_discriminator(alone, size) if config.loss_at(step).adversarial else None
+    return _Nets(build_generator(config, size), judged, torch.zeros(count, 3, size, size))
 
 
 def _parameters(net: nn.Module | None) -> int:
@@ -115,7 +143,7 @@ def _operations(config: Config, size: int, step: int) -> float:
     total = _count(lambda: nets.net(nets.picture)) * 3  # forward once, backward about twice
     if (discriminator := nets.discriminator) is not None:
         once = _count(lambda: discriminator.judge(nets.picture))
-        passes = 2 + 6 + (1 if config.loss_at(step).feature_matching else 0)
+        passes = 2 + 6  # what was restored, for the generator; both kinds, for itself
         total += once * (passes + 6 / config.loss.r1_every)
     return total
 
@@ -126,28 +154,40 @@ def _count(work: Callable[[], object]) -> float:
     return float(counter.get_total_flops())
 
 
-def _memory(config: Config, size: int, step: int, world: int) -> float:
-    """Bytes for weights and their optimisers, and for what differentiating keeps."""
-    faces = max(1, config.optimiser.batch // (config.optimiser.accumulate * world))
-    nets = _nets(config, size, step)
-    weights = _parameters(nets.net) * (_COPIES + _AVERAGE) * 4
-    kept = _kept_bytes(lambda: nets.net(nets.picture))
-    if (discriminator := nets.discriminator) is not None:
-        weights += _parameters(discriminator) * _COPIES * 4
-        kept += _kept_bytes(lambda: discriminator.judge(nets.picture))
-    share = 0.5 if config.precision != "f32" else 1.0
-    return weights + kept * faces * share
+def _kept(config: Config, size: int, step: int, count: int) -> float:
+    """Bytes that differentiating keeps at the peak of a step on so many faces."""
+    loss = config.loss_at(step)
+
+    def kept(work: Callable[[], object], *, exact: bool = False) -> float:
+        with contextlib.nullcontext() if exact else autocast(config, torch.device("cpu")):
+            return _kept_bytes(work)
+
+    with FakeTensorMode():  # tensors of a device and dtype, without data
+        nets = _build(config, size, step, count)
+        net, judge, picture = nets.net, nets.discriminator, nets.picture
+        drawn = kept(lambda: net(picture))
+        peaks = [drawn]
+        if loss.path_length:
+            peaks.append(_TWICE * kept(lambda: net(picture), exact=True))
+        if judge is not None:
+            judged = kept(lambda: judge.judge(picture))
+            # The truth is judged before the generator's gradients are found, to be matched.
+            peaks += [drawn + judged * (2 if loss.feature_matching else 1), 2 * judged]
+            if loss.r1:
+                peaks.append(_TWICE * kept(lambda: judge.judge(picture), exact=True))
+    return max(peaks)
 
 
 def _kept_bytes(work: Callable[[], object]) -> float:
-    """Bytes of all tensors that differentiating `work` would keep, each counted once."""
+    """Bytes of all tensors that differentiating `work` would keep, each storage counted once."""
     kept: dict[int, int] = {}
     alive: list[Tensor] = []
 
     def pack(tensor: Tensor) -> Tensor:
         if not isinstance(tensor, nn.Parameter):
-            kept[id(tensor)] = tensor.numel() * tensor.element_size()
-            alive.append(tensor)  # an id means one tensor only while it lives
+            storage = tensor.untyped_storage()
+            kept[storage._cdata] = storage.nbytes()
+            alive.append(tensor)  # an address means one storage only while it lives
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):

@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import TrainingError
 from ..nets.gpen import GPEN
 from ..weights import config_note
+from .allocation import keep_freed_memory
 from .batches import Batches
 from .checks import check_data, check_shares
 from .config import Config
@@ -69,6 +70,8 @@ class Run:
     ) -> None:
         check_data(config)
         check_shares(config, processes.world)
+        if processes.device.type == "cpu":
+            keep_freed_memory()
         self.config, self.folder, self.processes = config, folder, processes
         self._judges: Judges = open_judges(config, processes.device)
         damage = config.degradation

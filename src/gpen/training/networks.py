@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +17,17 @@ from ..nets.patchgan import PatchDiscriminator
 from ..weights import find_model, load_weights
 from .config import Config
 
+_RGB = re.compile(r"\.to_rgb(1|s\.\d+)\.conv\.weight$")
+#: Deviation of the pixels of photos, in [-1, 1].
+_CONTRAST = 0.5
+
 
 def build_generator(config: Config, size: int) -> GPEN:
     """A fresh generator for pictures of a side.
 
     Encoder features start at full strength: from 0, as in StyleGAN2's noise, an encoder would
-    learn nothing at first.
+    learn nothing at first. Under AdaIN, whose answers have a deviation of √3 at first, the pictures
+    of all levels together start at the deviation of a photo.
     """
     network = config.network
     net = GPEN(
@@ -40,6 +47,8 @@ def build_generator(config: Config, size: int) -> GPEN:
     for name, parameter in net.named_parameters():
         if name.endswith("noise.weight"):
             nn.init.ones_(parameter)
+        if network.injection == "adain" and _RGB.search(name):
+            nn.init.normal_(parameter, std=_CONTRAST / math.sqrt(3 * len(net.config.channels)))
     return net
 
 

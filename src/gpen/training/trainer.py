@@ -173,10 +173,7 @@ class Trainer:
         return factor
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        precision = self.config.precision
-        if precision == "f32":
-            return contextlib.nullcontext()
-        return torch.autocast(self.processes.device.type, _DTYPES[precision])
+        return autocast(self.config, self.processes.device)
 
     def _learn(self, parts: Sequence[Batch], loss: Loss, rate: float) -> dict[str, Tensor]:
         """A step of the generator and, where it has a part in the loss, of the discriminator."""
@@ -276,6 +273,13 @@ class Trainer:
         self.step, self.retries = state["step"], state["retries"]
         self._path_mean = torch.tensor(state["path_mean"], device=self.processes.device)
         torch.set_rng_state(state["random"])
+
+
+def autocast(config: Config, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """The arithmetic that networks are run in on a device."""
+    if config.precision == "f32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, _DTYPES[config.precision])
 
 
 def _copied(module: nn.Module) -> dict[str, Tensor]:

@@ -64,10 +64,10 @@ def _styled_conv(
 
 def _to_rgb(name: str, width: int, net: Architecture, *, upsample: bool) -> dict[str, Shape]:
     adain, inputs = net.injection == "adain", net.joined * width
-    weight = (3, inputs, 1, 1)
+    weight, blurred = (3, inputs, 1, 1), upsample and net.upsampling == "blur"
     return {
         f"{name}.bias": (1, 3, 1, 1),
-        **({f"{name}.upsample.kernel": (4, 4)} if upsample else {}),
+        **({f"{name}.upsample.kernel": (4, 4)} if blurred else {}),
         f"{name}.conv.weight": weight if adain else (1, *weight),
         **({} if adain else _linear(f"{name}.conv.modulation", net.style_dim, inputs)),
     }

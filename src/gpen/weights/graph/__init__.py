@@ -32,7 +32,7 @@ from .synthesis import map_code, synthesise
 #: What ONNX Runtime of 2022 and TensorRT 8.5 read.
 OPSET = 17
 #: Part of the name of cached graphs: raise it when a graph is written differently.
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 INPUT, OUTPUT = "input", "output"
 
 

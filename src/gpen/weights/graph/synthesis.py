@@ -35,9 +35,12 @@ def synthesise(
         for name in (f"generator.convs.{2 * i}", f"generator.convs.{2 * i + 1}"):
             x = _styled_conv(graph, net, name, x, style, feature=features.get(size), size=size)
         name = f"generator.to_rgbs.{i}"
-        kernel = graph.scaled(f"{name}.upsample.kernel", 1.0, [1, 1, 4, 4])
-        kernel = graph.add("Expand", kernel, graph.constant([3, 1, 4, 4]))
-        rgb = graph.add("ConvTranspose", rgb, kernel, group=3, strides=[2, 2], pads=[1] * 4)
+        if net.upsampling == "nearest":
+            rgb = _doubled(graph, rgb)
+        else:
+            kernel = graph.scaled(f"{name}.upsample.kernel", 1.0, [1, 1, 4, 4])
+            kernel = graph.add("Expand", kernel, graph.constant([3, 1, 4, 4]))
+            rgb = graph.add("ConvTranspose", rgb, kernel, group=3, strides=[2, 2], pads=[1] * 4)
         last = output if i == len(net.channels) - 2 else None
         rgb = graph.add("Add", rgb, _to_rgb(graph, net, name, x, style), out=last)
 
@@ -92,16 +95,21 @@ def _convolve(graph: Graph, net: Architecture, name: str, x: str, weight: str) -
         x = graph.add("ConvTranspose", x, weight, strides=[2, 2])
         return graph.blur(x, f"{name}.conv.blur.kernel", graph.channels(key)[1], 1)
     if _doubles(name) and net.upsampling == "nearest":
-        x = graph.add(
-            "Resize",
-            x,
-            "",
-            graph.constant([1.0, 1.0, 2.0, 2.0]),
-            mode="nearest",
-            nearest_mode="floor",
-            coordinate_transformation_mode="asymmetric",
-        )
+        x = _doubled(graph, x)
     return graph.add("Conv", x, weight, pads=[1] * 4)
+
+
+def _doubled(graph: Graph, x: str) -> str:
+    """Every pixel twice along both sides."""
+    return graph.add(
+        "Resize",
+        x,
+        "",
+        graph.constant([1.0, 1.0, 2.0, 2.0]),
+        mode="nearest",
+        nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    )
 
 
 def _doubles(name: str) -> bool:

@@ -53,18 +53,17 @@ class StageEstimate:
 
 def estimate(config: Config, processes: Processes) -> list[StageEstimate]:
     """Estimate every stage of a run on this machine."""
+    side = min(_PROBE_SIDE, config.network.size)  # `network.channels` has no more levels
     probe = dataclasses.replace(
         config,
         compile=False,
-        network=dataclasses.replace(
-            config.network, size=_PROBE_SIDE, init="", prior="", encoder_init=""
-        ),
+        network=dataclasses.replace(config.network, size=side, init="", prior="", encoder_init=""),
         optimiser=dataclasses.replace(config.optimiser, batch=_PROBE_FACES, accumulate=1),
         discriminator=dataclasses.replace(config.discriminator, group=0),
         stages=(dataclasses.replace(config.stages[-1], size=0, steps=4),),
     )
     per_operation = _seconds_per_step(probe, processes) / (
-        _operations(probe, _PROBE_SIDE, 0) * _PROBE_FACES
+        _operations(probe, side, 0) * _PROBE_FACES
     )
     found, step = [], 0
     for stage in config.stages:

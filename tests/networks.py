@@ -29,6 +29,16 @@ TINY_DESCRIBED = Architecture(
     encoder_width=4,
 )
 
+TINY_SUBPIXEL = Architecture(
+    size=32,
+    in_size=32,
+    style_dim=16,
+    n_mlp=2,
+    channels=(8, 6),
+    subpixel=4,
+    refine_width=5,
+)
+
 
 def _variants() -> dict[str, Architecture]:
     """Every choice of parts with every other that means something."""
@@ -49,6 +59,8 @@ def _variants() -> dict[str, Architecture]:
             injection=injection,
             upsampling=upsampling,
         )
+    for upsampling in ("blur", "nearest"):
+        found[f"subpixel-{upsampling}"] = replace(TINY_SUBPIXEL, upsampling=upsampling)
     return found
 
 

@@ -38,6 +38,15 @@ ema_half_life = 10
 steps = 4
 """
 
+#: Settings that make the tiny run one of a sub-pixel network that grows.
+SUBPIXEL = (
+    "network.subpixel=4",
+    "network.refine_width=5",
+    "network.channels=[8, 8, 6]",
+    "network.size=64",
+    "stages=[{steps=1, size=32}, {steps=3, size=64}]",
+)
+
 
 def draw_faces(folder: Path) -> Path:
     """Folders `train` and `val` of a few drawn pictures."""

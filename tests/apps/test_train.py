@@ -20,7 +20,7 @@ pytest.importorskip("tensorboard")
 
 from gpen.apps import cli  # noqa: E402
 from gpen.errors import GpenError  # noqa: E402
-from tiny_training import CONFIG, draw_faces  # noqa: E402
+from tiny_training import CONFIG, SUBPIXEL, draw_faces  # noqa: E402
 
 #: Exit code, standard output, standard error.
 Train = Callable[..., tuple[int, str, str]]
@@ -71,6 +71,16 @@ def test_dry_run_tells_what_it_takes_and_writes_nothing(train: Train, folder: Pa
     for part in ("stage 0: 32 px, 4 steps", "parameters", "that are free", "in all about"):
         assert part in out
     assert sorted(folder.rglob("*")) == before
+
+
+def test_dry_run_knows_sub_pixel_networks(train: Train) -> None:
+    code, out, _ = train("tiny.toml", *SUBPIXEL, "--dry-run")
+    assert code == 0
+    for part in ("stage 0: 32 px, 1 steps", "stage 1: 64 px, 3 steps", "in all about"):
+        assert part in out
+    code, _, err = train("tiny.toml", *SUBPIXEL, "network.channels=[8]", "--dry-run")
+    assert code == 2
+    assert "network.channels: 1 widths; expected 3, one for each level from 4 px to 16 px" in err
 
 
 @pytest.mark.parametrize("name", ["default", "published", "described", "described-2048"])

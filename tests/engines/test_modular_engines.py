@@ -16,6 +16,7 @@ from networks import (
     TINY,
     TINY_DESCRIBED,
     TINY_SR,
+    TINY_SUBPIXEL,
     assert_same_tensors,
     random_tensors,
     save_safetensors,
@@ -28,10 +29,19 @@ NETS = {
     "super_resolution-adain-blur": replace(TINY_SR, injection="adain"),
     "described-64": replace(TINY_DESCRIBED, size=64, in_size=64, channels=(8, 8, 8, 4, 4)),
     "described-8": replace(TINY_DESCRIBED, size=8, in_size=8, channels=(8, 4)),
+    "subpixel-64": replace(TINY_SUBPIXEL, size=64, in_size=64, channels=(8, 8, 6)),
+    "subpixel-512": replace(TINY_SUBPIXEL, size=512, in_size=512, channels=(8, 8, 8, 6, 4, 3)),
     "described-512": replace(
         TINY_DESCRIBED, size=512, in_size=512, channels=(8, 8, 8, 4, 4, 4, 4, 4)
     ),
 }
+BOTH = pytest.mark.parametrize(
+    ("net", "kind"),
+    [
+        pytest.param(TINY_DESCRIBED, "gpen-described", id="described"),
+        pytest.param(TINY_SUBPIXEL, "gpen-subpixel", id="subpixel"),
+    ],
+)
 
 
 @pytest.mark.parametrize("net", NETS.values(), ids=NETS)
@@ -53,11 +63,12 @@ def test_engines_agree_and_graphs_turn_back(net, tmp_path: Path) -> None:
     assert_same_tensors(load_weights(back).tensors, random_tensors(net))
 
 
-def test_half_files_of_described_networks_run_alike(tmp_path: Path) -> None:
-    path = save_safetensors(TINY_DESCRIBED, tmp_path / "a.safetensors")
+@BOTH
+def test_half_files_run_alike(net, kind: str, tmp_path: Path) -> None:
+    path = save_safetensors(net, tmp_path / "a.safetensors")
     half = convert(path, tmp_path / "half.onnx", half=True)
     weights = load_weights(half)
-    assert (weights.kind, weights.dtype) == ("gpen-described", "f16")
+    assert (weights.kind, weights.dtype) == (kind, "f16")
     stored = convert(half, tmp_path / "half.safetensors")
     batch = np.random.default_rng(7).uniform(-1, 1, (2, 3, 32, 32)).astype(np.float32)
     reference = open_engine(find_model(stored), engine="torch", device="cpu").run(batch)
@@ -66,27 +77,31 @@ def test_half_files_of_described_networks_run_alike(tmp_path: Path) -> None:
         assert np.abs(answer - reference).max() <= TOLERANCE * np.abs(reference).max()
 
 
+@BOTH
 @pytest.mark.parametrize("engine", ["openvino", "torch"])
-def test_described_networks_restore_photos(
-    engine: str, demo_photo: Path, demo_points: np.ndarray, tmp_path: Path
+def test_they_restore_photos(
+    engine: str, net, kind: str, demo_photo: Path, demo_points: np.ndarray, tmp_path: Path
 ) -> None:
-    model = save_safetensors(TINY_DESCRIBED, tmp_path / "described.safetensors")
+    model = save_safetensors(net, tmp_path / "mine.safetensors")
     restorer = gpen.Restorer(model=str(model), engine=engine, device="cpu")
     result = restorer.restore(demo_photo, points_xy=demo_points)
     assert len(result.restored) == 1
     assert result.image.any()
-    assert restorer.model.kind == "gpen-described"
+    assert restorer.model.kind == kind
 
 
-def test_described_networks_are_listed(tmp_path: Path) -> None:
-    save_safetensors(TINY_DESCRIBED, tmp_path / "mine.safetensors")
+@BOTH
+def test_they_are_listed(net, kind: str, tmp_path: Path) -> None:
+    save_safetensors(net, tmp_path / "mine.safetensors")
     (found,) = (model for model in gpen.list_models(tmp_path) if model.name == "mine")
-    assert (found.kind, found.role, found.size) == ("gpen-described", "restorer", 32)
+    assert (found.kind, found.role, found.size) == (kind, "restorer", 32)
     assert (found.template, found.usable) == ("gpen", True)
 
 
 @pytest.mark.parametrize(
-    ("net", "precision"), [(TINY, "bf16"), (TINY_DESCRIBED, "f32")], ids=["published", "described"]
+    ("net", "precision"),
+    [(TINY, "bf16"), (TINY_SUBPIXEL, "bf16"), (TINY_DESCRIBED, "f32")],
+    ids=["published", "subpixel", "described"],
 )
 def test_only_measured_families_are_run_in_bf16_unasked(
     net, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -152,6 +152,7 @@ def test_f16_stays_where_it_does(tmp_path: Path) -> None:
     [
         pytest.param("cuda", "gpen", (9, 0), "f16", id="hopper"),
         pytest.param("cuda:1", "gpen-sr", (7, 0), "f16", id="volta"),
+        pytest.param("cuda", "gpen-subpixel", (9, 0), "f16", id="subpixel"),
         pytest.param("cuda", "gpen", (6, 1), "f32", id="pascal"),
         pytest.param("cuda", "gpen-described", (9, 0), "f32", id="not_measured"),
         pytest.param("cpu", "gpen", (9, 0), "f32", id="cpu"),

@@ -144,6 +144,18 @@ def test_a_module_turned_into_f16_does_not(
     assert not psnr(answer(module.half(), given.half()), exact) > 40
 
 
+def test_half_the_bits_keep_an_image_that_is_changed(portrait: np.ndarray) -> None:
+    """Of a sub-pixel network as wide as one in use, whose change is as large as a mended blur."""
+    net = Architecture.published(64, narrow=0.25, style_dim=64, n_mlp=4, subpixel=4)
+    tensors, given = random_tensors(net), as_input(portrait, 64)
+    name = "generator.to_pixels.refine.weight"
+    tensors[name] = Tensor("f32", tensors[name].float32() * np.float32(0.2))
+    exact = answer(reference(net, tensors), given)
+    assert 0.05 < (exact - given.numpy()).std() < 0.3
+    for dtype, least in ((torch.float16, 60), (torch.bfloat16, 52)):
+        assert psnr(answer(FastNetwork(net, tensors, CPU, dtype), given), exact) > least
+
+
 def test_the_default_network_bears_f16_and_bf16(portrait: np.ndarray) -> None:
     weights = load_weights(find_model("gpen-default-256").path)
     given = as_input(portrait, 256)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import gpen
 from gpen.align import TEMPLATES
 from gpen.integrations.peers import SIZES, export_for, file_name, reactor_size
 from gpen.weights.safetensors import write_safetensors
-from networks import TINY, TINY_SR, published, random_tensors, save_safetensors
+from networks import TINY, TINY_SR, TINY_SUBPIXEL, published, random_tensors, save_safetensors
 
 FaceBgr = np.ndarray
 
@@ -122,6 +123,16 @@ def test_what_is_exported_runs_there_and_does_the_same(
     assert there.shape == (size, size, 3)
     assert np.abs(there.astype(int) - here).max() <= 1
     assert np.std(there) > 5, "a flat answer proves nothing"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_sub_pixel_networks_run_there_and_do_the_same(program: Any, tmp_path: Path) -> None:
+    net = replace(TINY_SUBPIXEL, size=512, in_size=512, channels=(8, 8, 8, 8, 6, 4))
+    source, face = save_safetensors(net, tmp_path / "own.safetensors"), _face(512)
+    path = export_for(program, source, tmp_path)
+    there, here = PROGRAMS[program](path, face), _here(source, face)
+    assert np.abs(there.astype(int) - here).max() <= 1
+    assert np.std(there.astype(int) - face) > 5, "an unchanged face proves nothing"
 
 
 @pytest.mark.parametrize(("program", "size"), [(p, s) for p in SIZES for s in SIZES[p]])

@@ -18,7 +18,15 @@ import torch
 from gpen.engines.torch import TorchEngine
 from gpen.errors import MismatchError
 from gpen.weights import find_model
-from networks import TINY, TINY_DESCRIBED, TINY_SR, random_tensors, save_safetensors, to_torch
+from networks import (
+    TINY,
+    TINY_DESCRIBED,
+    TINY_SR,
+    TINY_SUBPIXEL,
+    random_tensors,
+    save_safetensors,
+    to_torch,
+)
 
 
 class Architecture(ABC):
@@ -152,7 +160,11 @@ def test_other_files_are_left_to_others(spandrel: Any, other: Any) -> None:
     assert not support.architecture.detect(other)
 
 
-@pytest.mark.parametrize("net", [TINY, TINY_SR, TINY_DESCRIBED], ids=["gpen", "sr", "described"])
+@pytest.mark.parametrize(
+    "net",
+    [TINY, TINY_SR, TINY_DESCRIBED, TINY_SUBPIXEL],
+    ids=["gpen", "sr", "described", "subpixel"],
+)
 def test_answers_are_those_of_gpen_in_the_range_of_spandrel(
     spandrel: Any, net: Any, tmp_path: Any
 ) -> None:

@@ -81,10 +81,11 @@ def test_restoring_is_encoding_mapping_and_synthesis(net: GPENConfig) -> None:
     code, features = module.encode(image)
     w = module.style(code)
     assert code.shape == w.shape == (2, net.style_dim)
-    sides = [4, 8, 16, 32] if net.encoder_features else []
-    assert [tuple(feature.shape[1:]) for feature in features] == [
-        (width, side, side) for width, side in zip(net.channels, sides, strict=False)
-    ]
+    levels = enumerate(net.channels) if net.encoder_features else []
+    expected = [(width, 4 << level, 4 << level) for level, width in levels]
+    if net.subpixel > 1:
+        expected.append((3, 32, 32))
+    assert [tuple(feature.shape[1:]) for feature in features] == expected
     torch.testing.assert_close(module.synthesise(w, features), module(image))
 
 
@@ -100,7 +101,9 @@ def test_gradients_of_the_picture_by_its_style_can_be_learned_from(injection: st
     assert module.generator.convs[0].conv.weight.grad.any()
 
 
-@pytest.mark.parametrize("name", ["conv-features-add-nearest", "resnet50-features-adain-nearest"])
+@pytest.mark.parametrize(
+    "name", ["conv-features-add-nearest", "resnet50-features-adain-nearest", "subpixel-blur"]
+)
 def test_compilers_see_one_graph(name: str) -> None:
     net = VARIANTS[name]
     module, image = build(net), faces(net)

@@ -29,6 +29,12 @@ def test_config_written_as_toml_is_read_as_the_same(name: str) -> None:
     assert parse_config(to_toml(config)) == config
 
 
+def test_sub_pixel_config_written_as_toml_is_read_as_the_same() -> None:
+    config = parse_config("", ["network.subpixel=4", "network.channels=[8, 8, 8, 8, 6]"])
+    assert config.network.channels == (8, 8, 8, 8, 6)
+    assert parse_config(to_toml(config)) == config
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -37,6 +43,10 @@ def test_config_written_as_toml_is_read_as_the_same(name: str) -> None:
         ("sead = 1", "did you mean seed?"),
         ("[optimiser]\nbatch = 4.5", "optimiser.batch is 4.5; expected int"),
         ("[optimiser]\nlr = true", "optimiser.lr is True; expected float"),
+        ("[network]\nsubpixel = 2", "network.subpixel is 2; expected 1 or 4"),
+        ("[network]\nsubpixel = true", "network.subpixel is True; expected 1 or 4"),
+        ("[network]\nsubpixel = 4.0", "network.subpixel is 4.0; expected 1 or 4"),
+        ("[network]\nchannels = [8, 4.5]", "network.channels[1] is 4.5; expected int"),
         ('[network]\nencoder = "vgg"', "expected 'conv' or 'resnet50' or 'resnet101'"),
         ("[optimiser]\nbetas = [0.1]", "optimiser.betas"),
         ("network = 3", "expected a table"),
@@ -61,6 +71,17 @@ def test_mistake_is_named(text: str, message: str) -> None:
         (["network.size=100"], "network.size"),
         (["network.injection=concat", "network.encoder_features=false"], "network.injection"),
         (["network.pass_through=true", "network.encoder=resnet50"], "network.pass_through"),
+        (["network.subpixel=4", "network.encoder=resnet50"], "network.subpixel"),
+        (["network.subpixel=4", "network.injection=add"], "network.subpixel"),
+        (["network.subpixel=4", "network.prior=b"], "network.prior"),
+        (["network.refine_width=0"], "network.refine_width"),
+        (["network.channels=[8, 8]"], "network.channels"),
+        (["network.channels=[8, 8, 8, 8, 8, 8, 8]", "network.subpixel=4"], "network.channels"),
+        (["network.channels=[8, 8, 8, 8, 8, 8, 0]"], "network.channels"),
+        (["network.subpixel=4", "stages=[{steps=2, size=16}]"], "stages[0].size"),
+        (["network.subpixel=4", "network.size=16"], "network.size"),
+        (["network.pass_through=true", "network.channels=[8, 8, 8, 8, 8, 8, 5]"],
+         "network.channels"),
         (["network.init=a", "network.prior=b"], "network.prior"),
         (["discriminator.kind=none"], "discriminator.kind"),
         (["loss.adversarial=0"], "loss.feature_matching"),

@@ -14,6 +14,7 @@ from gpen.training.configfile import load_config  # noqa: E402
 from gpen.training.estimate import StageEstimate, estimate  # noqa: E402
 from gpen.training.networks import build_discriminator, build_generator  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
+from tiny_training import SUBPIXEL  # noqa: E402
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 GROWING = (
@@ -43,6 +44,23 @@ def test_every_stage_has_the_parameters_of_its_networks(
     assert judge is not None
     assert found[0].discriminator == 0  # it has no part in that stage's loss
     assert found[1].discriminator == parameters(judge)
+
+
+@pytest.mark.parametrize("channels", ["[8, 8, 6]", "[]"])
+def test_sub_pixel_networks_are_counted_too(
+    tiny_with: Callable[..., Config], channels: str
+) -> None:
+    config = tiny_with(*SUBPIXEL, f"network.channels={channels}")
+    found = estimated(config)
+    assert [(stage.size, stage.steps) for stage in found] == [(32, 1), (64, 3)]
+    for stage in found:
+        assert stage.generator == parameters(build_generator(config, stage.size))
+        assert stage.seconds > 0
+
+
+def test_widths_need_not_reach_further_than_the_network(tiny_with: Callable[..., Config]) -> None:
+    (stage,) = estimated(tiny_with("network.channels=[8, 8, 8, 8]"))
+    assert stage.size == 32
 
 
 def test_memory_grows_with_side_and_batch_and_shrinks_with_parts(

@@ -15,6 +15,7 @@ from gpen.training.networks import build_discriminator, build_generator  # noqa:
 from gpen.training.passthrough import pass_picture_through  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
 from gpen.training.trainer import Trainer  # noqa: E402
+from tiny_training import SUBPIXEL  # noqa: E402
 
 GROWING = ("network.size=64", "stages=[{steps=1, size=32}, {steps=1, size=64}]")
 
@@ -115,6 +116,56 @@ def test_path_moves_to_the_new_level_when_the_network_grows(
     picture = torch.rand(2, 3, 64, 64) * 2 - 1
     with torch.inference_mode():
         assert torch.allclose(run.net(picture), picture, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_sub_pixel_network_returns_its_input_at_first(
+    tiny_with: Callable[..., Config], count: int
+) -> None:
+    run = trainer(tiny_with(*SUBPIXEL, "network.pass_through=true"))
+    picture = torch.rand(count, 3, 32, 32) * 2 - 1
+    with torch.inference_mode():
+        for net in (run.net, run.average):
+            assert torch.equal(net(picture), picture)
+        changed = trainer(tiny_with(*SUBPIXEL)).net(picture)
+    assert not torch.allclose(changed, picture, atol=0.1)
+
+
+def test_sub_pixel_network_keeps_its_levels_when_it_grows(
+    tiny_with: Callable[..., Config],
+) -> None:
+    run = trainer(tiny_with(*SUBPIXEL, "network.channels=[8, 8, 8]"))
+    with torch.no_grad():
+        for value in run.net.state_dict().values():
+            value.add_(1)  # unlike anything fresh
+    small = copied(run.net)
+    run.grow(64)
+    grown = run.net.state_dict()
+    assert "ecd2.0.1.weight" in grown
+    for name, value in small.items():
+        level = int(name[3]) if name.startswith("ecd") else -1
+        if level == 0 or name == "generator.to_pixels.refine.weight":
+            continue
+        target = f"ecd{level + 1}{name[4:]}" if level > 0 else name
+        assert torch.equal(grown[target], value), name
+    assert not torch.equal(grown["ecd0.0.0.weight"], small["ecd0.0.0.weight"])
+    assert not grown["generator.to_pixels.refine.weight"].any()
+    picture = torch.rand(2, 3, 64, 64) * 2 - 1
+    with torch.inference_mode():
+        for net in (run.net, run.average):
+            assert torch.equal(net(picture), picture)
+
+
+def test_channels_are_the_widths_from_the_lowest_level_up(
+    tiny_with: Callable[..., Config],
+) -> None:
+    config = tiny_with(*SUBPIXEL)
+    assert build_generator(config, 32).config.channels == (8, 8)
+    assert build_generator(config, 64).config.channels == (8, 8, 6)
+    plain = tiny_with("network.channels=[10, 9, 8, 7]")
+    assert build_generator(plain, 32).config.channels == (10, 9, 8, 7)
+    counted = tiny_with("network.subpixel=4", "network.narrow=0.0625")
+    assert build_generator(counted, 32).config.channels == (32, 32)
 
 
 def test_path_needs_six_channels(tiny_with: Callable[..., Config]) -> None:

@@ -23,6 +23,7 @@ from gpen.training.loop import Run, StoppedError  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
 from gpen.training.runs import latest_run, load_checkpoint, new_run  # noqa: E402
 from gpen.training.validation import Validation  # noqa: E402
+from tiny_training import SUBPIXEL  # noqa: E402
 
 
 def begin(config: Config, runs: Path) -> Run:
@@ -101,10 +102,12 @@ def test_weights_of_a_run_restore_and_say_what_they_are(tiny: Config, tmp_path: 
         ["discriminator.kind=patchgan", "discriminator.patch_channels=4", "network.size=64",
          "network.narrow=0.1", "discriminator.resolutions=[64]",
          "stages=[{steps=2, size=32, loss={adversarial=0, feature_matching=0}},{steps=2}]"],
+        [*SUBPIXEL, "network.pass_through=true"],
         ["precision=bf16", "network.injection=adain", "network.upsampling=nearest",
          "network.encoder=resnet50", "network.encoder_width=4"],
     ],
-    ids=["published", "path-length", "patchgan", "growing", "patchgan-later", "described-bf16"],
+    ids=["published", "path-length", "patchgan", "growing", "patchgan-later", "subpixel",
+         "described-bf16"],
 )  # fmt: skip
 def test_resumed_run_has_the_next_losses_of_one_that_was_never_stopped(
     tiny_with: Callable[..., Config], changes: list[str], tmp_path: Path
@@ -130,6 +133,16 @@ def test_resumed_run_has_the_next_losses_of_one_that_was_never_stopped(
     for part in ("g", "d", "g_ema"):
         for name, value in ends[0][part].items():
             assert torch.equal(value, ends[1][part][name]), (part, name)
+
+
+def test_weights_of_a_sub_pixel_run_restore_and_say_what_they_are(
+    tiny_with: Callable[..., Config], tmp_path: Path
+) -> None:
+    run = begin(tiny_with(*SUBPIXEL), tmp_path / "runs")
+    run.train()
+    for name in ("weights.safetensors", "checkpoint.pt"):
+        model = find_model(run.folder / name)
+        assert (model.kind, model.size) == ("gpen-subpixel", 64), name
 
 
 def test_nan_rolls_back_to_the_checkpoint_and_draws_other_faces(

@@ -20,10 +20,20 @@ from gpen.errors import (
 )
 from gpen.weights import Tensor, convert, load_weights
 from gpen.weights.safetensors import write_safetensors
-from networks import TINY, TINY_SR, assert_same_tensors, random_tensors, save_safetensors, to_torch
+from networks import (
+    TINY,
+    TINY_SR,
+    TINY_SUBPIXEL,
+    assert_same_tensors,
+    random_tensors,
+    save_safetensors,
+    to_torch,
+)
 
 
-@pytest.mark.parametrize("net", [TINY, TINY_SR], ids=["generator", "super_resolution"])
+@pytest.mark.parametrize(
+    "net", [TINY, TINY_SR, TINY_SUBPIXEL], ids=["generator", "super_resolution", "subpixel"]
+)
 def test_round_trip_is_bit_equal(net, tmp_path: Path) -> None:
     """.pth → .safetensors → .onnx → .pth → .onnx → .safetensors."""
     tensors = random_tensors(net)
@@ -45,9 +55,10 @@ def test_written_pth_is_a_plain_state_dict_for_torch(tmp_path: Path) -> None:
         assert state[name].is_contiguous()
 
 
-def test_onnx_keeps_the_contract_of_other_tools(tmp_path: Path) -> None:
+@pytest.mark.parametrize("net", [TINY, TINY_SUBPIXEL], ids=["published", "subpixel"])
+def test_onnx_keeps_the_contract_of_other_tools(net, tmp_path: Path) -> None:
     """Ports `input` and `output`, fixed (1, 3, S, S), f32, an opset that they read."""
-    path = convert(save_safetensors(TINY, tmp_path / "a.safetensors"), tmp_path / "a.onnx")
+    path = convert(save_safetensors(net, tmp_path / "a.safetensors"), tmp_path / "a.onnx")
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
     (first,), (last,) = model.graph.input, model.graph.output

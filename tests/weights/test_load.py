@@ -21,7 +21,15 @@ from gpen.weights import convert, load_weights
 from gpen.weights.load import KIND_NOTE
 from gpen.weights.safetensors import write_safetensors
 from gpen.weights.tensors import Tensor
-from networks import TINY, TINY_SR, assert_same_tensors, random_tensors, to_torch
+from networks import (
+    TINY,
+    TINY_SR,
+    TINY_SUBPIXEL,
+    assert_same_tensors,
+    random_tensors,
+    save_safetensors,
+    to_torch,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +80,12 @@ def test_super_resolution_is_told_from_the_tensors(suffix: str, tmp_path: Path) 
     weights = load_weights(path)
     assert (weights.kind, weights.size, weights.in_size) == ("gpen-sr", 64, 16)
     assert weights.net == TINY_SR
+
+
+def test_sub_pixel_networks_say_what_they_are(tmp_path: Path) -> None:
+    weights = load_weights(save_safetensors(TINY_SUBPIXEL, tmp_path / "x.safetensors"))
+    assert (weights.kind, weights.role) == ("gpen-subpixel", "restorer")
+    assert weights.title == "a sub-pixel GPEN generator for 32 px"
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,12 @@ import pytest
 
 from gpen.weights import Architecture, config_note, convert, load_weights, read_onnx
 from gpen.weights.safetensors import read_safetensors, write_safetensors
-from networks import TINY, TINY_DESCRIBED, random_tensors, save_safetensors
+from networks import TINY, TINY_DESCRIBED, TINY_SUBPIXEL, random_tensors, save_safetensors
 
 
-@pytest.mark.parametrize("net", [TINY, TINY_DESCRIBED], ids=["published", "described"])
+@pytest.mark.parametrize(
+    "net", [TINY, TINY_DESCRIBED, TINY_SUBPIXEL], ids=["published", "described", "subpixel"]
+)
 def test_note_holds_all_numbers(net: Architecture) -> None:
     numbers = json.loads(config_note(net)["gpen.config"])
     assert Architecture(**{**numbers, "channels": tuple(numbers["channels"])}) == net

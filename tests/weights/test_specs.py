@@ -13,7 +13,7 @@ from gpen.errors import MismatchError
 from gpen.weights import GENERATOR_KINDS, Architecture
 from gpen.weights.kinds import KINDS, recognise
 from gpen.weights.specs import expected_shapes, read_architecture
-from networks import TINY, TINY_DESCRIBED, TINY_SR, VARIANTS, published
+from networks import TINY, TINY_DESCRIBED, TINY_SR, TINY_SUBPIXEL, VARIANTS, published
 
 
 @pytest.mark.parametrize("size", [256, 512, 1024, 2048])
@@ -96,7 +96,12 @@ def test_families_are_told_apart() -> None:
         for encoder in ("resnet50", "resnet101")
         for features in ("features", "code")
     }
-    assert set(kinds.values()) == {"gpen", "gpen-described", "gpen-modular"}
+    assert {name for name, kind in kinds.items() if kind == "gpen-subpixel"} == {
+        "subpixel-blur",
+        "subpixel-nearest",
+    }
+    assert set(kinds.values()) == {"gpen", "gpen-described", "gpen-modular", "gpen-subpixel"}
+    assert recognise(expected_shapes(TINY_SUBPIXEL)).id == "gpen-subpixel"
     assert TINY_SR.kind == "gpen-sr"
     assert replace(TINY_DESCRIBED, n_mlp=8).kind == "gpen-modular"
 
@@ -138,6 +143,59 @@ def test_contradictions_of_described_networks_are_named(
     key: str, shape: tuple[int, ...] | None, message: str
 ) -> None:
     shapes = expected_shapes(TINY_DESCRIBED)
+    if shape is None:
+        del shapes[key]
+    else:
+        shapes[key] = shape
+    with pytest.raises(MismatchError, match=message) as caught:
+        read_architecture(shapes, Path("weights.pth"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [32, 512, 2048])
+def test_sub_pixel_networks_of_all_sizes_are_read(size: int) -> None:
+    net = Architecture.published(size, narrow=0.25, n_mlp=4, subpixel=4, refine_width=3)
+    assert len(net.channels) == size.bit_length() - 4
+    assert read_architecture(expected_shapes(net), Path("x")) == net
+
+
+@pytest.mark.parametrize(
+    ("key", "shape", "message"),
+    [
+        pytest.param(
+            "generator.to_pixels.refine.weight",
+            (12, 5, 3, 3),
+            r"refine\.weight is \(12, 5, 3, 3\), expected \(12, 17, 3, 3\)",
+            id="image_missing",
+        ),
+        pytest.param(
+            "generator.to_pixels.expand.weight", None, r"expand\.weight is missing", id="expand"
+        ),
+        pytest.param(
+            "generator.to_pixels.activate.bias", None, r"activate\.bias is missing", id="width"
+        ),
+        pytest.param(
+            "ecd0.0.0.weight", (6, 3, 1, 1), r"expected \(6, 48, 1, 1\)", id="pixels_as_they_are"
+        ),
+        pytest.param(
+            "generator.convs.0.conv.weight", None, r"convs\.0\.conv\.weight is miss", id="level"
+        ),
+        pytest.param(
+            "generator.convs.1.conv.weight", None, r"convs\.1\.conv\.weight is miss", id="second"
+        ),
+        pytest.param(
+            "generator.to_rgb1.bias", (1, 3, 1, 1), r"to_rgb1\.bias .* no part of", id="colours"
+        ),
+        pytest.param("encoder.conv1.weight", (4, 3, 7, 7), "layer3 has 0 blocks", id="resnet"),
+        pytest.param(
+            "generator.conv1.activate.bias", (8,), "subpixel 4 has .*got 'conv', 'add'", id="add"
+        ),
+    ],
+)
+def test_contradictions_of_sub_pixel_networks_are_named(
+    key: str, shape: tuple[int, ...] | None, message: str
+) -> None:
+    shapes = expected_shapes(TINY_SUBPIXEL)
     if shape is None:
         del shapes[key]
     else:

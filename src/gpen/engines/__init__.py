@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import EngineError, SettingsError, WeightsError
-from ..weights import GENERATOR_KINDS, PUBLISHED_KINDS, ModelInfo, read_onnx
+from ..weights import GENERATOR_KINDS, HALVABLE_KINDS, ModelInfo, read_onnx
 from .base import Engine, Graph, run_in_batches
 from .cache import forget, inference_graph
 from .memory import is_out_of_memory, open_sparingly
@@ -139,10 +139,11 @@ def _fastest_faithful(model: ModelInfo, engine: str, device: str) -> str:
     """The fastest arithmetic that keeps the picture.
 
     On held-out damaged crops the default restorer in bf16 has 55 dB PSNR to itself in f32, at
-    least 52, in about half the time (`benchmarks/int8.py`). Networks of other tools and
-    of other parts were not measured: they get f32.
+    least 52, in about half the time (`benchmarks/int8.py`). A sub-pixel network of random weights
+    has 56 dB or more in torch's bf16, whose sum of image and change is f32. Networks of other tools
+    and of other parts were not measured: they get f32.
     """
-    return fast_precision(engine, device) if model.kind in PUBLISHED_KINDS else "f32"
+    return fast_precision(engine, device) if model.kind in HALVABLE_KINDS else "f32"
 
 
 def fast_precision(engine: str = "auto", device: str = "auto") -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import EngineError, MissingExtraError
 from ..types import FloatArray
-from ..weights import PUBLISHED_KINDS, Architecture, ModelInfo, Tensor, load_weights
+from ..weights import HALVABLE_KINDS, Architecture, ModelInfo, Tensor, load_weights
 from .base import check_batch, first_line
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ class TorchEngine:
             model: A GPEN generator of any file kind that was not exported by other tools.
             device: "auto" takes CUDA, then MPS, then the CPU; or torch's own name.
             precision: "f32", never TF32; "bf16" and "f16", in which convolutions compute, while
-                what they would harm stays f32. "auto" is f16 for the published networks on CUDA,
-                f32 again where a network turns out to be too much for it; else f32.
+                what they would harm stays f32. "auto" is f16 for published and sub-pixel networks
+                on CUDA, f32 again where a network turns out to be too much for it; else f32.
 
         Raises:
             MissingExtraError: torch is not installed.
@@ -126,9 +126,10 @@ def _fastest_faithful(device: torch.device, model: ModelInfo) -> str:
     """The fastest arithmetic that keeps the picture.
 
     On held-out damaged crops the default restorer in f16 has 64 dB PSNR to itself in f32
-    (`benchmarks/engines_f16.py`). Networks of other parts were not measured.
+    (`benchmarks/engines_f16.py`), and a sub-pixel network of random weights 64 dB or more. Networks
+    of other parts were not measured.
     """
-    if device.type != "cuda" or model.kind not in PUBLISHED_KINDS:
+    if device.type != "cuda" or model.kind not in HALVABLE_KINDS:
         return "f32"
     import torch
 

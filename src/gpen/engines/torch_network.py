@@ -48,11 +48,16 @@ class FastNetwork:
             return StyledConv(source, name, step, concat=net.injection == "concat")
 
         self._convs = [styled("generator.conv1", "same")]
-        self._to_rgbs = [ToRGB(source, "generator.to_rgb1")]
-        for i in range(len(net.channels) - 1):
+        self._levels = range(1, len(net.channels))
+        for i in range(len(self._levels)):
             self._convs.append(styled(f"generator.convs.{2 * i}", net.upsampling))
             self._convs.append(styled(f"generator.convs.{2 * i + 1}", "same"))
-            self._to_rgbs.append(ToRGB(source, f"generator.to_rgbs.{i}"))
+        self._to_rgbs, self._to_pixels = [], None
+        if net.subpixel == 1:
+            names = ("to_rgb1", *(f"to_rgbs.{i}" for i in range(len(self._levels))))
+            self._to_rgbs = [ToRGB(source, f"generator.{name}") for name in names]
+        else:
+            self._to_pixels = _ToPixels(source)
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """(N, 3, in_size, in_size) f32 → (N, 3, size, size) f32, contiguous."""
@@ -62,21 +67,22 @@ class FastNetwork:
             w = functional.leaky_relu(layer(w), _SLOPE)
         x = self._start.expand(len(pictures), -1, -1, -1)
         x = self._convs[0](x, w, features.get(0))
-        rgb = self._to_rgbs[0](x, w, None)
-        for level in range(1, len(self._to_rgbs)):
+        rgb = self._to_rgbs[0](x, w, None) if self._to_rgbs else pictures
+        for level in self._levels:
             for conv in self._convs[2 * level - 1 : 2 * level + 1]:
                 x = conv(x, w, features.get(level))
-            rgb = self._to_rgbs[level](x, w, rgb)
-        return rgb
+            if self._to_rgbs:
+                rgb = self._to_rgbs[level](x, w, rgb)
+        return rgb if self._to_pixels is None else self._to_pixels(x, rgb)
 
 
 class _Strided:
     """The published encoder."""
 
     def __init__(self, source: Source, net: Architecture) -> None:
-        depth = int(math.log2(net.in_size)) - 2
+        depth = int(math.log2(net.entry_side)) - 2
         widths = net.channels[depth::-1]
-        self._first = _OneByOne(source, "ecd0.0")
+        self._first = _OneByOne(source, "ecd0.0", block=net.subpixel)
         self._stages = []
         for level, (above, _) in enumerate(pairwise(widths), start=1):
             name = f"ecd{level}.0"
@@ -100,16 +106,45 @@ class _Strided:
 
 
 class _OneByOne:
-    """A 1 × 1 convolution and an activation."""
+    """A 1 × 1 convolution and an activation; of blocks of pixels, whose channels it then takes."""
 
-    def __init__(self, source: Source, name: str) -> None:
+    def __init__(self, source: Source, name: str, *, block: int = 1) -> None:
         weight = source(f"{name}.0.weight")
-        self._weight = source.weight(weight * (GAIN / math.sqrt(weight.shape[1])))
+        weight = weight * (GAIN / math.sqrt(weight.shape[1]))
+        self._weight = source.weight(weight.reshape(len(weight), -1, block, block))
+        self._block = block
         self._bias = (GAIN * source(f"{name}.1.bias")).to(source.dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(N, in, r, r) → (N, out, r, r)."""
-        return functional.leaky_relu_(functional.conv2d(x, self._weight, self._bias), _SLOPE)
+        """(N, in, r, r) → (N, out, r / block, r / block)."""
+        x = functional.conv2d(x, self._weight, self._bias, stride=self._block)
+        return functional.leaky_relu_(x, _SLOPE)
+
+
+class _ToPixels:
+    """A sub-pixel network's change to its image, which is added in f32."""
+
+    def __init__(self, source: Source) -> None:
+        name = "generator.to_pixels"
+        expand, refine = source(f"{name}.expand.weight"), source(f"{name}.refine.weight")
+        self._expand = source.weight(expand * (GAIN / math.sqrt(expand.shape[1])))
+        refine = refine / math.sqrt(9 * refine.shape[1])
+        self._refine = source.weight(refine[:, :-12])
+        # A kernel of 3 × 3 blocks of 2 × 2 pixels is one of 6 × 6 pixels of the image itself.
+        blocks = refine[:, -12:].reshape(12, 3, 2, 2, 3, 3).permute(0, 1, 4, 2, 5, 3)
+        self._refine_image = source.weight(blocks.reshape(12, 3, 6, 6))
+        # The activation comes before the shuffle here, where four channels share a bias.
+        bias = GAIN * source(f"{name}.activate.bias").repeat_interleave(4)
+        self._bias, self._layout = bias.to(source.dtype), source.layout
+
+    def __call__(self, x: Tensor, image: Tensor) -> Tensor:
+        """(N, in, size / 4, size / 4) and (N, 3, size, size) f32 → (N, 3, size, size) f32."""
+        x = functional.leaky_relu_(functional.conv2d(x, self._expand, self._bias), _SLOPE)
+        x = functional.pixel_shuffle(x, 2).contiguous(memory_format=self._layout)
+        beside = image.to(x.dtype).contiguous(memory_format=self._layout)
+        beside = functional.conv2d(beside, self._refine_image, stride=2, padding=2)
+        change = functional.conv2d(x, self._refine, padding=1).add_(beside)
+        return image + functional.pixel_shuffle(change.float(), 2).contiguous()
 
 
 class _Residual:

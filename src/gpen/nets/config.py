@@ -2,7 +2,7 @@
 
 Sources: GPEN (Yang et al., CVPR 2021, arXiv 2105.06070) for the published network; ResNet (He et
 al., CVPR 2016), AdaIN (Huang & Belongie, ICCV 2017) and GroupNorm (Wu & He, ECCV 2018) for the
-parts of the described one.
+parts of the described one; sub-pixel convolution (Shi et al., CVPR 2016) for the sub-pixel one.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Literal, get_args
 Encoder = Literal["conv", "resnet50", "resnet101"]
 Injection = Literal["concat", "add", "adain"]
 Upsampling = Literal["blur", "nearest"]
+Subpixel = Literal[1, 4]
 
 #: Blocks of the four layers of each ResNet (He et al., table 1).
 RESNET_BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 #: Channels of a ResNet's first layer, as published.
 ENCODER_WIDTH = 64
+#: Channels at half the size before a sub-pixel network's answer.
+REFINE_WIDTH = 16
 #: How much wider than its 3 × 3 convolution a bottleneck block is.
 EXPANSION = 4
 #: Added to the variances by GroupNorm and AdaIN.
@@ -31,8 +34,9 @@ _WIDEST, _GROUPS = 512, 32
 class GPENConfig:
     """A GPEN generator: its numbers, and a choice for each of its parts.
 
-    Every choice can be combined with every other. Left out, they are those of the published
-    family; the described one is a ResNet, "adain", "nearest" and `n_mlp` 2.
+    Every choice can be combined with every other but `subpixel` 4, which needs the encoder "conv"
+    and the injection "concat". Left out, they are those of the published family; the described one
+    is a ResNet, "adain", "nearest" and `n_mlp` 2.
 
     Attributes:
         size: Side of the picture it returns, in pixels: a power of two from 8.
@@ -40,7 +44,7 @@ class GPENConfig:
             which have the encoder "conv".
         style_dim: Length of code and style.
         n_mlp: Layers that map the encoder's code to the style; published 8, described 2.
-        channels: Width of each level, from 4 × 4 to `size` × `size`.
+        channels: Width of each level, from 4 × 4 to `size` × `size`, over `subpixel`.
         encoder: What turns the picture into a code: "conv" halves it by strided convolutions down
             to 4 × 4; "resnet50" and "resnet101" are residual networks.
         encoder_features: Whether a feature map of the encoder joins every level of synthesis.
@@ -50,6 +54,11 @@ class GPENConfig:
         upsampling: "blur" is a transposed convolution and a blur, "nearest" doubles every pixel
             before the convolution; the picture of the levels below is enlarged likewise.
         encoder_width: Width of a ResNet's first layer, published 64; even.
+        subpixel: Side of the blocks of pixels that the encoder takes as channels of one pixel, and
+            that synthesis turns back into pixels. With 4 the levels end at `size` / 4, and the
+            answer is the image plus a change to it.
+        refine_width: Channels at half the size, just before the change is read off; only with
+            `subpixel` 4.
 
     Raises:
         ValueError: The numbers contradict each other.
@@ -65,19 +74,22 @@ class GPENConfig:
     injection: Injection = "concat"
     upsampling: Upsampling = "blur"
     encoder_width: int = ENCODER_WIDTH
+    subpixel: Subpixel = 1
+    refine_width: int = REFINE_WIDTH
 
     def __post_init__(self) -> None:
-        sides = {4 << level for level in range(1, len(self.channels))}
-        if not {self.size, self.in_size} <= sides or self.size != max(sides):
-            raise ValueError(
-                f"a network with {len(self.channels)} widths has sides 4 to "
-                f"{4 << (len(self.channels) - 1)}; got size {self.size}, in_size {self.in_size}"
-            )
-        choices = (("encoder", Encoder), ("injection", Injection), ("upsampling", Upsampling))
+        choices = (
+            ("encoder", Encoder),
+            ("injection", Injection),
+            ("upsampling", Upsampling),
+            ("subpixel", Subpixel),
+        )
         for name, known in choices:
             if getattr(self, name) not in get_args(known):
-                expected = ", ".join(get_args(known))
+                expected = ", ".join(map(str, get_args(known)))
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {expected}")
+        self._check_sides()
+        self._check_subpixel()
         if self.n_mlp < 0:
             raise ValueError(f"n_mlp is {self.n_mlp}; expected 0 or more layers")
         if self.injection == "concat" and not self.encoder_features:
@@ -92,6 +104,29 @@ class GPENConfig:
             )
         if self.is_resnet and (self.encoder_width < 2 or self.encoder_width % 2):
             raise ValueError(f"encoder_width is {self.encoder_width}; expected an even number")
+
+    def _check_sides(self) -> None:
+        sides = {4 * self.subpixel << level for level in range(1, len(self.channels))}
+        if {self.size, self.in_size} <= sides and self.size == max(sides):
+            return
+        blocks = f" of blocks of {self.subpixel} pixels" if self.subpixel > 1 else ""
+        raise ValueError(
+            f"a network with {len(self.channels)} widths has sides 4 to "
+            f"{4 << (len(self.channels) - 1)}{blocks}; got size {self.size}, "
+            f"in_size {self.in_size}"
+        )
+
+    def _check_subpixel(self) -> None:
+        if self.subpixel == 1:
+            return
+        if (self.encoder, self.injection) != ("conv", "concat") or self.in_size != self.size:
+            raise ValueError(
+                f"a network with subpixel {self.subpixel} has the encoder 'conv', the injection "
+                f"'concat' and the same in_size as size; got {self.encoder!r}, "
+                f"{self.injection!r} and {self.in_size} for {self.size}"
+            )
+        if self.refine_width < 1:
+            raise ValueError(f"refine_width is {self.refine_width}; expected at least 1 channel")
 
     @classmethod
     def published(
@@ -108,6 +143,8 @@ class GPENConfig:
         injection: Injection = "concat",
         upsampling: Upsampling = "blur",
         encoder_width: int = ENCODER_WIDTH,
+        subpixel: Subpixel = 1,
+        refine_width: int = REFINE_WIDTH,
     ) -> GPENConfig:
         """The network that the published code builds from these numbers, with other parts."""
         return cls(
@@ -115,12 +152,14 @@ class GPENConfig:
             in_size=in_size or size,
             style_dim=style_dim,
             n_mlp=n_mlp,
-            channels=published_channels(size, channel_multiplier, narrow),
+            channels=published_channels(size // subpixel, channel_multiplier, narrow),
             encoder=encoder,
             encoder_features=encoder_features,
             injection=injection,
             upsampling=upsampling,
             encoder_width=encoder_width,
+            subpixel=subpixel,
+            refine_width=refine_width,
         )
 
     @property
@@ -130,7 +169,12 @@ class GPENConfig:
 
     @property
     def kind(self) -> str:
-        """The family: `gpen`, `gpen-sr`, `gpen-described`, or `gpen-modular` for all others."""
+        """The family.
+
+        `gpen`, `gpen-sr`, `gpen-described`, `gpen-subpixel`, or `gpen-modular` for all others.
+        """
+        if self.subpixel > 1:
+            return "gpen-subpixel"
         parts = (self.encoder_features, self.injection, self.upsampling)
         if not self.is_resnet and parts == (True, "concat", "blur"):
             return "gpen" if self.in_size == self.size else "gpen-sr"
@@ -141,6 +185,16 @@ class GPENConfig:
     def joined(self) -> int:
         """How often as wide as its convolution a styled layer's answer is."""
         return 2 if self.injection == "concat" else 1
+
+    @property
+    def entry_side(self) -> int:
+        """Side of the first feature map of the encoder "conv"."""
+        return self.in_size // self.subpixel
+
+    @property
+    def entry_channels(self) -> int:
+        """Channels that the encoder "conv" takes: the colours of every pixel of a block."""
+        return 3 * self.subpixel**2
 
     @property
     def lateral_inputs(self) -> tuple[int, ...]:

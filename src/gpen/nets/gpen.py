@@ -52,10 +52,10 @@ class GPEN(nn.Module):
 
     def _add_strided_encoder(self, config: GPENConfig) -> None:
         """The published encoder, whose stages lie beside the generator."""
-        depth = int(math.log2(config.in_size)) - 2
-        widths = config.channels[depth::-1]  # from in_size down to 4 × 4
+        depth = int(math.log2(config.entry_side)) - 2
+        widths = config.channels[depth::-1]  # from entry_side down to 4 × 4
         self._stages = [f"ecd{level}" for level in range(depth + 1)]
-        self.ecd0 = nn.Sequential(_one_by_one(3, widths[0]))
+        self.ecd0 = nn.Sequential(_one_by_one(config.entry_channels, widths[0]))
         for name, above, width in zip(self._stages[1:], widths, widths[1:], strict=False):
             halving = (Blur(padding=2), Conv(above, width, 3, stride=2), BiasActivation(width))
             self.add_module(name, nn.Sequential(nn.Sequential(*halving)))
@@ -85,21 +85,25 @@ class GPEN(nn.Module):
                 puts zeros there.
 
         Returns:
-            The codes (N, style_dim), and a feature map (N, C, r, r) for each level from 4 × 4 up to
-            `size` × `size`; none where the config has no encoder features.
+            The codes (N, style_dim), and a feature map (N, C, r, r) for each level from 4 × 4 up;
+            none where the config has no encoder features. With `subpixel` 4 the image itself
+            follows the last of them, for the answer is a change to it.
         """
         if self.config.is_resnet:
             code, maps = self.encoder(image)
             return code, self._lateral(maps) if self.config.encoder_features else []
         features: list[Tensor] = []
-        x = image
+        x, block = image, self.config.subpixel
+        if block > 1:  # (N, 3 · block², r, r), a colour's pixels row by row
+            x = functional.pixel_unshuffle(image, block)
         for name in self._stages:
             x = self.get_submodule(name)(x)  # (N, C, r, r), r halving
             features.append(x)
         code = self.final_linear(x.flatten(1))  # (N, style_dim)
         if not self.config.encoder_features:
             return code, []
-        return code, features[::-1] + self._above(image, len(features), noise)
+        above = [image] if block > 1 else self._above(image, len(features), noise)
+        return code, features[::-1] + above
 
     def style(self, code: Tensor) -> Tensor:
         """Map codes (N, style_dim) to styles w, of the same shape."""

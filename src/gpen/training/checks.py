@@ -49,7 +49,7 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     yield from _stages(config)
     yield from _losses(config)
     yield from _discriminator(config)
-    if config.network.size in _SIDES:
+    if config.network.size in _sides(config.network):
         yield from _widths(config)
     yield from _optimiser(config)
     yield from _data(config)
@@ -109,8 +109,9 @@ def check_data(config: Config) -> None:
 
 def _network(config: Config) -> Iterator[tuple[str, str]]:
     network = config.network
-    if network.size not in _SIDES:
-        yield "network.size", f"{network.size} is no power of two from 8 to 2048"
+    if network.size not in (sides := _sides(network)):
+        yield "network.size", f"{network.size} is no power of two from {sides[0]} to {sides[-1]}"
+    yield from _subpixel(network)
     if network.injection == "concat" and not network.encoder_features:
         yield "network.injection", "concat needs encoder_features = true: there is nothing to join"
     if network.pass_through and (network.encoder, network.injection) != ("conv", "concat"):
@@ -119,6 +120,8 @@ def _network(config: Config) -> Iterator[tuple[str, str]]:
         yield "network.encoder_width", "expected an even number of at least 2"
     if network.n_mlp < 1 or network.style_dim < 1:
         yield "network.n_mlp", "expected n_mlp and style_dim of at least 1"
+    if network.prior and network.subpixel > 1:
+        yield "network.prior", "draws with RGB layers, which a sub-pixel network does not have"
     if network.prior and (network.init or network.pass_through):
         yield "network.prior", "init and pass_through would replace it: leave them out"
     if network.encoder_init and (network.encoder == "conv" or network.init):
@@ -130,33 +133,69 @@ def _network(config: Config) -> Iterator[tuple[str, str]]:
 def _widths(config: Config) -> Iterator[tuple[str, str]]:
     """What the widths of all levels, which a few numbers decide, do not allow."""
     network = config.network
-    parts: dict[str, Network | Discriminator] = {"network": network}
+    parts: dict[str, tuple[Network | Discriminator, int]] = {}
+    if network.channels:
+        yield from _channels(network)
+    else:
+        parts["network"] = network, network.size // network.subpixel
     if config.discriminator.kind == "stylegan2":
-        parts["discriminator"] = config.discriminator
-    for key, part in parts.items():
+        parts["discriminator"] = config.discriminator, network.size
+    for key, (part, top) in parts.items():
         if part.narrow <= 0 or part.channel_multiplier <= 0:
             yield f"{key}.narrow", "expected narrow and channel_multiplier above 0"
             continue
-        widths = published_channels(network.size, part.channel_multiplier, part.narrow)
+        widths = published_channels(top, part.channel_multiplier, part.narrow)
         if min(widths) < 1:
             side = 4 << widths.index(min(widths))
             yield f"{key}.narrow", f"{part.narrow} leaves no channel at {side} px; expected more"
-        elif key == "network" and network.encoder == "conv":
-            yield from _passing(config, widths)
+    if network.encoder == "conv" and network.subpixel == 1:
+        yield from _passing(config)
 
 
-def _passing(config: Config, widths: tuple[int, ...]) -> Iterator[tuple[str, str]]:
+def _passing(config: Config) -> Iterator[tuple[str, str]]:
     """Levels through which pictures pass, and that are too narrow for it."""
+    widths = config.network.widths(config.network.size)
     sides = [config.size_at(step) for step in _starts(config)]
     grown = {side for side in sides if config.network.pass_through or side != sides[0]}
     for side in sorted(grown & set(_SIDES)):
         level = side.bit_length() - 3
-        if level < len(widths) and widths[level] < _PASSING:
+        if level < len(widths) and 0 < widths[level] < _PASSING:
             yield (
-                "network.narrow",
+                "network.channels" if config.network.channels else "network.narrow",
                 f"leaves {widths[level]} channels at {side} px; expected at least {_PASSING}, in "
                 "which pictures pass through networks that grow or have pass_through",
             )
+
+
+def _sides(network: Network) -> tuple[int, ...]:
+    """Sides of pictures that leave a network at least two levels."""
+    return tuple(side for side in _SIDES if side >= _SIDES[0] * network.subpixel)
+
+
+def _subpixel(network: Network) -> Iterator[tuple[str, str]]:
+    if network.refine_width < 1:
+        yield "network.refine_width", "expected at least 1 channel"
+    if network.subpixel == 1:
+        return
+    if (network.encoder, network.injection) != ("conv", "concat"):
+        yield (
+            "network.subpixel",
+            f'{network.subpixel} needs encoder "conv" and injection "concat"; got '
+            f'"{network.encoder}" and "{network.injection}"',
+        )
+
+
+def _channels(network: Network) -> Iterator[tuple[str, str]]:
+    top = network.size // network.subpixel
+    levels = top.bit_length() - 2
+    if len(network.channels) != levels:
+        yield (
+            "network.channels",
+            f"{len(network.channels)} widths; expected {levels}, one for each level from 4 px to "
+            f"{top} px",
+        )
+    if min(network.channels) < 1:
+        yield "network.channels", "expected widths of at least 1"
 
 
 def _stages(config: Config) -> Iterator[tuple[str, str]]:
@@ -167,8 +206,12 @@ def _stages(config: Config) -> Iterator[tuple[str, str]]:
     before = 0
     for number, stage in enumerate(config.stages):
         key, size = f"stages[{number}].size", stage.size or config.network.size
-        if size not in _SIDES or size > config.network.size:
-            yield key, f"{size} is no power of two up to network.size ({config.network.size})"
+        if size not in (sides := _sides(config.network)) or size > config.network.size:
+            yield (
+                key,
+                f"{size} is no power of two from {sides[0]} up to network.size "
+                f"({config.network.size})",
+            )
         elif before and size not in (before, 2 * before):
             yield key, f"{size} follows {before}; expected the same or twice as much"
         before = size

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..nets.config import published_channels
+
 Precision = Literal["f32", "bf16", "f16"]
 
 
@@ -24,10 +26,16 @@ class Network:
         style_dim: Length of code and style.
         injection: How features and style enter: "concat" (published), "add", "adain".
         upsampling: "blur" (published: transposed convolution and blur) or "nearest".
+        subpixel: 4 ends the levels at a quarter of the size, fed and read out by blocks of 4 × 4
+            pixels, and returns the input plus a change; needs encoder "conv" and injection
+            "concat". Published 1.
+        refine_width: Channels at half the size, before the change is read off; with `subpixel` 4.
+        channels: Width of each level, from 4 × 4 to `size` / `subpixel`; smaller stages have the
+            first of them. Empty takes the published ones, changed by the next two.
         channel_multiplier: Width of the levels from 64 px on.
         narrow: Width of all levels, of the published 1.
         pass_through: Whether the network begins by returning its input, and so learns only what to
-            change; needs encoder "conv" and injection "concat". After `init` its RGB layers are
+            change; needs encoder "conv" and injection "concat". After `init` its last layers are
             set anew.
         init: Weights to start from: a path or the name of a model; empty starts from nothing.
         prior: A StyleGAN2 generator whose synthesis to start from; empty for none.
@@ -43,12 +51,22 @@ class Network:
     style_dim: int = 512
     injection: Literal["concat", "add", "adain"] = "concat"
     upsampling: Literal["blur", "nearest"] = "blur"
+    subpixel: Literal[1, 4] = 1
+    refine_width: int = 16
+    channels: tuple[int, ...] = ()
     channel_multiplier: float = 2.0
     narrow: float = 1.0
     pass_through: bool = False
     init: str = ""
     prior: str = ""
     encoder_init: str = ""
+
+    def widths(self, size: int) -> tuple[int, ...]:
+        """Widths of the levels, from 4 × 4 up, of the network for pictures of a side."""
+        top = size // self.subpixel
+        if not self.channels:
+            return published_channels(top, self.channel_multiplier, self.narrow)
+        return self.channels[: top.bit_length() - 2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint):
         return _build(hint, value, name)
-    if origin is Literal and value in arguments:
+    if origin is Literal and any(value == a and type(value) is type(a) for a in arguments):
         return value
     if hint == tuple[str, ...] and isinstance(value, str):  # as in data.train=faces/,more/
         value = [part for part in value.split(",") if part]

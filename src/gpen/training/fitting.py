@@ -23,7 +23,7 @@ def free_mib(device: torch.device) -> float:
         return torch.cuda.mem_get_info(device)[0] / 2**20
     import psutil
 
-    free = float(psutil.virtual_memory().available)
+    free = float(psutil.virtual_memory().available)  # type: ignore[no-untyped-call]
     with contextlib.suppress(OSError, ValueError):  # a container's limit, where there is one
         limit, used = (
             int((_CGROUP / name).read_text("ascii")) for name in ("memory.max", "memory.current")

@@ -3,6 +3,9 @@
 The generator gets a level at its end, which is silent at first, and a convolutional encoder one at
 its beginning, which at first passes the picture on: the grown network answers like the smaller one,
 enlarged. The discriminator's new first level has to be learned.
+
+A sub-pixel generator keeps its levels too, but not what lies beside the image: a block of pixels
+then shows a quarter of what it did. The grown network begins by returning its input.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from torch import Tensor, nn
 
 from .passthrough import move_pass_through
 
+_REFINE = "generator.to_pixels.refine.weight"
 _NUMBERED = re.compile(r"(ecd|convs\.)(\d+)\.(.*)")
 
 
@@ -36,6 +40,10 @@ def grow_generator(
         target = _encoder_name(name) if conv_encoder else name
         if target is not None and target in fresh and fresh[target].shape == value.shape:
             fresh[target] = value.clone()
+    if _REFINE in fresh:
+        fresh[_REFINE].zero_()
+        grown.load_state_dict(fresh)
+        return
     if conv_encoder:
         fresh |= _encoder_entry(fresh, small)
     last = max(int(name.split(".")[2]) for name in fresh if name.startswith("generator.to_rgbs."))

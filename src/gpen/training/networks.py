@@ -31,10 +31,10 @@ def build_generator(config: Config, size: int) -> GPEN:
     """
     network = config.network
     net = GPEN(
-        GPENConfig.published(
-            size,
-            channel_multiplier=network.channel_multiplier,
-            narrow=network.narrow,
+        GPENConfig(
+            size=size,
+            in_size=size,
+            channels=network.widths(size),
             style_dim=network.style_dim,
             n_mlp=network.n_mlp,
             encoder=network.encoder,
@@ -42,6 +42,8 @@ def build_generator(config: Config, size: int) -> GPEN:
             encoder_features=network.encoder_features,
             injection=network.injection,
             upsampling=network.upsampling,
+            subpixel=network.subpixel,
+            refine_width=network.refine_width,
         )
     )
     for name, parameter in net.named_parameters():

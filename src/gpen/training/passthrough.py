@@ -4,6 +4,8 @@ The published generator has no path from its input to its output, but it can hol
 first feature map joins the last level, whose answer is a weighted sum of it. With c a colour and
 a = activate, a(a(c)) - a(a(-c)) = (2 + 0.08) · c, so six channels carry the picture unchanged
 through both activations. A face that is good already need not be painted anew from a code.
+
+A sub-pixel network adds its answer to its input, so that there silence is enough.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..nets.gpen import GPEN
 
@@ -25,8 +27,11 @@ def pass_picture_through(net: GPEN) -> None:
         net: A generator with the published encoder and concatenated features.
 
     Raises:
-        ValueError: Its last level has fewer than 6 channels.
+        ValueError: Its last level has fewer than 6 channels, and it is no sub-pixel network.
     """
+    if net.generator.to_pixels is not None:
+        nn.init.zeros_(net.generator.to_pixels.refine.weight)
+        return
     state = {name: value.clone() for name, value in net.state_dict().items()}
     last = len(net.generator.to_rgbs) - 1
     for name, value in state.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .conversion import convert, write_inference_graph
 from .files import cache_dir, crc32, remove_leftovers, temporary_file, written_whole
 from .find import ASSETS, ModelInfo, find_file, find_model, find_role, list_models, model_folders
-from .kinds import GENERATOR_KINDS, PUBLISHED_KINDS
+from .kinds import GENERATOR_KINDS, HALVABLE_KINDS
 from .load import Weights, load_weights
 from .notes import config_note
 from .onnxfile import OnnxFile, read_onnx
@@ -15,7 +15,7 @@ from .tensors import Tensor
 __all__ = [
     "ASSETS",
     "GENERATOR_KINDS",
-    "PUBLISHED_KINDS",
+    "HALVABLE_KINDS",
     "Architecture",
     "ModelInfo",
     "OnnxFile",

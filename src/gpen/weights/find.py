@@ -39,8 +39,8 @@ class ModelInfo:
         path: The file.
         source: Where it was found: a folder, "path" where it was named outright, or "gpen" where
             it comes with gpen.
-        kind: What it is: "gpen", "gpen-sr", "gpen-described", "gpen-modular", "onnx-restorer",
-            "yunet", "stable-diffusion", …
+        kind: What it is: "gpen", "gpen-sr", "gpen-described", "gpen-subpixel", "gpen-modular",
+            "onnx-restorer", "yunet", "stable-diffusion", …
         role: What gpen can use it for: "restorer", "detector", "identity", "landmarks",
             "reliability" or "none".
         size: Side of the picture a restorer returns, in pixels.

@@ -29,11 +29,19 @@ class Kind:
 
 #: GPEN generators of the published family, which every tool reads.
 PUBLISHED_KINDS = ("gpen", "gpen-sr")
+#: GPEN generators that keep the image when they compute in bf16 or f16.
+HALVABLE_KINDS = (*PUBLISHED_KINDS, "gpen-subpixel")
 #: All GPEN generators.
-GENERATOR_KINDS = (*PUBLISHED_KINDS, "gpen-described", "gpen-modular")
+GENERATOR_KINDS = (*HALVABLE_KINDS, "gpen-described", "gpen-modular")
 
 #: The first whose marks are all there is meant, so the particular stand before the general.
 KINDS = (
+    Kind(
+        "gpen-subpixel",
+        "a sub-pixel GPEN generator",
+        ("ecd0.0.0.weight", "generator.input.input", "generator.to_pixels.*"),
+        role="restorer",
+    ),
     Kind(
         "gpen",
         "a GPEN generator",

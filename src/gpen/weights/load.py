@@ -57,7 +57,7 @@ class Weights:
 
     Attributes:
         path: The file.
-        kind: What it is, in one word: "gpen", "gpen-described", "yunet", "rrdb", …
+        kind: What it is, in one word: "gpen", "gpen-subpixel", "yunet", "rrdb", …
         title: The same in a sentence.
         role: What gpen can use it for.
         dtype: What most of its values are stored in, or None where it holds none.
@@ -192,6 +192,8 @@ def _title(net: Architecture) -> str:
     if net.kind in PUBLISHED_KINDS:
         family = "GPEN generator" if net.in_size == net.size else "GPEN super-resolution generator"
         return f"a {family} {sizes}"
+    if net.kind == "gpen-subpixel":
+        return f"a sub-pixel GPEN generator {sizes}"
     parts = [f"encoder {net.encoder}", f"mapping of {net.n_mlp}", net.injection, net.upsampling]
     if not net.encoder_features:
         parts.insert(1, "no features")

@@ -11,10 +11,12 @@ from ..errors import MismatchError
 from ..nets.config import (
     ENCODER_WIDTH,
     EXPANSION,
+    REFINE_WIDTH,
     RESNET_BLOCKS,
     Encoder,
     GPENConfig,
     Injection,
+    Subpixel,
 )
 
 Shape = tuple[int, ...]
@@ -23,6 +25,7 @@ Shape = tuple[int, ...]
 Architecture = GPENConfig
 
 _STEM = "encoder.conv1.weight"
+_REFINE_BIAS = "generator.to_pixels.activate.bias"
 
 
 def expected_shapes(net: Architecture) -> dict[str, Shape]:
@@ -33,13 +36,17 @@ def expected_shapes(net: Architecture) -> dict[str, Shape]:
     first = net.channels[0]
     shapes["generator.input.input"] = (1, first, 4, 4)
     shapes |= _styled_conv("generator.conv1", first, first, net, upsample=False)
-    shapes |= _to_rgb("generator.to_rgb1", first, net, upsample=False)
+    if net.subpixel == 1:
+        shapes |= _to_rgb("generator.to_rgb1", first, net, upsample=False)
     for i, (below, width) in enumerate(pairwise(net.channels)):
         up, flat = f"generator.convs.{2 * i}", f"generator.convs.{2 * i + 1}"
         shapes |= _styled_conv(up, net.joined * below, width, net, upsample=True)
         shapes |= _styled_conv(flat, net.joined * width, width, net, upsample=False)
-    for i, width in enumerate(net.channels[1:]):
-        shapes |= _to_rgb(f"generator.to_rgbs.{i}", width, net, upsample=True)
+    if net.subpixel == 1:
+        for i, width in enumerate(net.channels[1:]):
+            shapes |= _to_rgb(f"generator.to_rgbs.{i}", width, net, upsample=True)
+    else:
+        shapes |= _to_pixels(net)
     return shapes | (_resnet(net) if net.is_resnet else _strided_encoder(net))
 
 
@@ -73,10 +80,19 @@ def _to_rgb(name: str, width: int, net: Architecture, *, upsample: bool) -> dict
     }
 
 
+def _to_pixels(net: Architecture) -> dict[str, Shape]:
+    width = net.refine_width
+    return {
+        "generator.to_pixels.expand.weight": (4 * width, net.joined * net.channels[-1], 1, 1),
+        _REFINE_BIAS: (width,),
+        "generator.to_pixels.refine.weight": (12, width + 12, 3, 3),
+    }
+
+
 def _strided_encoder(net: Architecture) -> dict[str, Shape]:
-    depth = (net.in_size // 4).bit_length() - 1
+    depth = (net.entry_side // 4).bit_length() - 1
     widths = net.channels[depth::-1]
-    shapes: dict[str, Shape] = {"ecd0.0.0.weight": (widths[0], 3, 1, 1)}
+    shapes: dict[str, Shape] = {"ecd0.0.0.weight": (widths[0], net.entry_channels, 1, 1)}
     shapes["ecd0.0.1.bias"] = (widths[0],)
     for level in range(1, depth + 1):
         shapes[f"ecd{level}.0.0.kernel"] = (4, 4)
@@ -158,6 +174,7 @@ def _guess(shapes: Mapping[str, Shape], path: Path) -> Architecture:
         MismatchError: Decisive tensors are missing.
         ValueError: They contradict each other.
     """
+    subpixel: Subpixel = 4 if _any(shapes, r"generator\.to_pixels\..*") else 1
     channels = _channels(shapes, path)
     levels = len(channels) - 1
     encoder, code = _encoder(shapes, path)
@@ -165,8 +182,8 @@ def _guess(shapes: Mapping[str, Shape], path: Path) -> Architecture:
     depth = levels if resnet else _depth(shapes, levels, path)
     injection = _injection(shapes, channels[0])
     return Architecture(
-        size=4 << levels,
-        in_size=4 << depth,
+        size=4 * subpixel << levels,
+        in_size=4 * subpixel << depth,
         style_dim=_axis(shapes, code, 0, path),
         n_mlp=max(0, _highest(shapes, r"generator\.style\.(\d{1,2})\.weight")),
         channels=channels,
@@ -175,12 +192,16 @@ def _guess(shapes: Mapping[str, Shape], path: Path) -> Architecture:
         injection=injection,
         upsampling="blur" if _any(shapes, r"generator\..*\.conv\.blur\.kernel") else "nearest",
         encoder_width=_axis(shapes, _STEM, 0, path) if resnet else ENCODER_WIDTH,
+        subpixel=subpixel,
+        refine_width=_axis(shapes, _REFINE_BIAS, 0, path) if subpixel > 1 else REFINE_WIDTH,
     )
 
 
 def _channels(shapes: Mapping[str, Shape], path: Path) -> tuple[int, ...]:
     """Width of each level; output channels lie before input channels and taps."""
     levels = _highest(shapes, r"generator\.to_rgbs\.(\d{1,2})\.bias") + 1
+    if not levels:  # sub-pixel networks have none
+        levels = _highest(shapes, r"generator\.convs\.(\d{1,2})\.conv\.weight") // 2 + 1
     keys = [f"generator.convs.{2 * i}.conv.weight" for i in range(levels)]
     first = _axis(shapes, "generator.input.input", 1, path)
     return first, *(_axis(shapes, key, -4, path) for key in keys)

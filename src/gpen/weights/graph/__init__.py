@@ -52,7 +52,7 @@ def write_graph(
     """
     graph = Graph(tensors)
     code, features = encode(graph, net, INPUT)
-    synthesise(graph, map_code(graph, code, net), features, net, OUTPUT)
+    synthesise(graph, map_code(graph, code, net), features, net, INPUT, OUTPUT)
     write_onnx(
         path,
         inputs=[(INPUT, (1, 3, net.in_size, net.in_size))],

@@ -100,9 +100,16 @@ class Graph:
 
     def halves(self, x: str) -> tuple[str, str]:
         """The first and the second half of the channels."""
-        first = f"/{len(self.nodes)}/Split"
-        outputs = [f"{first}/0", f"{first}/1"]
-        self.nodes.append(OnnxNode("Split", [x], outputs, {"axis": 1}))
+        return self._split(x)
+
+    def split(self, x: str, first: int, second: int) -> tuple[str, str]:
+        """The first and the following channels, so many of each."""
+        return self._split(x, self.constant([first, second]))
+
+    def _split(self, *inputs: str) -> tuple[str, str]:
+        name = f"/{len(self.nodes)}/Split"
+        outputs = [f"{name}/0", f"{name}/1"]
+        self.nodes.append(OnnxNode("Split", inputs, outputs, {"axis": 1}))
         return outputs[0], outputs[1]
 
     def leaky(self, x: str) -> str:

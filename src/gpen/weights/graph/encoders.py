@@ -7,6 +7,7 @@ import math
 from ...nets.config import EXPANSION, NORM_EPSILON, RESNET_BLOCKS, norm_groups, stage_at
 from ..specs import Architecture
 from .builder import GAIN, Graph
+from .pixels import enter_blocks
 
 
 def encode(graph: Graph, net: Architecture, image: str) -> tuple[str, dict[int, str]]:
@@ -18,16 +19,19 @@ def encode(graph: Graph, net: Architecture, image: str) -> tuple[str, dict[int, 
 
 def _strided(graph: Graph, net: Architecture, image: str) -> tuple[str, dict[int, str]]:
     """The published encoder."""
-    depth = int(math.log2(net.in_size)) - 2
+    side, depth = net.entry_side, int(math.log2(net.entry_side)) - 2
     widths = net.channels[depth::-1]
-    features = {net.in_size: _one_by_one(graph, "ecd0.0", image, 3)}
-    x = features[net.in_size]
+    if net.subpixel > 1:
+        x = enter_blocks(graph, "ecd0.0", image, net)
+    else:
+        x = _one_by_one(graph, "ecd0.0", image, 3)
+    features = {side: x}
     for level in range(1, depth + 1):
         name, fan_in = f"ecd{level}.0", widths[level - 1] * 9
         x = graph.blur(x, f"{name}.0.kernel", widths[level - 1], 2, GAIN / math.sqrt(fan_in))
         bias = graph.scaled(f"{name}.2.bias", GAIN)
         x = graph.add("Conv", x, graph.weight(f"{name}.1.weight"), bias, strides=[2, 2])
-        x = features[net.in_size >> level] = graph.leaky(x)
+        x = features[side >> level] = graph.leaky(x)
     flat = graph.add("Flatten", x)
     code = graph.leaky(graph.linear("final_linear.0", flat, gain=GAIN))
     return code, features if net.encoder_features else {}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from ...nets.config import NORM_EPSILON
 from ..specs import Architecture
 from .builder import GAIN, Graph
+from .pixels import change_image
 
 _MAPPING_LR = 0.01
 _EPSILON = 1e-8
@@ -24,16 +25,23 @@ def map_code(graph: Graph, x: str, net: Architecture) -> str:
 
 
 def synthesise(
-    graph: Graph, style: str, features: Mapping[int, str], net: Architecture, output: str
+    graph: Graph,
+    style: str,
+    features: Mapping[int, str],
+    net: Architecture,
+    image: str,
+    output: str,
 ) -> None:
     """From the learned constant up to the picture, which gets the name `output`."""
     x = graph.weight("generator.input.input")
     x = _styled_conv(graph, net, "generator.conv1", x, style, feature=features.get(4), size=4)
-    rgb = _to_rgb(graph, net, "generator.to_rgb1", x, style)
+    rgb = _to_rgb(graph, net, "generator.to_rgb1", x, style) if net.subpixel == 1 else ""
     for i in range(len(net.channels) - 1):
         size = 8 << i
         for name in (f"generator.convs.{2 * i}", f"generator.convs.{2 * i + 1}"):
             x = _styled_conv(graph, net, name, x, style, feature=features.get(size), size=size)
+        if not rgb:
+            continue
         name = f"generator.to_rgbs.{i}"
         if net.upsampling == "nearest":
             rgb = _doubled(graph, rgb)
@@ -43,6 +51,8 @@ def synthesise(
             rgb = graph.add("ConvTranspose", rgb, kernel, group=3, strides=[2, 2], pads=[1] * 4)
         last = output if i == len(net.channels) - 2 else None
         rgb = graph.add("Add", rgb, _to_rgb(graph, net, name, x, style), out=last)
+    if not rgb:
+        change_image(graph, x, image, net, output)
 
 
 def _styled_conv(

@@ -80,9 +80,10 @@ class _ToRGB(nn.Module):
         own: Tensor = (self.conv(x) if self._plain else self.conv(x, w)) + self.bias
         if rgb is None:
             return own
-        if self.upsample is not None:
-            return own + self.upsample(rgb)
-        return own + functional.interpolate(rgb, scale_factor=2, mode="nearest")
+        if self.upsample is None:
+            return own + functional.interpolate(rgb, scale_factor=2, mode="nearest")
+        below: Tensor = self.upsample(rgb)
+        return own + below
 
 
 class _ToPixels(nn.Module):

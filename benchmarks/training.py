@@ -52,7 +52,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     side, count = case["size"], case["batch"]
     truth = torch.rand(count, 3, side, side) * 2 - 1
     points = torch.rand(count, 5, 2) * side
-    batch = Batch(truth * 0.9, truth, points, torch.ones(count)).to(processes.device)
+    batch = Batch.of_sharp_faces(truth * 0.9, truth, points, torch.ones(count)).to(processes.device)
 
     def step(number: int) -> float:
         """Seconds of the step of this number."""

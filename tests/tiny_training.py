@@ -33,7 +33,7 @@ validated = 2
 workers = 0
 [optimiser]
 batch = 4
-ema_half_life = 10
+ema_half_lives = [10]
 [[stages]]
 steps = 4
 """

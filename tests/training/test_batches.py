@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -13,7 +14,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gpen.training.batches import Batches, mirrored, numbers_of_part  # noqa: E402
+from gpen.training.batches import (  # noqa: E402
+    Batches,
+    damage,
+    is_sharp,
+    mirrored,
+    numbers_of_part,
+)
 from gpen.training.config import Config  # noqa: E402
 from gpen.training.degradation import recipe  # noqa: E402
 from gpen.training.faces import open_faces  # noqa: E402
@@ -80,3 +87,18 @@ def test_mirroring_swaps_left_and_right() -> None:
     assert np.array_equal(flipped[0], [11, 11])
     assert np.array_equal(flipped[3], [12, 21])
     assert np.array_equal(mirrored(flipped, 32), points)
+
+
+def test_faces_captured_too_small_are_not_sharp_and_looked_at_whole(
+    faces: Path, tiny_with: Callable[..., Config]
+) -> None:
+    rows = [
+        {"file": f"train/{number}.png", "size": 64, "native": native, "points_xy": None}
+        for number, native in enumerate((20, 27, 28, 64, 0))
+    ]
+    (faces / "crops.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    data = tiny_with("data.detail=0.86").data
+    known = open_faces([faces / "train"], 32)
+    assert [is_sharp(face, data) for face in known] == [False, False, True, True, True]
+    seen = [damage(face, np.random.default_rng(0), recipe(["none"]), data) for face in known]
+    assert all(cut_xy.max() < 0 for *_, sharp, cut_xy in seen if not sharp)

@@ -104,7 +104,7 @@ def test_network_with_a_path_returns_its_input_at_first(tiny_with: Callable[...,
     run = trainer(tiny_with("network.pass_through=true", "network.narrow=0.2"))
     picture = torch.rand(2, 3, 32, 32) * 2 - 1
     with torch.inference_mode():
-        for net in (run.net, run.average):
+        for net in (run.net, run.averages[0]):
             assert torch.allclose(net(picture), picture, atol=1e-5)
 
 
@@ -125,7 +125,7 @@ def test_sub_pixel_network_returns_its_input_at_first(
     run = trainer(tiny_with(*SUBPIXEL, "network.pass_through=true"))
     picture = torch.rand(count, 3, 32, 32) * 2 - 1
     with torch.inference_mode():
-        for net in (run.net, run.average):
+        for net in (run.net, run.averages[0]):
             assert torch.equal(net(picture), picture)
         changed = trainer(tiny_with(*SUBPIXEL)).net(picture)
     assert not torch.allclose(changed, picture, atol=0.1)
@@ -152,7 +152,7 @@ def test_sub_pixel_network_keeps_its_levels_when_it_grows(
     assert not grown["generator.to_pixels.refine.weight"].any()
     picture = torch.rand(2, 3, 64, 64) * 2 - 1
     with torch.inference_mode():
-        for net in (run.net, run.average):
+        for net in (run.net, run.averages[0]):
             assert torch.equal(net(picture), picture)
 
 

@@ -38,7 +38,8 @@ def batch() -> Batch:
     random = torch.Generator().manual_seed(0)
     truth = torch.rand(2, 3, 32, 32, generator=random) * 2 - 1
     points = torch.tensor([[10, 12], [22, 12], [16, 17], [12, 23], [20, 23]]).float()
-    return Batch(truth * 0.5, truth, points.expand(2, 5, 2), torch.tensor([1.0, 0.5]))
+    inside = torch.tensor([1.0, 0.5])
+    return Batch.of_sharp_faces(truth * 0.5, truth, points.expand(2, 5, 2), inside)
 
 
 def test_losses_without_files_open_nothing(tiny: Config) -> None:

@@ -19,6 +19,8 @@ torch = pytest.importorskip("torch")
 from gpen import ConfigError, TrainingError, find_model  # noqa: E402
 from gpen.training.config import Config, Stage  # noqa: E402
 from gpen.training.configfile import parse_config  # noqa: E402
+from gpen.training.degradation import recipe  # noqa: E402
+from gpen.training.faces import open_faces  # noqa: E402
 from gpen.training.loop import Run, StoppedError  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
 from gpen.training.runs import latest_run, load_checkpoint, new_run  # noqa: E402
@@ -288,7 +290,7 @@ def test_init_starts_from_weights_and_refuses_those_of_another_network(
     first.train()
     weights = str(first.folder / "weights.safetensors")
     second = begin(replace(tiny, network=replace(tiny.network, init=weights)), tmp_path / "second")
-    before = first.average.state_dict()
+    before = first.averages[0].state_dict()
     for name, value in second.generator.state_dict().items():
         assert torch.equal(value, before[name])
     other = replace(tiny.network, init=weights, n_mlp=3)
@@ -390,3 +392,46 @@ def test_nan_under_f16_rolls_back_too(tiny: Config, tmp_path: Path) -> None:
 def test_run_without_faces_names_the_setting(tiny: Config, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.val is empty"):
         begin(replace(tiny, data=replace(tiny.data, val=())), tmp_path / "runs")
+
+
+def test_every_average_is_evaluated_and_the_best_of_them_kept(
+    tiny_with: Callable[..., Config], tmp_path: Path
+) -> None:
+    config = tiny_with("optimiser.ema_half_lives=[1, 1000]", "network.init=")
+    run = begin(config, tmp_path / "runs")
+    run.train()
+    lines = map(json.loads, (run.folder / "log.jsonl").read_text().splitlines())
+    told = [entry for entry in lines if entry["kind"] == "val" and entry["step"] == 4]
+    assert [entry["half_life"] for entry in told] == [1, 1000]
+    again = resume(config, run.folder)
+    for before, after in zip(run.averages, again.averages, strict=True):
+        assert all(
+            torch.equal(value, after.state_dict()[name])
+            for name, value in before.state_dict().items()
+        )
+
+
+def test_weights_of_every_stage_are_kept(tiny_with: Callable[..., Config], tmp_path: Path) -> None:
+    run = begin(tiny_with("stages=[{steps=1}, {steps=2}]", "every=100"), tmp_path / "runs")
+    run.train()
+    assert all(find_model(run.folder / f"stage-{n}.safetensors").size == 32 for n in (0, 1))
+
+
+def test_half_of_the_held_out_faces_choose_the_weights(
+    tiny_with: Callable[..., Config], faces: Path
+) -> None:
+    def shown(half: str) -> torch.Tensor:
+        config = tiny_with(f"data.half={half}", 'degradation.presets=["none"]')
+        known = open_faces([faces / "val"], 32)
+        return Validation(known, recipe(("none",)), config).shown.truth
+
+    both, even, odd = (shown(half) for half in ("", "even", "odd"))
+    assert torch.equal(torch.cat([even, odd]), both)
+
+
+def test_evaluation_needs_a_sharp_face(tiny_with: Callable[..., Config], faces: Path) -> None:
+    row = {"file": "val/0.png", "size": 64, "native": 8, "points_xy": None}
+    (faces / "crops.jsonl").write_text(json.dumps(row))
+    config = tiny_with("data.detail=0.86")
+    with pytest.raises(TrainingError, match=r"captured at 0\.86 of 32 px"):
+        Validation(open_faces([faces / "val"], 32), recipe(("none",)), config)

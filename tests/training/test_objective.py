@@ -20,7 +20,7 @@ def batch(damage: list[float], inside: list[float]) -> Batch:
     truth = torch.zeros(len(damage), 3, 16, 16)
     points = torch.full((len(damage), 5, 2), 8.0)
     off = torch.tensor(damage).view(-1, 1, 1, 1)
-    return Batch(truth + off, truth, points, torch.tensor(inside))
+    return Batch.of_sharp_faces(truth + off, truth, points, torch.tensor(inside))
 
 
 def total(faces: Batch, restored: torch.Tensor, loss: Loss) -> float:

@@ -34,7 +34,7 @@ def faces(size: int, count: int = 4) -> Batch:
     random = torch.Generator().manual_seed(3)
     truth = torch.rand(count, 3, size, size, generator=random) * 2 - 1
     points = torch.rand(count, 5, 2, generator=random) * size
-    return Batch(truth * 0.7, truth, points, torch.ones(count))
+    return Batch.of_sharp_faces(truth * 0.7, truth, points, torch.ones(count))
 
 
 @pytest.mark.parametrize("parts", [1, 2])

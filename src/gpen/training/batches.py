@@ -6,6 +6,7 @@ stopped, or that is spread over more processes, sees the same faces in the same 
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import signal
 import threading
@@ -21,12 +22,15 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..errors import TrainingError
 from ..perception.tensors import to_tensor
-from .config import Config
+from .config import Config, Data
 from .degradation import Recipe, degrade
 from .faces import Faces, Sample
+from .framing import reframe, vary_tone
 
 _LOG = logging.getLogger("gpen")
 _MAX_RESTARTS = 3
+#: Share of sharp faces that perceptual losses see whole and shrunk, not cut.
+_LOOKS_WHOLE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,45 +42,71 @@ class Batch:
         truth: The same, undamaged.
         points_xy: (N, 5, 2) in pixels.
         inside: (N,), share of each picture that is no mirror image.
+        sharp: (N,), 1 where the truth has detail at this size, else 0.
+        cut_xy: (N, 2), where in each picture to look closely: the top left corner of a cut, as a
+            share of the room for it; negative to look at the whole.
     """
 
     damaged: Tensor
     truth: Tensor
     points_xy: Tensor
     inside: Tensor
+    sharp: Tensor
+    cut_xy: Tensor
+
+    @classmethod
+    def of_sharp_faces(
+        cls, damaged: Tensor, truth: Tensor, points_xy: Tensor, inside: Tensor
+    ) -> Batch:
+        """A batch of faces that are looked at whole."""
+        return cls(
+            damaged, truth, points_xy, inside, torch.ones_like(inside), -torch.ones(len(inside), 2)
+        )
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        return Batch(
-            self.damaged.to(device, non_blocking=True),
-            self.truth.to(device, non_blocking=True),
-            self.points_xy.to(device, non_blocking=True),
-            self.inside.to(device, non_blocking=True),
-        )
+        tensors = (getattr(self, item.name) for item in dataclasses.fields(self))
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in tensors))
 
 
 class DamagedFaces(Dataset[tuple[Any, ...]]):
     """Faces under the keys (step, number)."""
 
-    def __init__(self, faces: Faces, recipe: Recipe, seed: tuple[int, ...], flip: float) -> None:
-        self._faces, self._recipe, self._seed, self._flip = faces, recipe, seed, flip
+    def __init__(self, faces: Faces, recipe: Recipe, seed: tuple[int, ...], data: Data) -> None:
+        self._faces, self._recipe, self._seed, self._data = faces, recipe, seed, data
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Any, ...]:
-        """Damaged and true picture, points and inside of one face."""
+        """What a `Batch` holds of one face, in its order."""
         random = np.random.default_rng((*self._seed, *key))
         sample = self._faces[int(random.integers(len(self._faces)))]
-        return damage(sample, random, self._recipe, self._flip)
+        return damage(vary(sample, random, self._data), random, self._recipe, self._data)
+
+
+def vary(sample: Sample, random: np.random.Generator, data: Data) -> Sample:
+    """A face mirrored now and then, framed anew and in another tone."""
+    pixels, points = sample.pixels, sample.points_xy
+    if random.random() < data.flip:
+        pixels, points = np.ascontiguousarray(pixels[:, ::-1]), mirrored(points, len(pixels))
+    pixels, points = reframe(pixels, points, random, data)
+    if data.tone:
+        pixels = vary_tone(pixels, random, data.tone)
+    return dataclasses.replace(sample, pixels=pixels, points_xy=points)
 
 
 def damage(
-    sample: Sample, random: np.random.Generator, recipe: Recipe, flip: float
+    sample: Sample, random: np.random.Generator, recipe: Recipe, data: Data
 ) -> tuple[Any, ...]:
-    """Damaged and true picture, points and inside of a face, mirrored now and then."""
-    pixels, points = sample.pixels, sample.points_xy
-    if random.random() < flip:
-        pixels, points = np.ascontiguousarray(pixels[:, ::-1]), mirrored(points, len(pixels))
-    damaged, truth = degrade(pixels, random, recipe)
-    return damaged, truth, points, sample.inside
+    """What a `Batch` holds of a face, in its order."""
+    damaged, truth = degrade(sample.pixels, random, recipe)
+    sharp = is_sharp(sample, data)
+    looks_whole = random.random() < _LOOKS_WHOLE or not sharp
+    cut_xy = np.full(2, -1.0) if looks_whole else random.random(2)
+    return damaged, truth, sample.points_xy, sample.inside, float(sharp), cut_xy
+
+
+def is_sharp(sample: Sample, data: Data) -> bool:
+    """Whether a face was captured at a size that gives its truth detail."""
+    return not sample.native or sample.native >= data.detail * len(sample.pixels)
 
 
 def mirrored(points_xy: Any, size: int) -> Any:
@@ -97,8 +127,8 @@ def collate(samples: list[tuple[Any, ...]]) -> tuple[Tensor, ...]:
 
 def to_batch(tensors: tuple[Tensor, ...]) -> Batch:
     """What `collate` made, as tensors."""
-    damaged, truth, points, inside = tensors
-    return Batch(to_tensor(damaged), to_tensor(truth), points.float(), inside.float())
+    damaged, truth, *others = tensors
+    return Batch(to_tensor(damaged), to_tensor(truth), *(tensor.float() for tensor in others))
 
 
 def numbers_of_part(batch: int, part: int, parts: int) -> range:
@@ -133,7 +163,7 @@ class Batches:
     ) -> None:
         self._config, self._step, self._rank, self._world = config, step, rank, world
         seed = (config.seed, retry)
-        self._damaged = DamagedFaces(faces, recipe, seed, config.data.flip)
+        self._damaged = DamagedFaces(faces, recipe, seed, config.data)
         self._loaded = self._load()
         self._restarts = 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from ..align import TEMPLATES
 from ..errors import ConfigError
 from ..nets.config import published_channels
 from .config import Config, Discriminator, Network
@@ -65,8 +66,10 @@ def _optimiser(config: Config) -> Iterator[tuple[str, str]]:
     optimiser = config.optimiser
     if optimiser.batch < 1 or optimiser.accumulate < 1 or optimiser.batch % optimiser.accumulate:
         yield "optimiser.batch", f"expected a multiple of accumulate ({optimiser.accumulate})"
-    if optimiser.lr <= 0 or optimiser.ema_half_life <= 0:
-        yield "optimiser.lr", "expected lr and ema_half_life above 0"
+    if optimiser.lr <= 0:
+        yield "optimiser.lr", "expected a rate above 0"
+    if not optimiser.ema_half_lives or min(optimiser.ema_half_lives) <= 0:
+        yield "optimiser.ema_half_lives", "expected at least one number of faces above 0"
     if not all(0 <= beta < 1 for beta in optimiser.betas):
         yield "optimiser.betas", f"{list(optimiser.betas)}; expected two numbers from 0 to below 1"
     for key in ("decay", "warmup", "clip_norm", "encoder", "synthesis", "discriminator"):
@@ -80,6 +83,15 @@ def _data(config: Config) -> Iterator[tuple[str, str]]:
     data, damage = config.data, config.degradation
     if not all(0 <= share <= 1 for share in (data.flip, damage.light)) or damage.grey > 1:
         yield "data.flip", "expected shares (data.flip, degradation.light, .grey) from 0 to 1"
+    for template in set(data.templates) - set(TEMPLATES):
+        yield "data.templates", f"{template!r}; expected some of {', '.join(TEMPLATES)}"
+    if not data.templates:
+        yield "data.templates", 'expected at least one alignment, as in ["gpen"]'
+    if min(data.detail, data.rotate, data.zoom, data.shift, data.tone) < 0 or data.zoom >= 1:
+        yield (
+            "data.rotate",
+            "expected rotate, zoom, shift, tone and detail of 0 or more",
+        )
     if data.workers < 0 or data.validated < 1:
         yield "data.workers", "expected workers of 0 or more and at least one face to validate"
     if set(data.train) & set(data.val):

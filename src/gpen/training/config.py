@@ -100,7 +100,11 @@ class Loss:
         l2: Mean squared error.
         smooth_l1: Squared below 1, absolute above.
         perceptual: VGG-19 features; needs `files.vgg19`.
+        l1_coarse: Mean absolute error at an eighth of the size: tone and colour.
+        texture: Difference in the local strength of fine detail (Haar bands), wherever it lies.
         lpips: LPIPS; needs `files.lpips_backbone` and `files.lpips_heads`.
+        cut: Side of the part that `perceptual`, `lpips` and `texture` look at: a cut at full size
+            or the whole face shrunk to it, face by face; 0 for all of every face.
         identity: 1 - cosine of face embeddings; needs `files.identity`.
         adversarial: The discriminator's opinion.
         adversarial_kind: "nonsaturating" (published) or "hinge".
@@ -119,8 +123,11 @@ class Loss:
     l1: float = 1.0
     l2: float = 0.0
     smooth_l1: float = 0.0
+    l1_coarse: float = 0.0
+    texture: float = 0.0
     perceptual: float = 0.0
     lpips: float = 0.0
+    cut: int = 0
     identity: float = 0.0
     adversarial: float = 1.0
     adversarial_kind: Literal["nonsaturating", "hinge"] = "nonsaturating"
@@ -142,7 +149,7 @@ class Files:
         vgg19: VGG-19 of torchvision, .pth or .safetensors.
         lpips_backbone: SqueezeNet 1.1, AlexNet or VGG-16.
         lpips_heads: LPIPS v0.1 heads for that backbone.
-        identity: IR-SE50 .pth, MobileFaceNet, or an ArcFace .onnx.
+        identity: dlib's face embedding .onnx, IR-SE50 .pth, MobileFaceNet, or an ArcFace .onnx.
     """
 
     vgg19: str = ""
@@ -160,14 +167,32 @@ class Data:
         val: The same, to evaluate on; never trained on.
         validated: Faces of `val` to evaluate.
         workers: Processes that decode and damage faces; 0 does it between the steps.
+        half: "even" takes every second face of `val` from the first, "odd" from the second: weights
+            chosen by one half are measured by the other.
         flip: Share of faces that are mirrored.
+        detail: Share of the size at which a face must have been captured for its truth to be sharp.
+            Others teach at half the size only, and are not evaluated; 0 takes all for sharp. Faces
+            whose list or JSON says nothing of `native` are sharp.
+        templates: Alignments that faces are framed by, each as likely as the others: "gpen",
+            "ffhq_512".
+        rotate: Largest error of the alignment in degrees; small ones are likelier.
+        zoom: The same of its scale, as a share of it.
+        shift: The same of its place, as a share of the size.
+        tone: Spread of gamma, brightness and colour of face and truth together; 0 for none.
     """
 
     train: tuple[str, ...] = ()
     val: tuple[str, ...] = ()
     validated: int = 32
     workers: int = 2
+    half: Literal["", "even", "odd"] = ""
     flip: float = 0.5
+    detail: float = 0.0
+    templates: tuple[str, ...] = ("gpen",)
+    rotate: float = 0.0
+    zoom: float = 0.0
+    shift: float = 0.0
+    tone: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +224,11 @@ class Optimiser:
         synthesis: Learning rate of mapping and synthesis, of `lr`.
         discriminator: Learning rate of the discriminator, of `lr`.
         betas: Adam's.
-        decay: Last share of the steps over which learning rates fall to 0.
+        decay: Last share of each stage's steps over which learning rates fall to 0, by a cosine.
         warmup: Steps over which they rise.
         clip_norm: Longest gradient of each network; 0 for no limit.
-        ema_half_life: Faces over which the moving average forgets half.
+        ema_half_lives: Faces over which moving averages forget half, one for each; what does best
+            on held-out faces is kept as `best.safetensors`, the first as `weights.safetensors`.
     """
 
     batch: int = 16
@@ -215,7 +241,7 @@ class Optimiser:
     decay: float = 0.0
     warmup: int = 0
     clip_norm: float = 0.0
-    ema_half_life: float = 10_000.0
+    ema_half_lives: tuple[float, ...] = (10_000.0,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,11 +298,21 @@ class Config:
 
     def stage_at(self, step: int) -> Stage:
         """The stage that a step (from 0) belongs to; the last one from its end on."""
-        for stage in self.stages:
-            if step < stage.steps:
-                return stage
+        return self.stages[self.place_at(step)[0]]
+
+    def place_at(self, step: int) -> tuple[int, int]:
+        """Number of the stage that a step belongs to, and the steps before it in that stage."""
+        last = len(self.stages) - 1
+        for number, stage in enumerate(self.stages):
+            if step < stage.steps or number == last:
+                return number, step
             step -= stage.steps
-        return self.stages[-1]
+        raise ValueError("a run without stages")
+
+    def stage_ended_at(self, step: int) -> int | None:
+        """Number of the stage whose last step makes so many steps; None in the middle of one."""
+        number, done = self.place_at(step - 1)
+        return number if done + 1 == self.stages[number].steps else None
 
     def size_at(self, step: int) -> int:
         """Side of the pictures at a step."""

@@ -52,6 +52,7 @@ class Entry:
         points_xy: (5, 2) in pixels of a crop with side `side`; None where the template holds.
         side: Side that `points_xy` refer to; 0 for that of the picture.
         inside: Share of the crop that is not filled by mirroring, in [0, 1].
+        native: Side at which the crop was captured, in pixels of its source; 0 where nobody knows.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class Entry:
     points_xy: Float64Array | None = None
     side: int = 0
     inside: float = 1.0
+    native: int = 0
 
     def read(self) -> bytes:
         """The bytes of the picture.
@@ -151,7 +153,10 @@ def _read_list(root: Path) -> Iterator[Entry]:
 
 def _labels(row: dict[str, Any]) -> dict[str, Any]:
     """What a row of a list or the JSON of a shard says of a face; a shard may say nothing."""
-    labels: dict[str, Any] = {"inside": float(row.get("inside", 1.0))}
+    labels: dict[str, Any] = {
+        "inside": float(row.get("inside", 1.0)),
+        "native": int(row.get("native", 0)),
+    }
     if row.get("points_xy") is not None:
         points = np.array(row["points_xy"], np.float64)
         if points.shape != (5, 2) or not np.isfinite(points).all():

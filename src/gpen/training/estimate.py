@@ -202,7 +202,7 @@ def _seconds_per_step(config: Config, processes: Processes) -> float:
     pictures = torch.rand(config.optimiser.batch, 3, side, side, device=processes.device) * 2 - 1
     points = torch.rand(config.optimiser.batch, 5, 2, device=processes.device) * side
     inside = torch.ones(config.optimiser.batch, device=processes.device)
-    batch = Batch(pictures, pictures, points, inside)
+    batch = Batch.of_sharp_faces(pictures, pictures, points, inside)
     trainer.train_step([batch])
     started = time.perf_counter()
     for _ in range(2):

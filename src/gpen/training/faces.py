@@ -32,12 +32,14 @@ class Sample:
         points_xy: float32, (5, 2), in pixels of `pixels`: left eye, right eye, nose tip, left and
             right mouth corner as seen in the picture.
         inside: Share of the picture that is not filled by mirroring, in [0, 1].
+        native: Side at which it was captured, in pixels; 0 where nobody knows.
         name: Where it comes from, for messages.
     """
 
     pixels: NDArray[np.uint8]
     points_xy: NDArray[np.float32]
     inside: float
+    native: int
     name: str
 
 
@@ -138,7 +140,7 @@ class Faces:
             points = template_points("gpen", self.size)
         else:
             points = geometry.scale_points(entry.points_xy, self.size / entry.side)
-        return Sample(pixels, points.astype(np.float32), entry.inside, entry.name)
+        return Sample(pixels, points.astype(np.float32), entry.inside, entry.native, entry.name)
 
 
 def open_faces(

@@ -16,8 +16,8 @@ from ..perception.vgg import VggDistance
 from .config import Config, Files, Loss
 
 _T = TypeVar("_T")
-#: Restored, truth and points (N, 5, 2) → one value for each picture.
-Distance = Callable[[Tensor, Tensor, Tensor], Tensor]
+#: Restored and truth → one value for each picture.
+Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 class Judges:
@@ -38,13 +38,11 @@ class Judges:
         self.perceptual, self.lpips, self.identity = perceptual, lpips, identity
 
     def distances(self, loss: Loss) -> Iterator[tuple[str, Distance]]:
-        """Those with a weight, by the name of their loss."""
-        if loss.perceptual and (perceptual := self.perceptual) is not None:
-            yield "perceptual", lambda restored, truth, _points: perceptual(restored, truth)
-        if loss.lpips and (lpips := self.lpips) is not None:
-            yield "lpips", lambda restored, truth, _points: lpips(restored, truth)
-        if loss.identity and self.identity is not None:
-            yield "identity", self.identity
+        """Those of any part of a face that have a weight, by the name of their loss."""
+        if loss.perceptual and self.perceptual is not None:
+            yield "perceptual", self.perceptual
+        if loss.lpips and self.lpips is not None:
+            yield "lpips", self.lpips
 
 
 def open_judges(config: Config, device: torch.device) -> Judges:
@@ -91,7 +89,8 @@ _NEEDS = {
     "lpips_backbone": "loss.lpips needs SqueezeNet 1.1, AlexNet or VGG-16 weights",
     "lpips_heads": "loss.lpips needs the LPIPS v0.1 heads of that backbone (its squeeze.pth, "
     "alex.pth or vgg.pth)",
-    "identity": "loss.identity needs IR-SE50 (model_ir_se50.pth), MobileFaceNet or ArcFace .onnx",
+    "identity": "loss.identity needs dlib's embedding .onnx, IR-SE50 (model_ir_se50.pth), "
+    "MobileFaceNet or ArcFace .onnx",
 }
 
 

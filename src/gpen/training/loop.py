@@ -109,7 +109,7 @@ class Run:
         if network.encoder_init:
             taken = load_encoder(Path(network.encoder_init), net)
             self.beginnings.append(f"{network.encoder_init}: {taken}")
-        self._trainer.average.load_state_dict(net.state_dict())
+        self._trainer.restart_averages()
 
     def _open(self, size: int) -> None:
         """Open the faces at a side."""
@@ -160,9 +160,9 @@ class Run:
         return self._trainer.net
 
     @property
-    def average(self) -> GPEN:
-        """Its moving average."""
-        return self._trainer.average
+    def averages(self) -> list[GPEN]:
+        """Its moving averages."""
+        return self._trainer.averages
 
     def train(self, progress: Progress | None = None) -> None:
         """Train until all steps are done.
@@ -180,8 +180,9 @@ class Run:
                     progress(self.step, figures)
                 stopping = self.processes.any(bool(stop))
                 done = self.step == self.config.steps
-                if done or stopping or self.step % self.config.every == 0:
-                    self._keep(evaluate=not stopping)
+                ended = self.config.stage_ended_at(self.step)
+                if done or stopping or ended is not None or self.step % self.config.every == 0:
+                    self._keep(evaluate=not stopping, ended=ended)
                 if stopping and not done:
                     raise StoppedError
 
@@ -242,27 +243,37 @@ class Run:
         else:
             self._batches = self._new_batches()
 
-    def _keep(self, *, evaluate: bool) -> None:
-        """Save the state, then evaluate and keep the weights that did best."""
+    def _keep(self, *, evaluate: bool, ended: int | None) -> None:
+        """Save the state, then evaluate and keep the weights that did best.
+
+        Args:
+            evaluate: Whether to evaluate.
+            ended: Number of the stage that this step ends; None in the middle of one.
+        """
         self._saved_retries = self._trainer.retries
         if self._log is not None:
             state = {**self._trainer.state(), "means": self._means.sums()}
             save_checkpoint(state, self.config, self.folder)
-            self._export("weights.safetensors")
+            self._export(self.averages[0], "weights.safetensors")
+            if ended is not None:
+                self._export(self.averages[0], f"stage-{ended}.safetensors")
             if evaluate:
                 self._evaluate(self._log)
         self.processes.wait()
 
     def _evaluate(self, log: Log) -> None:
-        device, average = self.processes.device, self._trainer.average
-        figures = self._validation.figures(average, self._judges, device)
-        self._tell("val", {**figures, "size": self._trainer.size})
-        log.add_sheet(self.step, self._validation.sheet_rows(average, device))
-        final_size = self._trainer.size == self.config.network.size
-        name = measure(figures)
-        if final_size and figures[name] < self._best_before(log, name):
-            self._best = figures[name]
-            self._export("best.safetensors")
+        device, size = self.processes.device, self._trainer.size
+        for average, half_life in zip(
+            self.averages, self.config.optimiser.ema_half_lives, strict=True
+        ):
+            figures = self._validation.figures(average, self._judges, device)
+            name = measure(figures)
+            best = self._best_before(log, name)
+            self._tell("val", {**figures, "size": size, "half_life": half_life})
+            if size == self.config.network.size and figures[name] < best:
+                self._best = figures[name]
+                self._export(average, "best.safetensors")
+        log.add_sheet(self.step, self._validation.sheet_rows(self.averages[0], device))
 
     def _best_before(self, log: Log, name: str) -> float:
         """The lowest figure of a name so far, of earlier sittings that had it too."""
@@ -277,9 +288,8 @@ class Run:
             self._best = min(scores, default=self._best)
         return self._best
 
-    def _export(self, name: str) -> None:
-        notes = config_note(self._trainer.average.config)
-        export_weights(self._trainer.average, self.folder / name, notes)
+    def _export(self, net: GPEN, name: str) -> None:
+        export_weights(net, self.folder / name, config_note(net.config))
 
     def _tell(self, kind: str, values: dict[str, Any]) -> None:
         if self._log is not None:

@@ -11,6 +11,7 @@ from .batches import Batch
 from .config import Loss
 from .judges import Judges
 from .opponent import Opponent
+from .views import look_closely, without_missing_detail
 
 #: Mean absolute error of a face with usual damage, and what keeps that of a perfect one from 0.
 _USUAL_ERROR, _LEAST_ERROR = 0.05, 0.01
@@ -50,8 +51,14 @@ class Objective:
         """
         weight = batch.inside * _relative_weight(batch, loss.relative)
         terms = _pixels(restored, batch, loss, weight)
+        views = [look_closely(images, batch.cut_xy, loss.cut) for images in (restored, batch.truth)]
         for name, judge in self._judges.distances(loss):
-            terms[name] = (weight * judge(restored, batch.truth, batch.points_xy)).mean()
+            terms[name] = (weight * judge(*views)).mean()
+        if loss.texture:
+            terms["texture"] = (weight * losses.texture(*views)).mean()
+        if loss.identity and self._judges.identity is not None:
+            stranger = self._judges.identity(restored, batch.truth, batch.points_xy)
+            terms["identity"] = (weight * stranger).mean()
         if loss.adversarial and self._opponent is not None:
             terms |= _opinion(self._opponent, restored, batch, loss)
         total = sum(
@@ -73,9 +80,15 @@ def _pixels(restored: Tensor, batch: Batch, loss: Loss, weight: Tensor) -> dict[
         importance = losses.importance_map(
             batch.points_xy, restored.shape[-1], eyes=loss.eyes, mouth=loss.mouth
         )
-    pixel_losses = {"l1": losses.l1, "l2": losses.l2, "smooth_l1": losses.smooth_l1}
+    pixel_losses = {
+        "l1": losses.l1,
+        "l2": losses.l2,
+        "smooth_l1": losses.smooth_l1,
+        "l1_coarse": losses.l1_coarse,
+    }
+    own, truth = (without_missing_detail(images, batch.sharp) for images in (restored, batch.truth))
     return {
-        name: (weight * error(restored, batch.truth, importance)).mean()
+        name: (weight * error(own, truth, importance)).mean()
         for name, error in pixel_losses.items()
         if getattr(loss, name)
     }

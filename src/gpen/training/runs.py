@@ -7,6 +7,7 @@ runs/00003-default/
   checkpoint.pt        the state to go on from
   weights.safetensors  the moving average, as of the last checkpoint
   best.safetensors     the moving average that did best on held-out faces
+  stage-N.safetensors  the first moving average, as stage N left it
   log.jsonl            losses and figures, one line each time
   samples/             sheets: damaged, restored, true
   tensorboard/

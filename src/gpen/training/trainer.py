@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -45,7 +46,7 @@ class Trainer:
         retries: How often the run was rolled back after NaN.
         size: Side of the pictures now.
         net: The generator in training.
-        average: Its moving average, which is what one uses.
+        averages: Its moving averages, which are what one uses.
         opponent: The discriminator and its optimiser; None until a stage has adversarial loss.
     """
 
@@ -71,7 +72,7 @@ class Trainer:
             load_init(self.net, network.init)
         if network.pass_through:
             pass_picture_through(self.net)
-        self.average.load_state_dict(self.net.state_dict())
+        self.restart_averages()
         if config.loss_at(0).adversarial:
             self._meet_opponent()
 
@@ -80,7 +81,10 @@ class Trainer:
         self.size = size
         with self._chance("generator"):
             self.net = build_generator(config, size).to(device)
-        self.average: GPEN = copy.deepcopy(self.net).eval().requires_grad_(requires_grad=False)
+        self.averages: list[GPEN] = [
+            copy.deepcopy(self.net).eval().requires_grad_(requires_grad=False)
+            for _ in config.optimiser.ema_half_lives
+        ]
         encoder, synthesis = encoder_parameters(self.net)
         shares = ((encoder, config.optimiser.encoder), (synthesis, config.optimiser.synthesis))
         lazy = config.loss.path_length_every if config.loss.path_length else 0
@@ -104,6 +108,11 @@ class Trainer:
         self.opponent = Opponent(discriminator, judge, learner, self._autocast)
         self._objective = Objective(self._judges, self.opponent)
         return self.opponent
+
+    def restart_averages(self) -> None:
+        """Let the averages begin at the generator as it is."""
+        for average in self.averages:
+            average.load_state_dict(self.net.state_dict())
 
     @contextlib.contextmanager
     def _chance(self, part: str) -> Iterator[None]:
@@ -131,12 +140,12 @@ class Trainer:
 
     def grow(self, size: int) -> None:
         """Go on at twice the side."""
-        net, average = _copied(self.net), _copied(self.average)
+        small = [_copied(net) for net in (self.net, *self.averages)]
         judged = None if self.opponent is None else _copied(self.opponent.discriminator)
         self._build(size)
         pass_through = self.config.network.pass_through
-        grow_generator(net, self.net, pass_through=pass_through)
-        grow_generator(average, self.average, pass_through=pass_through)
+        for before, net in zip(small, (self.net, *self.averages), strict=True):
+            grow_generator(before, net, pass_through=pass_through)
         if judged is not None and (opponent := self._meet_opponent()) is not None:
             grow_discriminator(judged, opponent.discriminator)
 
@@ -163,11 +172,13 @@ class Trainer:
         return dict(zip(names, self.processes.average(values).tolist(), strict=True))
 
     def _rate(self) -> float:
-        """Factor of the learning rates: up over the warm-up, down over the decay."""
+        """Factor of the learning rates: up over the warm-up, down over the decay of each stage."""
         config, factor = self.config.optimiser, 1.0
         if config.decay:
-            left = (self.config.steps - self.step) / (config.decay * self.config.steps)
-            factor = min(1.0, max(0.0, left))
+            number, done = self.config.place_at(self.step)
+            steps = self.config.stages[number].steps
+            left = (steps - done) / (config.decay * steps)
+            factor = (1 - math.cos(math.pi * min(1.0, max(0.0, left)))) / 2
         if self.step < config.warmup:
             factor *= (self.step + 1) / config.warmup
         return factor
@@ -231,12 +242,13 @@ class Trainer:
         return noise
 
     def _follow(self) -> None:
-        """Move the average towards the generator."""
+        """Move the averages towards the generator."""
         optimiser = self.config.optimiser
-        half_life = optimiser.ema_half_life
-        if not self.config.network.init:
-            half_life = min(half_life, max(_RAMP_UP * (self.step + 1) * optimiser.batch, 1.0))
-        update_average(self.average, self.net, keep=0.5 ** (optimiser.batch / half_life))
+        for average, full in zip(self.averages, optimiser.ema_half_lives, strict=True):
+            half_life = full
+            if not self.config.network.init:
+                half_life = min(full, max(_RAMP_UP * (self.step + 1) * optimiser.batch, 1.0))
+            update_average(average, self.net, keep=0.5 ** (optimiser.batch / half_life))
 
     def state(self) -> dict[str, Any]:
         """Everything that the run goes on from, under the published checkpoints' names."""
@@ -246,7 +258,8 @@ class Trainer:
             "retries": self.retries,
             "path_mean": float(self._path_mean),
             "g": self.net.state_dict(),
-            "g_ema": self.average.state_dict(),
+            "g_ema": self.averages[0].state_dict(),
+            "g_more_ema": [average.state_dict() for average in self.averages[1:]],
             "g_optim": self._learner.adam.state_dict(),
             "scaler": self._learner.scaler.state_dict(),
             "random": torch.get_rng_state(),
@@ -262,7 +275,9 @@ class Trainer:
         if state["size"] != self.size:
             self._build(state["size"])
         self.net.load_state_dict(state["g"])
-        self.average.load_state_dict(state["g_ema"])
+        kept = [state["g_ema"], *state.get("g_more_ema", [])]
+        for number, average in enumerate(self.averages):  # one that is new begins at the first
+            average.load_state_dict(kept[number] if number < len(kept) else kept[0])
         _load_adam(self._learner.adam, state["g_optim"])
         self._learner.scaler.load_state_dict(state["scaler"])
         if "d" in state and (opponent := self.opponent or self._meet_opponent()) is not None:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .batches import Batch, collate, damage, to_batch
-from .config import Config
+from ..errors import TrainingError
+from .batches import Batch, collate, damage, is_sharp, to_batch
+from .config import Config, Data
 from .degradation import Recipe
 from .faces import Faces
 from .judges import Judges
@@ -28,10 +29,9 @@ class Validation:
     """
 
     def __init__(self, faces: Faces, recipe: Recipe, config: Config) -> None:
-        chosen = np.linspace(0, len(faces) - 1, min(config.data.validated, len(faces)))
         samples = [
-            damage(faces[number], np.random.default_rng((_SEED, number)), recipe, flip=0)
-            for number in chosen.round().astype(int).tolist()
+            damage(faces[number], np.random.default_rng((_SEED, number)), recipe, config.data)
+            for number in _chosen(faces, config.data)
         ]
         self._batches = [
             to_batch(collate(samples[i : i + _AT_ONCE])) for i in range(0, len(samples), _AT_ONCE)
@@ -60,6 +60,19 @@ class Validation:
         """Damaged, restored and true faces, (N, 3, S, S) each."""
         restored = net(self.shown.damaged.to(device)).cpu()
         return [self.shown.damaged, restored, self.shown.truth]
+
+
+def _chosen(faces: Faces, data: Data) -> list[int]:
+    """Numbers of the faces to evaluate: sharp ones, of the half that the config names."""
+    sharp = [number for number in range(len(faces)) if is_sharp(faces[number], data)]
+    if not sharp:
+        raise TrainingError(
+            f"none of the faces in {', '.join(data.val)} was captured at {data.detail:g} of "
+            f"{faces.size} px; expected some: lower data.detail, or set data.val to sharper faces"
+        )
+    half = sharp if not data.half else sharp[data.half == "odd" :: 2]
+    places = np.linspace(0, len(half) - 1, min(data.validated, len(half)))
+    return [half[place] for place in places.round().astype(int).tolist()]
 
 
 def measure(figures: Mapping[str, Any]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .adversarial import discriminator_loss, feature_matching, generator_loss
-from .pixels import importance_map, l1, l2, smooth_l1
+from .pixels import importance_map, l1, l1_coarse, l2, smooth_l1
 from .regularisation import path_length_penalty, path_lengths, r1_penalty
+from .texture import texture
 
 __all__ = [
     "discriminator_loss",
@@ -12,9 +13,11 @@ __all__ = [
     "generator_loss",
     "importance_map",
     "l1",
+    "l1_coarse",
     "l2",
     "path_length_penalty",
     "path_lengths",
     "r1_penalty",
     "smooth_l1",
+    "texture",
 ]

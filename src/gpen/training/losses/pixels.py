@@ -8,6 +8,8 @@ from torch.nn import functional
 
 #: Standard deviation of the soft regions, in distances between the eyes.
 _EYE_SPREAD, _MOUTH_SPREAD = 0.25, 0.2
+#: Pixels whose mean `l1_coarse` compares, along each side.
+_COARSE = 8
 
 
 def l1(restored: Tensor, truth: Tensor, importance: Tensor | None = None) -> Tensor:
@@ -22,6 +24,12 @@ def l1(restored: Tensor, truth: Tensor, importance: Tensor | None = None) -> Ten
         (N,), float32.
     """
     return _mean((restored.float() - truth).abs(), importance)
+
+
+def l1_coarse(restored: Tensor, truth: Tensor, importance: Tensor | None = None) -> Tensor:
+    """Mean absolute error at an eighth of the size: tone and colour; arguments as in `l1`."""
+    error = functional.avg_pool2d(restored.float() - truth, _COARSE).abs()
+    return _mean(error, None if importance is None else functional.avg_pool2d(importance, _COARSE))
 
 
 def l2(restored: Tensor, truth: Tensor, importance: Tensor | None = None) -> Tensor:

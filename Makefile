@@ -72,12 +72,12 @@ bench: setup  ## every figure in the README and the docs, into benchmarks/result
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/degradation.py $(FACES)/val
 	$(BIN)/python benchmarks/readme.py
 
-train-default: setup  ## train the shipped restorer anew, for hours; RESUME=--resume goes on
+train-default: setup  ## train the shipped restorer anew, for a day; RESUME=--resume goes on
 	$(BIN)/gpen train configs/default.toml $(RESUME) \
-	  data.train=$(FACES)/train data.val=$(FACES)/val loss.lpips=1.5 \
+	  data.train=$(FACES)/train data.val=$(FACES)/val \
 	  files.lpips_backbone=$(METRICS)/squeezenet1_1.safetensors \
 	  files.lpips_heads=$(METRICS)/lpips_v0.1_squeeze.pth
-	@echo "gpen convert runs/…/weights.safetensors gpen-default-256.onnx --half makes the shipped file."
+	@echo "gpen convert runs/…/best.safetensors gpen-default-512.onnx --half makes the shipped file."
 
 check: lint types docs test  ## what CI runs
 

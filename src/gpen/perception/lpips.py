@@ -72,21 +72,22 @@ class Lpips(nn.Module):
     def forward(self, restored: Tensor, truth: Tensor) -> Tensor:
         """RGB in [-1, 1], (N, 3, h, w) each → distances (N,), float32; 0 where both are equal."""
         total = restored.new_zeros(len(restored), dtype=torch.float32)
-        features = zip(self._features(restored), self._features(truth), strict=True)
+        features = zip(self.features(restored), self.features(truth), strict=True)
         for (a, b), head in zip(features, self.heads, strict=True):
-            difference = (_unit(a) - _unit(b)).square()  # (N, C, h, w)
+            difference = (a - b).square()  # (N, C, h, w)
             weighted = (difference * head.get_parameter("weight")).sum(dim=1)
             total = total + weighted.mean(dim=(1, 2))
         return total
 
-    def _features(self, x: Tensor) -> list[Tensor]:
+    def features(self, x: Tensor) -> list[Tensor]:
+        """What it compares of RGB in [-1, 1], (N, 3, h, w): (N, C, h', w') each, of length 1."""
         if self.caffe:
             mean = x.new_tensor(_MEAN_BGR).view(1, 3, 1, 1)
             x = (x.flip(1) + 1) * 127.5 - mean
         else:
             x = (x - self.shift) / self.scale
         features: list[Tensor] = self.net(x)
-        return features
+        return [_unit(layer) for layer in features]
 
 
 def _recognise(tensors: Mapping[str, Tensor], path: Path) -> tuple[str, Callable[[], nn.Module]]:

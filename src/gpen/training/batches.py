@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,11 +74,15 @@ class DamagedFaces(Dataset[tuple[Any, ...]]):
 
     def __init__(self, faces: Faces, recipe: Recipe, seed: tuple[int, ...], data: Data) -> None:
         self._faces, self._recipe, self._seed, self._data = faces, recipe, seed, data
+        self._sharp = sharp_faces(faces, data)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Any, ...]:
         """What a `Batch` holds of one face, in its order."""
         random = np.random.default_rng((*self._seed, *key))
-        sample = self._faces[int(random.integers(len(self._faces)))]
+        pool: Sequence[int] = range(len(self._faces))
+        if self._data.sharp_share and random.random() < self._data.sharp_share:
+            pool = self._sharp or pool
+        sample = self._faces[pool[int(random.integers(len(pool)))]]
         return damage(vary(sample, random, self._data), random, self._recipe, self._data)
 
 
@@ -98,15 +102,21 @@ def damage(
 ) -> tuple[Any, ...]:
     """What a `Batch` holds of a face, in its order."""
     damaged, truth = degrade(sample.pixels, random, recipe)
-    sharp = is_sharp(sample, data)
+    sharp = is_sharp(sample.native, len(sample.pixels), data)
     looks_whole = random.random() < _LOOKS_WHOLE or not sharp
     cut_xy = np.full(2, -1.0) if looks_whole else random.random(2)
     return damaged, truth, sample.points_xy, sample.inside, float(sharp), cut_xy
 
 
-def is_sharp(sample: Sample, data: Data) -> bool:
-    """Whether a face was captured at a size that gives its truth detail."""
-    return not sample.native or sample.native >= data.detail * len(sample.pixels)
+def is_sharp(native: int, size: int, data: Data) -> bool:
+    """Whether a face captured at `native` px (0: nobody knows) has detail at `size` px."""
+    return not native or native >= data.detail * size
+
+
+def sharp_faces(faces: Faces, data: Data) -> list[int]:
+    """Numbers of the sharp faces."""
+    sides = enumerate(faces.native_sides)
+    return [number for number, native in sides if is_sharp(native, faces.size, data)]
 
 
 def mirrored(points_xy: Any, size: int) -> Any:

@@ -264,6 +264,8 @@ def _discriminator(config: Config) -> Iterator[tuple[str, str]]:
         yield "discriminator.group", f"{judge.group} does not divide the batch, {optimiser.batch}"
     if judge.kind == "patchgan":
         yield from _patchgan(config)
+    if judge.kind == "projected":
+        yield from _projected(config)
 
 
 def _patchgan(config: Config) -> Iterator[tuple[str, str]]:
@@ -282,6 +284,19 @@ def _patchgan(config: Config) -> Iterator[tuple[str, str]]:
                 f"is adversarial at {size} px, below the smallest of discriminator.resolutions "
                 f"({min(sides)}): set adversarial and feature_matching to 0 in that stage",
             )
+
+
+def _projected(config: Config) -> Iterator[tuple[str, str]]:
+    if not config.files.lpips_backbone:
+        yield (
+            "files.lpips_backbone",
+            "the projected discriminator looks through its features: set it, and lpips_heads",
+        )
+    if config.loss.r1:
+        yield "loss.r1", "is for discriminators that see images: set it to 0, and lecam instead"
+    smallest = min(config.size_at(step) for step in _starts(config))
+    if not 32 <= config.discriminator.region <= smallest:
+        yield "discriminator.region", f"expected a side from 32 to {smallest} px"
 
 
 def _starts(config: Config) -> Iterator[int]:

@@ -74,21 +74,27 @@ class Discriminator:
     """What judges the generator's pictures.
 
     Attributes:
-        kind: "stylegan2" (published), "patchgan" (several scales) or "none".
+        kind: "stylegan2" (published), "patchgan" (several scales), "projected" (through the frozen
+            features of `files.lpips_backbone`, in views of side `loss.cut`, and closely at eyes,
+            mouth and cheek) or "none".
         channel_multiplier: Width of StyleGAN2's levels from 64 px on.
         narrow: Width of all of StyleGAN2's levels.
         group: Pictures compared with each other by StyleGAN2's minibatch deviation; 0 for the
             whole batch, as published.
         resolutions: Sides that PatchGAN looks at; those above the network's size are left out.
-        patch_channels: Width of PatchGAN's first layer.
+        patch_channels: Width of PatchGAN's first layer, and of the projected one's heads.
+        region: Side in pixels of the regions that the projected one looks at closely.
+        augment: Whether colours and place of both sides' faces are changed before they are judged.
     """
 
-    kind: Literal["stylegan2", "patchgan", "none"] = "stylegan2"
+    kind: Literal["stylegan2", "patchgan", "projected", "none"] = "stylegan2"
     channel_multiplier: float = 2.0
     narrow: float = 1.0
     group: int = 0
     resolutions: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
     patch_channels: int = 64
+    region: int = 96
+    augment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,9 @@ class Loss:
         identity: 1 - cosine of face embeddings; needs `files.identity`.
         adversarial: The discriminator's opinion.
         adversarial_kind: "nonsaturating" (published) or "hinge".
+        balance: Whether `adversarial` is the length of its gradient at the output, as a share of
+            that of all others (after Esser et al., CVPR 2021); else it is a weight.
+        lecam: Weight of what keeps the discriminator's opinions of both sides together.
         r1: Gradient penalty on real pictures.
         r1_every: Steps between gradient penalties.
         feature_matching: L1 between the discriminator's features of restored and true pictures.
@@ -131,6 +140,8 @@ class Loss:
     identity: float = 0.0
     adversarial: float = 1.0
     adversarial_kind: Literal["nonsaturating", "hinge"] = "nonsaturating"
+    balance: bool = False
+    lecam: float = 0.0
     r1: float = 10.0
     r1_every: int = 16
     feature_matching: float = 0.02
@@ -178,6 +189,7 @@ class Data:
         rotate: Largest error of the alignment in degrees; small ones are likelier.
         zoom: The same of its scale, as a share of it.
         shift: The same of its place, as a share of the size.
+        sharp_share: Share of faces that are drawn from the sharp ones only; 0 draws from all alike.
         tone: Spread of gamma, brightness and colour of face and truth together; 0 for none.
     """
 
@@ -192,6 +204,7 @@ class Data:
     rotate: float = 0.0
     zoom: float = 0.0
     shift: float = 0.0
+    sharp_share: float = 0.0
     tone: float = 0.0
 
 
@@ -252,11 +265,13 @@ class Stage:
         steps: How many.
         size: Side of the pictures; 0 for the network's. Grows by doubling from stage to stage.
         loss: Losses that differ in this stage, by name.
+        frozen: Whether the generator rests, so that the discriminator catches up with it.
     """
 
     steps: int = 0
     size: int = 0
     loss: Mapping[str, Any] = field(default_factory=dict)
+    frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

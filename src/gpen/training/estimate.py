@@ -2,7 +2,8 @@
 
 Operations and memory are counted on networks without data; the speed is measured in one short step
 of the smallest kind on this machine. An estimate, good to a factor of about two. Networks of losses
-that need a file (VGG, LPIPS, identity) are not counted.
+that need a file (VGG, LPIPS, identity) are not counted, and the projected discriminator, which
+needs one too, is not.
 """
 
 from __future__ import annotations
@@ -18,12 +19,11 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..nets.discriminator import Discriminator
-from ..nets.patchgan import PatchDiscriminator
 from .batches import Batch
 from .config import Config
 from .judges import Judges
 from .networks import build_discriminator, build_generator
+from .opponent import AnyDiscriminator
 from .processes import Processes
 from .trainer import Trainer, autocast
 
@@ -113,7 +113,7 @@ class _Nets:
     """A run's networks at one side, and one picture for them."""
 
     net: nn.Module
-    discriminator: Discriminator | PatchDiscriminator | None
+    discriminator: AnyDiscriminator | None
     picture: Tensor
 
 
@@ -129,7 +129,8 @@ def _build(config: Config, size: int, step: int, count: int) -> _Nets:
     alone = dataclasses.replace(
         config, discriminator=dataclasses.replace(config.discriminator, group=0)
     )
-    judged = build_discriminator(alone, size) if config.loss_at(step).adversarial else None
+    counted = config.loss_at(step).adversarial and config.discriminator.kind != "projected"
+    judged = build_discriminator(alone, size) if counted else None
     return _Nets(build_generator(config, size), judged, torch.zeros(count, 3, size, size))
 
 

@@ -99,6 +99,11 @@ class Faces:
             damaged = [(self._entries[index].name, why) for index, why in self._damaged.items()]
         return [*self._skipped, *damaged]
 
+    @property
+    def native_sides(self) -> list[int]:
+        """Side at which each face was captured, in pixels; 0 where nobody knows."""
+        return [entry.native for entry in self._entries]
+
     def __len__(self) -> int:
         return len(self._entries)
 

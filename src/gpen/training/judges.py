@@ -37,6 +37,22 @@ class Judges:
     ) -> None:
         self.perceptual, self.lpips, self.identity = perceptual, lpips, identity
 
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Frozen features of LPIPS's network, the last of each resolution."""
+        if self.lpips is None:
+            return []
+        found = self.lpips.features(images)
+        last = {x.shape[-1]: x for x in found}
+        return list(last.values())
+
+    def feature_widths(self) -> list[int]:
+        """Channels of each of `features`."""
+        if self.lpips is None:
+            return []
+        device = next(self.lpips.parameters()).device
+        with torch.no_grad():
+            return [x.shape[1] for x in self.features(torch.zeros(1, 3, 64, 64, device=device))]
+
     def distances(self, loss: Loss) -> Iterator[tuple[str, Distance]]:
         """Those of any part of a face that have a weight, by the name of their loss."""
         if loss.perceptual and self.perceptual is not None:

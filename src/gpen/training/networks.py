@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..errors import ConfigError, WriteError
 from ..nets.discriminator import Discriminator
 from ..nets.gpen import GPEN, GPENConfig
 from ..nets.patchgan import PatchDiscriminator
+from ..nets.projected import ProjectedDiscriminator
 from ..weights import find_model, load_weights
 from .config import Config
 
@@ -54,8 +56,16 @@ def build_generator(config: Config, size: int) -> GPEN:
     return net
 
 
-def build_discriminator(config: Config, size: int) -> Discriminator | PatchDiscriminator | None:
-    """A fresh discriminator for pictures of a side; None where the config wants none."""
+def build_discriminator(
+    config: Config, size: int, widths: Sequence[int] = ()
+) -> Discriminator | PatchDiscriminator | ProjectedDiscriminator | None:
+    """A fresh discriminator; None where the config wants none.
+
+    Args:
+        config: The run.
+        size: Side of the images.
+        widths: Channels of the frozen features, which the projected one looks through.
+    """
     judge = config.discriminator
     if judge.kind == "none":
         return None
@@ -63,6 +73,8 @@ def build_discriminator(config: Config, size: int) -> Discriminator | PatchDiscr
         return PatchDiscriminator(
             size, resolutions=judge.resolutions, channels=judge.patch_channels
         )
+    if judge.kind == "projected":
+        return ProjectedDiscriminator(widths, channels=judge.patch_channels)
     return Discriminator(
         size,
         channel_multiplier=judge.channel_multiplier,

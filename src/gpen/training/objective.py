@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from . import losses
@@ -15,6 +16,8 @@ from .views import look_closely, without_missing_detail
 
 #: Mean absolute error of a face with usual damage, and what keeps that of a perfect one from 0.
 _USUAL_ERROR, _LEAST_ERROR = 0.05, 0.01
+#: Keeps the scale of a discriminator's gradient finite.
+_LEAST_PUSH = 1e-8
 
 
 @dataclass(slots=True)
@@ -59,12 +62,30 @@ class Objective:
         if loss.identity and self._judges.identity is not None:
             stranger = self._judges.identity(restored, batch.truth, batch.points_xy)
             terms["identity"] = (weight * stranger).mean()
+        total = _weighted(terms, loss, restored)
         if loss.adversarial and self._opponent is not None:
-            terms |= _opinion(self._opponent, restored, batch, loss)
-        total = sum(
-            (getattr(loss, name) * term for name, term in terms.items()), restored.new_zeros(())
-        )
+            opinion = _opinion(self._opponent, restored, batch, loss)
+            against = _weighted(opinion, loss, restored)
+            total = _balanced(restored, total, against, loss) if loss.balance else total + against
+            terms |= opinion
         return Outcome(total, {name: term.detach() for name, term in terms.items()})
+
+
+def _weighted(terms: dict[str, Tensor], loss: Loss, restored: Tensor) -> Tensor:
+    return sum((getattr(loss, name) * term for name, term in terms.items()), restored.new_zeros(()))
+
+
+def _balanced(restored: Tensor, own: Tensor, against: Tensor, loss: Loss) -> Tensor:
+    """A loss whose gradient at the output is that of `own`, and of `against` in proportion.
+
+    The discriminator's gradient is scaled to `loss.adversarial` times the length of the other.
+    """
+    gradient, push = (
+        torch.autograd.grad(term, restored, retain_graph=True)[0] for term in (own, against)
+    )
+    scale = loss.adversarial * gradient.norm() / (push.norm() + _LEAST_PUSH)
+    surrogate: Tensor = (restored * (gradient + scale * push)).sum()
+    return surrogate
 
 
 def _relative_weight(batch: Batch, relative: float) -> Tensor:
@@ -96,7 +117,7 @@ def _pixels(restored: Tensor, batch: Batch, loss: Loss, weight: Tensor) -> dict[
 
 def _opinion(opponent: Opponent, restored: Tensor, batch: Batch, loss: Loss) -> dict[str, Tensor]:
     """How real a discriminator finds the batch, and how near the truth in its features."""
-    logits, features = opponent.of_restored(restored)
+    logits, features = opponent.of_restored(restored, batch)
     terms = {
         "adversarial": losses.generator_loss(
             [scale.float() for scale in logits], loss.adversarial_kind

@@ -11,22 +11,29 @@ from torch import Tensor, nn
 
 from ..nets.discriminator import Discriminator
 from ..nets.patchgan import PatchDiscriminator
+from ..nets.projected import ProjectedDiscriminator
 from . import losses
 from .batches import Batch
 from .config import Loss
 from .optimising import Learner
 
+AnyDiscriminator = Discriminator | PatchDiscriminator | ProjectedDiscriminator
+#: Images of a batch's faces → what the discriminator is shown of them.
+Look = Callable[[Tensor, Batch], tuple[Tensor, ...]]
+#: Share of the newest logits in the usual ones that `losses.lecam` compares with.
+_USUAL_RATE = 0.01
+
 
 class Judging(nn.Module):
     """A discriminator's `judge` as a module of its own, which is what torch compiles."""
 
-    def __init__(self, discriminator: Discriminator | PatchDiscriminator) -> None:
+    def __init__(self, discriminator: AnyDiscriminator) -> None:
         super().__init__()
         self.discriminator = discriminator
 
-    def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(self, *inputs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Logits of each scale, and features."""
-        return self.discriminator.judge(image)
+        return self.discriminator.judge(*inputs)
 
 
 #: Logits of each scale, and features.
@@ -45,39 +52,45 @@ class Opponent:
         judge: Its `judge`, compiled or not.
         learner: Its optimiser.
         autocast: Makes the context that `judge` runs in.
+        look: What `judge` is shown of images.
+
+    Attributes:
+        usual: Moving means of its logits of real and of restored faces, (2,).
     """
 
     def __init__(
         self,
-        discriminator: Discriminator | PatchDiscriminator,
+        discriminator: AnyDiscriminator,
         judge: nn.Module,
         learner: Learner,
         autocast: Callable[[], contextlib.AbstractContextManager[Any]],
+        look: Look,
     ) -> None:
         self.discriminator, self.learner = discriminator, learner
-        self._judge, self._autocast = judge, autocast
+        self._judge, self._autocast, self._look = judge, autocast, look
+        self.usual = torch.zeros(2, device=next(discriminator.parameters()).device)
         self._of_truth: tuple[Batch, Opinion] | None = None
 
-    def of_restored(self, restored: Tensor) -> Opinion:
+    def of_restored(self, restored: Tensor, batch: Batch) -> Opinion:
         """What it thinks of pictures that the generator is to learn from.
 
         Gradients pass through it to the pictures; it asks for none of its own weights.
         """
         self.discriminator.requires_grad_(requires_grad=False)
         try:
-            return self._opinion(restored)
+            return self._opinion(restored, batch)
         finally:
             self.discriminator.requires_grad_(requires_grad=True)
 
     def of_truth(self, batch: Batch) -> Opinion:
         """What it thinks of true pictures, with gradients of its weights; worked out once."""
         if self._of_truth is None or self._of_truth[0] is not batch:
-            self._of_truth = batch, self._opinion(batch.truth)
+            self._of_truth = batch, self._opinion(batch.truth, batch)
         return self._of_truth[1]
 
-    def _opinion(self, pictures: Tensor) -> Opinion:
+    def _opinion(self, images: Tensor, batch: Batch) -> Opinion:
         with self._autocast():
-            opinion: Opinion = self._judge(pictures)
+            opinion: Opinion = self._judge(*self._look(images, batch))
         return opinion
 
     def learn(
@@ -94,12 +107,28 @@ class Opponent:
         Returns:
             The loss and mean logits.
         """
-        real, fake = self.of_truth(batch)[0], self._opinion(restored)[0]
+        real, fake = self.of_truth(batch)[0], self._opinion(restored, batch)[0]
         self._of_truth = None  # its graph is gone after this
         real, fake = [scale.float() for scale in real], [scale.float() for scale in fake]
-        term = losses.discriminator_loss(real, fake, loss.adversarial_kind)
-        self.learner.backward(term * share)
-        return {"real": _mean(real), "fake": _mean(fake), "discriminator": term.detach()}
+        terms = {"discriminator": losses.discriminator_loss(real, fake, loss.adversarial_kind)}
+        total = terms["discriminator"]
+        if loss.lecam:
+            terms["lecam"] = self._apart(real, fake)
+            total = total + loss.lecam * terms["lecam"]
+        self.learner.backward(total * share)
+        told = {"real": _mean(real), "fake": _mean(fake)}
+        self.usual.lerp_(torch.stack(list(told.values())), _USUAL_RATE * share)
+        return told | {name: term.detach() for name, term in terms.items()}
+
+    def _apart(self, real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+        """How far the opinions run apart, averaged over the scales."""
+        scales = zip(real, fake, strict=True)
+        return torch.stack(
+            [
+                losses.lecam(r.flatten(1).mean(dim=1), f.flatten(1).mean(dim=1), *self.usual)
+                for r, f in scales
+            ]
+        ).mean()
 
     def take_step(
         self, parts: Sequence[Batch], terms: dict[str, Tensor], loss: Loss, rate: float, *, r1: bool
@@ -128,7 +157,7 @@ class Opponent:
         total = parts[0].truth.new_zeros(())
         for batch in parts:
             truth = batch.truth.detach().requires_grad_()
-            logits, _ = self.discriminator.judge(truth)
+            logits, _ = self.discriminator.judge(*self._look(truth, batch))
             penalty = losses.r1_penalty(logits, truth) / len(parts)
             self.learner.backward(loss.r1 / 2 * loss.r1_every * penalty)
             total = total + penalty.detach()

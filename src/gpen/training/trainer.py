@@ -32,6 +32,7 @@ from .opponent import Judging, Opponent
 from .optimising import Learner, add_terms
 from .passthrough import pass_picture_through
 from .processes import Processes
+from .showing import what_to_show
 
 _DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16}
 #: The moving average starts short, so that it forgets the random beginning: of the faces seen.
@@ -96,7 +97,9 @@ class Trainer:
     def _meet_opponent(self) -> Opponent | None:
         """Build the discriminator for pictures of the present side, where the config wants one."""
         with self._chance("discriminator"):
-            discriminator = build_discriminator(self.config, self.size)
+            discriminator = build_discriminator(
+                self.config, self.size, self._judges.feature_widths()
+            )
         if discriminator is None:
             return None
         discriminator.to(self.processes.device)
@@ -105,7 +108,8 @@ class Trainer:
         lazy = self.config.loss.r1_every if self.config.loss.r1 else 0
         learner = self._learning(discriminator, groups, lazy)
         judge = self._compiled(Judging(discriminator))
-        self.opponent = Opponent(discriminator, judge, learner, self._autocast)
+        look = what_to_show(self.config, self._judges)
+        self.opponent = Opponent(discriminator, judge, learner, self._autocast, look)
         self._objective = Objective(self._judges, self.opponent)
         return self.opponent
 
@@ -195,15 +199,19 @@ class Trainer:
         sums: dict[str, Tensor] = {}
         told: dict[str, Tensor] = {}
         share = 1 / len(parts)
+        frozen = self.config.stage_at(self.step).frozen
         for batch in parts:
-            with self._autocast():
+            with torch.set_grad_enabled(not frozen), self._autocast():
                 restored = self._restore(batch.damaged).float()
-                outcome = self._objective.judge(restored, batch, loss)
-            self._learner.backward(outcome.total * share)
-            add_terms(sums, outcome.terms, share)
+            if not frozen:
+                with self._autocast():
+                    outcome = self._objective.judge(restored, batch, loss)
+                self._learner.backward(outcome.total * share)
+                add_terms(sums, outcome.terms, share)
             if opponent is not None:
                 add_terms(told, opponent.learn(batch, restored.detach(), loss, share=share), share)
-        sums["g_norm"] = self._learner.take_step(rate, sums)
+        if not frozen:
+            sums["g_norm"] = self._learner.take_step(rate, sums)
         if opponent is None:
             return sums
         r1 = bool(loss.r1) and self.step % loss.r1_every == 0
@@ -268,6 +276,7 @@ class Trainer:
             state["d"] = self.opponent.discriminator.state_dict()
             state["d_optim"] = self.opponent.learner.adam.state_dict()
             state["d_scaler"] = self.opponent.learner.scaler.state_dict()
+            state["d_usual"] = self.opponent.usual
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -285,6 +294,7 @@ class Trainer:
             _load_adam(opponent.learner.adam, state["d_optim"])
             # Checkpoints of earlier versions have one scaler for both networks.
             opponent.learner.scaler.load_state_dict(state.get("d_scaler", state["scaler"]))
+            opponent.usual.copy_(state.get("d_usual", opponent.usual))
         self.step, self.retries = state["step"], state["retries"]
         self._path_mean = torch.tensor(state["path_mean"], device=self.processes.device)
         torch.set_rng_state(state["random"])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import TrainingError
-from .batches import Batch, collate, damage, is_sharp, to_batch
+from .batches import Batch, collate, damage, sharp_faces, to_batch
 from .config import Config, Data
 from .degradation import Recipe
 from .faces import Faces
@@ -64,7 +64,7 @@ class Validation:
 
 def _chosen(faces: Faces, data: Data) -> list[int]:
     """Numbers of the faces to evaluate: sharp ones, of the half that the config names."""
-    sharp = [number for number in range(len(faces)) if is_sharp(faces[number], data)]
+    sharp = sharp_faces(faces, data)
     if not sharp:
         raise TrainingError(
             f"none of the faces in {', '.join(data.val)} was captured at {data.detail:g} of "

@@ -32,6 +32,37 @@ def look_closely(images: Tensor, cut_xy: Tensor, side: int) -> Tensor:
     return torch.stack(views)
 
 
+def cut_regions(images: Tensor, points_xy: Tensor, sharp: Tensor, side: int) -> Tensor:
+    """Both eyes, the mouth and a cheek of each sharp face, at full size.
+
+    Args:
+        images: (N, 3, S, S), S at least `side`.
+        points_xy: Left and right eye, nose, corners of the mouth, (N, 5, 2), in pixels.
+        sharp: (N,), 1 or 0.
+        side: Side of the cuts in pixels.
+
+    Returns:
+        (M, 3, side, side), four for each sharp face.
+    """
+    images, points_xy = images[sharp.bool()], points_xy[sharp.bool()]
+    corners = _corners(points_xy, images.shape[-1], side)
+    cuts = [
+        image[:, y : y + side, x : x + side]
+        for image, found in zip(images, corners, strict=True)
+        for x, y in found
+    ]
+    return torch.stack(cuts) if cuts else images.new_zeros(0, 3, side, side)
+
+
+def _corners(points_xy: Tensor, size: int, side: int) -> list[list[tuple[int, int]]]:
+    """Top left corners of the regions of each face, kept within it."""
+    left, right, mouth = points_xy[:, 0], points_xy[:, 1], points_xy[:, 3:5].mean(dim=1)
+    cheek = (left + points_xy[:, 3]) / 2  # between the left eye and the left corner of the mouth
+    centres = torch.stack([left, right, mouth, cheek], dim=1)
+    corners = (centres - (side - 1) / 2).round().clamp(0, size - side).int()
+    return [[(x, y) for x, y in face] for face in corners.tolist()]
+
+
 def without_missing_detail(images: Tensor, sharp: Tensor) -> Tensor:
     """Images of faces that are not sharp at this size, as means of 2 × 2 pixels.
 

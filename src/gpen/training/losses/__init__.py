@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .adversarial import discriminator_loss, feature_matching, generator_loss
 from .pixels import importance_map, l1, l1_coarse, l2, smooth_l1
-from .regularisation import path_length_penalty, path_lengths, r1_penalty
+from .regularisation import lecam, path_length_penalty, path_lengths, r1_penalty
 from .texture import texture
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "l1",
     "l1_coarse",
     "l2",
+    "lecam",
     "path_length_penalty",
     "path_lengths",
     "r1_penalty",

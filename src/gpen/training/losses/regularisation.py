@@ -31,6 +31,21 @@ def r1_penalty(logits: Sequence[Tensor], images: Tensor) -> Tensor:
     return gradient.float().square().sum(dim=(1, 2, 3)).mean()
 
 
+def lecam(real: Tensor, fake: Tensor, usual_real: Tensor, usual_fake: Tensor) -> Tensor:
+    """How far a discriminator's opinion of either side is from its usual one of the other.
+
+    It keeps the two from running apart where faces are few. Source: Tseng et al., "Regularizing
+    Generative Adversarial Networks under Limited Data", CVPR 2021, equation 5.
+
+    Args:
+        real: Mean logit of each real image, (N,).
+        fake: The same of restored ones.
+        usual_real: Scalar: the moving mean of `real`.
+        usual_fake: The same of `fake`.
+    """
+    return (real - usual_fake).square().mean() + (fake - usual_real).square().mean()
+
+
 def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:
     """How far pictures move when their styles do: |Jᵀy|, y being normal noise.
 

@@ -1,0 +1,30 @@
+"""What each kind of discriminator is shown of images."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .augmentation import augment
+from .batches import Batch
+from .config import Config
+from .judges import Judges
+from .opponent import Look
+from .views import cut_regions, look_closely
+
+
+def what_to_show(config: Config, judges: Judges) -> Look:
+    """How a run's discriminator looks at images: whole, or through features and at regions."""
+    judge, cut = config.discriminator, config.loss.cut
+
+    def change(images: Tensor) -> Tensor:
+        return augment(images) if judge.augment else images
+
+    def show_whole(images: Tensor, _batch: Batch) -> tuple[Tensor, ...]:
+        return (change(images),)
+
+    def show_parts(images: Tensor, batch: Batch) -> tuple[Tensor, ...]:
+        views = change(look_closely(images, batch.cut_xy, cut))
+        regions = cut_regions(images, batch.points_xy, batch.sharp, judge.region)
+        return (*judges.features(views), change(regions))
+
+    return show_parts if judge.kind == "projected" else show_whole

@@ -74,7 +74,7 @@ bench: setup  ## every figure in the README and the docs, into benchmarks/result
 
 train-default: setup  ## train the shipped restorer anew, for a day; RESUME=--resume goes on
 	$(BIN)/gpen train configs/default.toml $(RESUME) \
-	  data.train=$(FACES)/train data.val=$(FACES)/val \
+	  data.train=$(FACES)/train data.val=$(FACES)/val loss.lpips=1.5 \
 	  files.lpips_backbone=$(METRICS)/squeezenet1_1.safetensors \
 	  files.lpips_heads=$(METRICS)/lpips_v0.1_squeeze.pth
 	@echo "gpen convert runs/…/best.safetensors gpen-default-512.onnx --half makes the shipped file."

@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen import geometry
-from gpen.evaluation.pairs import read_pixels
+from gpen.images import transforms
+from gpen.metrics.image_pairs import read_pixels
 from gpen.types import Float64Array
 
 Frame = NDArray[np.uint8]
@@ -135,7 +135,7 @@ class Clip:
 
     def damaged_points(self, index: int) -> Float64Array:
         """(5, 2) in damaged pixels."""
-        return geometry.scale_points(self.points_xy[index], 1 / self.recipe.damage.shrink)
+        return transforms.scale_points(self.points_xy[index], 1 / self.recipe.damage.shrink)
 
     def previous_xy(self, index: int, points_xy: Float64Array) -> tuple[Float64Array, Any]:
         """Where points of a frame were one frame before.
@@ -188,7 +188,7 @@ class Clip:
         return bend
 
     def _world_from_frame(self, index: int, points_xy: Float64Array) -> Float64Array:
-        flat = geometry.apply(geometry.invert(self._camera(index)), points_xy)
+        flat = transforms.apply(transforms.invert(self._camera(index)), points_xy)
         world: Float64Array = flat + self._bend(index, flat)
         return world
 
@@ -196,7 +196,7 @@ class Clip:
         flat = np.array(world_xy)
         for _ in range(ROUNDS):
             flat = 0.5 * flat + 0.5 * (world_xy - self._bend(index, flat))
-        return geometry.apply(self._camera(index), flat)
+        return transforms.apply(self._camera(index), flat)
 
     def _disc(self, index: int) -> tuple[Float64Array, float]:
         """Middle and radius in frame pixels."""

@@ -18,14 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gpen.training.degradation import (
-    CATALOGUE,
-    PRESETS,
-    UInt8Array,
-    degrade,
-    recipe,
-    single_step,
-)
+from gpen.training.degradation import CATALOGUE, PRESETS, UInt8Array, degrade, recipe, single_step
 from report import machine, write_results
 
 SIZES = (256, 512)
@@ -47,7 +40,7 @@ def load(folder: str | None, size: int, count: int = 32) -> list[UInt8Array]:
     """Faces of a folder, spread over it, or made up."""
     if folder is None:
         return [made_up(size, seed) for seed in range(count)]
-    from gpen.training.faces import open_faces
+    from gpen.training.face_dataset import open_faces
 
     faces = open_faces([folder], size)
     places = np.linspace(0, len(faces) - 1, count).astype(int)

@@ -28,13 +28,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen import geometry
-from gpen.detect import load_detector
-from gpen.detectors.crops import ellipse_box
-from gpen.training.detector.faceless import faceless_region, texture
-from gpen.training.detector.photos import Label, Photo, load_photos, middle_of, placing
+from gpen.faces.detection import load_detector
+from gpen.faces.detectors.refinement_crops import ellipse_box
+from gpen.images import transforms
 from gpen.types import Face, Float64Array
 from report import machine, median_spread, timed, write_results, write_table
+from tools.detector.faceless import faceless_region, texture
+from tools.detector.photos import Label, Photo, load_photos, middle_of, placing
 
 Picture = NDArray[np.uint8]
 Detect = Callable[[Picture], list[Face]]
@@ -69,7 +69,7 @@ def make_scene(photo: Photo, label: Label, size: int, turn: int, *, damaged: boo
         _, code = cv2.imencode(".jpg", grainy, [cv2.IMWRITE_JPEG_QUALITY, 60])
         picture = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)
     box = ellipse_box(label.box_xyxy, matrix)
-    return Scene(picture, box, geometry.apply(matrix, label.points_xy))
+    return Scene(picture, box, transforms.apply(matrix, label.points_xy))
 
 
 def overlap(one: Sequence[float], other: Float64Array) -> float:
@@ -93,13 +93,13 @@ def enlarged(detect: Detect) -> Detect:
     """A detector that looks at the picture enlarged twice."""
 
     def at_double(picture: Picture) -> list[Face]:
-        double = geometry.resize(picture, (2 * picture.shape[1], 2 * picture.shape[0]))
-        back = geometry.scaling(0.5)
+        double = transforms.resize(picture, (2 * picture.shape[1], 2 * picture.shape[0]))
+        back = transforms.scaling(0.5)
         faces = []
         for face in detect(double):
-            corners = geometry.apply(back, np.array(face.box_xyxy).reshape(2, 2))
+            corners = transforms.apply(back, np.array(face.box_xyxy).reshape(2, 2))
             x0, y0, x1, y1 = (float(v) for v in corners.ravel())
-            points = geometry.apply(back, face.points_xy)
+            points = transforms.apply(back, face.points_xy)
             faces.append(Face((x0, y0, x1, y1), points, face.score))
         return faces
 
@@ -153,7 +153,7 @@ def speed(detectors: dict[str, Detect], photo: Photo) -> list[dict[str, Any]]:
     """Milliseconds for one photo enlarged to two usual sizes."""
     rows = []
     for width, height in ((640, 480), (1920, 1080)):
-        picture = geometry.resize(photo.levels[0], (width, height))
+        picture = transforms.resize(photo.levels[0], (width, height))
         row: dict[str, Any] = {"size": f"{width}×{height}"}
         for name, detect in detectors.items():
             seconds = timed(partial(detect, picture), runs=15, warmup=3)

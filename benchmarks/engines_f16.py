@@ -33,7 +33,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from engines_compare import psnr
 from engines_prepare import load_pictures, random_network, reference_module
 from gpen.engines.torch_network import FastNetwork
-from gpen.weights import Tensor, Weights, find_model, load_weights
+from gpen.models import Tensor, Weights, find_model, load_weights
 from report import machine, markdown, write_results
 
 DEFAULT_MODEL = "gpen-default-256"
@@ -81,7 +81,7 @@ def compared(
     name: str, weights: Weights, pictures: torch.Tensor, folder: Path
 ) -> Iterator[dict[str, Any]]:
     """PSNR of each precision and way, for each rewrite of a network."""
-    from gpen.weights.safetensors import write_safetensors
+    from gpen.models.safetensors import write_safetensors
 
     assert weights.net is not None
     for rewrite, factors in _rewrites().items():

@@ -29,8 +29,8 @@ def reference_module(path: Path) -> Any:
     """The network of a weight file as the public code computes it: weights for every sample."""
     import torch
 
-    from gpen.nets.gpen import GPEN
-    from gpen.weights import load_weights
+    from gpen.models import load_weights
+    from gpen.networks.gpen import GPEN
 
     weights = load_weights(path)
     assert weights.net is not None
@@ -66,9 +66,9 @@ def random_network(size: int, picture: NDArray[np.float32], path: Path) -> None:
     """Write published widths with random weights whose answer has the contrast of a picture."""
     import torch
 
-    from gpen.nets.gpen import GPEN, GPENConfig
-    from gpen.weights import Tensor
-    from gpen.weights.safetensors import write_safetensors
+    from gpen.models import Tensor
+    from gpen.models.safetensors import write_safetensors
+    from gpen.networks.gpen import GPEN, GPENConfig
 
     torch.manual_seed(size)
     with torch.inference_mode():
@@ -129,9 +129,9 @@ def main() -> None:
     parser.add_argument("subject", help="size of a random network, or a model's name")
     parser.add_argument("--crops", default="", help="folder of aligned .jpg crops")
     options = parser.parse_args()
-    from gpen.engines.cache import inference_graph
-    from gpen.weights import find_model, load_weights
-    from gpen.weights.safetensors import write_safetensors
+    from gpen.engines.graph_cache import inference_graph
+    from gpen.models import find_model, load_weights
+    from gpen.models.safetensors import write_safetensors
 
     weights = options.folder / WEIGHTS
     if options.subject.isdigit():

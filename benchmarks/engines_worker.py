@@ -37,7 +37,7 @@ def open_variant(folder: Path, engine: str, precision: str, device: str) -> Run:
     if engine == "ort-peer":
         graph = open_graph(folder / PEER, engine="onnxruntime", device=device)
         return lambda batch: graph.run(batch)[0]
-    from gpen.weights import find_model
+    from gpen.models import find_model
 
     model = find_model(folder / WEIGHTS)
     return open_engine(model, engine=engine, device=device, precision=precision).run

@@ -29,8 +29,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen import geometry
-from gpen.read import read_image
+from gpen.images import transforms
+from gpen.images.read import read_image
 from report import machine, write_results, write_table
 
 PORTRAIT = Path(__file__).resolve().parents[1] / "examples/portrait.jpg"
@@ -57,8 +57,8 @@ def pictures(size_wh: tuple[int, int], count: int) -> Iterator[NDArray[np.uint8]
     for index in range(count):
         scale = height / 1000 * (1 + 0.1 * np.sin(index / 40))
         x = width * (0.3 + 0.1 * np.sin(index / 25))
-        place = geometry.compose(geometry.shifting(x, height * 0.2), geometry.scaling(scale))
-        frame = geometry.warp(photo, place, size_wh, border="replicate")
+        place = transforms.compose(transforms.shifting(x, height * 0.2), transforms.scaling(scale))
+        frame = transforms.warp(photo, place, size_wh, border="replicate")
         yield np.asarray(frame, np.uint8)
 
 

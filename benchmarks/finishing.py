@@ -26,12 +26,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from gpen.blending.finish import Finish, finish_crop
+from gpen.blending.masks import face_mask
 from gpen.engines import Engine, open_engine
-from gpen.finish import Finish, finish_crop
-from gpen.masks import face_mask
-from gpen.restoration import restore_crops
+from gpen.faces.restoration import restore_crops
+from gpen.models import find_model
 from gpen.types import Crop
-from gpen.weights import find_model
 from report import machine, write_results
 
 SIZE = 256

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from engines_compare import psnr
 from engines_prepare import load_pictures
-from gpen.engines.cache import inference_graph
+from gpen.engines.graph_cache import inference_graph
 from gpen.engines.openvino import load_openvino
-from gpen.weights import find_model
+from gpen.models import find_model
 from report import machine, write_results
 
 openvino = load_openvino()

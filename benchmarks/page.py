@@ -77,8 +77,8 @@ def table_of(data: dict[str, Any]) -> list[dict[str, Any]]:
 @contextlib.contextmanager
 def serve() -> Iterator[str]:
     """A server on a free port; gives its address."""
-    from gpen.web import create_app
-    from gpen.web.server import Server, listen
+    from gpen.server import create_app
+    from gpen.server.http_server import Server, listen
 
     listener = listen("127.0.0.1", 0)
     server = Server(create_app())

@@ -3,7 +3,7 @@
     python benchmarks/restorer.py [--previous OLD.safetensors] [--sheet sheet.png]
     python benchmarks/restorer.py --old ../shared/faces/crops/old --sheet old.png
 
-All crops of `val` are damaged at the three severities of `gpen.evaluation.severities` and restored
+All crops of `val` are damaged at the three severities of `gpen.metrics.severities` and restored
 by the engine that a user gets. The default model was trained with LPIPS-squeeze (Caffe weights),
 which therefore says less about it; it was trained with neither MobileFaceNet (identity) nor the
 RetinaFace that finds the five points and whose features FID and KID compare. On the hard faces,
@@ -27,17 +27,17 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gpen.detect import load_detector
 from gpen.engines import Engine, open_engine
-from gpen.evaluation.comparison import Comparison
-from gpen.evaluation.files import find_metric_files
-from gpen.evaluation.metrics import Judges
-from gpen.evaluation.pairs import list_pictures, read_groups, read_pixels
-from gpen.evaluation.severities import SEVERITIES, severity_damage
-from gpen.evaluation.sheet import Picture, draw_sheet, spread
-from gpen.evaluation.tasks import BICUBIC, Task, Workshop, restore_face
-from gpen.geometry import resize
-from gpen.weights import find_model
+from gpen.faces.detection import load_detector
+from gpen.images.transforms import resize
+from gpen.metrics.comparison import Comparison
+from gpen.metrics.comparison_sheet import Picture, draw_sheet, spread
+from gpen.metrics.evaluation_tasks import BICUBIC, Task, Workshop, restore_face
+from gpen.metrics.image_pairs import list_pictures, read_groups, read_pixels
+from gpen.metrics.metric_files import find_metric_files
+from gpen.metrics.registry import Judges
+from gpen.metrics.severities import SEVERITIES, severity_damage
+from gpen.models import find_model
 from report import machine, write_results, write_table
 
 #: What the damage and its noise are drawn from.

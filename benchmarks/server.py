@@ -34,7 +34,7 @@ PHOTO = ROOT / "examples/demo.jpg"
 PHOTOS = {1: 100, 8: 300, 50: 1000}
 WARM_UP = 200
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance"
-_SERVE = "import typer; from gpen.apps.web import web; typer.run(web)"
+_SERVE = "import typer; from gpen.cli.web import web; typer.run(web)"
 
 
 @contextmanager
@@ -93,7 +93,7 @@ async def load(url: str, clients: int, photos: int, expected: bytes) -> dict[str
 def loop(photos: int) -> dict[str, Any]:
     """The same work in Python, by as many threads as `restore_many` takes."""
     import gpen
-    from gpen.write import encode_image
+    from gpen.images.write import encode_image
 
     restorer, photo = gpen.Restorer(), PHOTO.read_bytes()
     restorer.restore(photo)

@@ -28,11 +28,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen import geometry
-from gpen.detect import Detector, load_detector
+from gpen.faces.detection import Detector, load_detector
+from gpen.images import transforms
 from gpen.types import Float64Array
-from gpen.video.tracking import Tracker, finish
-from gpen.video.tracks import FrameRecord, Tracks
+from gpen.video.tracking.face_tracks import FrameRecord, Tracks
+from gpen.video.tracking.tracker import Tracker, finish
 from report import machine, write_results, write_table
 
 Picture = NDArray[np.uint8]
@@ -223,7 +223,7 @@ def crowd(
     side = height // 2
     for k, (photo, _) in enumerate(faces):
         x, y = (k + 0.5) * width / 4 + 0.1 * side * np.sin(n / 9 + k) - side / 2, 0.3 * height
-        small = geometry.resize(photo, (side, side))
+        small = transforms.resize(photo, (side, side))
         x0, y0 = max(0, round(x)), round(y)
         part = small[:, : max(0, min(side, width - x0))]
         frame[y0 : y0 + side, x0 : x0 + part.shape[1]] = part

@@ -43,7 +43,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from gpen.training.batches import Batch
-    from gpen.training.judges import Judges
+    from gpen.training.perceptual_losses import Judges
     from gpen.training.processes import Processes
     from gpen.training.trainer import Trainer
 
@@ -80,7 +80,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
 
 def settings(case: dict[str, Any]) -> Any:
     """The default config with the network of a case."""
-    from gpen.training.configfile import load_config
+    from gpen.training.config_file import load_config
 
     multiplier, narrow = WIDTHS[case["network"]]
     widths = [

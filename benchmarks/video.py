@@ -32,16 +32,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clips import REPORTED, TUNING, Clip, Damage, damage, make_clips
-from gpen import Restorer, geometry
-from gpen.align import align_face
-from gpen.evaluation.files import find_metric_files
-from gpen.evaluation.metrics import Judges
-from gpen.masks import face_mask
-from gpen.restoration import restore_crops
+from gpen import Restorer
+from gpen.blending.masks import face_mask
+from gpen.faces.alignment import align_face
+from gpen.faces.restoration import restore_crops
+from gpen.images import transforms
+from gpen.metrics.metric_files import find_metric_files
+from gpen.metrics.registry import Judges
 from gpen.types import Crop
-from gpen.video import deflicker
-from gpen.video.stabilise import Stabiliser
-from gpen.video.tracking import Tracker, finish
+from gpen.video.stabilisation import deflicker
+from gpen.video.stabilisation.stabiliser import Stabiliser
+from gpen.video.tracking.tracker import Tracker, finish
 from report import RESULTS, machine, write_results, write_table
 
 Pictures = list[NDArray[np.uint8]]
@@ -91,16 +92,16 @@ def made_shot(clip: Clip, restorer: Restorer) -> Shot:
     crops = [
         align_face(frame, clip.damaged_points(i), size=SIZE) for i, frame in enumerate(clip.damaged)
     ]
-    fine = [geometry.compose(c.crop_from_image, geometry.scaling(1 / shrink)) for c in crops]
-    truth = [geometry.warp(f, m, (SIZE, SIZE)) for f, m in zip(clip.truth, fine, strict=True)]
+    fine = [transforms.compose(c.crop_from_image, transforms.scaling(1 / shrink)) for c in crops]
+    truth = [transforms.warp(f, m, (SIZE, SIZE)) for f, m in zip(clip.truth, fine, strict=True)]
     maps, seen = [], []
     # Motion is smooth: it is looked up at half the size.
     y, x = np.mgrid[:HALF, :HALF]
     half = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
-    grid = geometry.apply(geometry.scaling(2), half)
+    grid = transforms.apply(transforms.scaling(2), half)
     for i in range(1, count):
-        before, known = clip.previous_xy(i, geometry.apply(geometry.invert(fine[i]), grid))
-        where = geometry.apply(fine[i - 1], before).reshape(HALF, HALF, 2).astype(np.float32)
+        before, known = clip.previous_xy(i, transforms.apply(transforms.invert(fine[i]), grid))
+        where = transforms.apply(fine[i - 1], before).reshape(HALF, HALF, 2).astype(np.float32)
         maps.append(_doubled(where))
         seen.append(cv2.erode(_doubled(known.reshape(HALF, HALF).astype(np.uint8)), ONES) > 0)
     answers = restored(crops, restorer)
@@ -284,7 +285,7 @@ def cost_rows(shot: Shot, restorer: Restorer) -> list[dict[str, Any]]:
     rows = []
     for size in (256, 512):
         crops, answers = (
-            [np.asarray(geometry.resize(p, (size, size)), np.uint8) for p in pictures]
+            [np.asarray(transforms.resize(p, (size, size)), np.uint8) for p in pictures]
             for pictures in ([c.pixels for c in shot.crops], shot.answers)
         )
         stabiliser = Stabiliser(1.0)

@@ -24,9 +24,9 @@ import numpy as np
 
 from engines_prepare import load_pictures, random_network
 from gpen.engines import winograd
-from gpen.engines.cache import inference_graph
+from gpen.engines.graph_cache import inference_graph
 from gpen.engines.openvino import load_openvino
-from gpen.weights import find_model
+from gpen.models import find_model
 from report import machine, markdown, write_results
 
 #: Inputs, outputs and side of the convolutions that take most of the time.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pointwise import write_pointwise_model
+from support.pointwise import write_pointwise_model
 
 # A busy machine is no failure.
 settings.register_profile("gpen", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 import gpen
-from gpen.align import align_face
-from gpen.faces import choose_faces
-from gpen.geometry import resize
-from gpen.paste import Patch, paste_faces
+from gpen.blending.paste import Patch, paste_faces
+from gpen.faces.alignment import align_face
+from gpen.faces.selection import choose_faces
+from gpen.images.transforms import resize
 
 from . import inputs, pictures, weight_files
 from .face_model import FaceModel

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from gpen import Crop
-from gpen.geometry import apply, invert
-from gpen.masks import Mask
+from gpen.blending.masks import Mask
+from gpen.images.transforms import apply, invert
 from gpen.settings import MaskShape
 
 _TOP = 65535

@@ -16,22 +16,23 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast, overload
 
 import numpy as np
 
-from . import geometry
-from .align import align_face, template_points
-from .aligned import blended, crop_of_image, padding_note, without_padding
+from .blending.finish import Finish, finish_crop
+from .blending.fusion import Reliability
+from .blending.paste import Patch, blended, paste_faces
 from .concurrency import in_parallel
 from .errors import GpenError, SettingsError
-from .faces import choose_faces, faces_from_points
-from .finish import Finish, finish_crop
-from .fusion import Reliability
-from .identity import Identity
-from .networks import Networks
-from .paste import Patch, paste_faces
-from .read import read_image
-from .restoration import restore_crops
+from .face_templates import template_points
+from .faces.aligned_images import crop_of_image, padding_note, without_padding
+from .faces.alignment import align_face
+from .faces.embedding import Identity
+from .faces.restoration import restore_crops
+from .faces.selection import choose_faces, faces_from_points
+from .images import transforms
+from .images.read import read_image
+from .images.tones import to_8bit, to_gray
+from .model_set import Networks
 from .result import Restoration, RestoredFace
 from .settings import Settings
-from .tones import to_8bit, to_gray
 from .types import Crop, Face, Float64Array, FloatArray, Image, Pixels
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class Restorer(Networks):
         if chosen:
             _ = self.engine  # loading it is not the time that aligning takes
         with _timed(seconds, "align"):
-            canvas = geometry.enlarge(image.pixels, options.upscale)
+            canvas = transforms.enlarge(image.pixels, options.upscale)
             crops = [(index, self._cut_out(canvas, faces[index])) for index in chosen]
         return _Work(image, canvas, faces, crops, seconds, [None] * len(crops))
 
@@ -220,7 +221,7 @@ class Restorer(Networks):
     def _cut_out(self, canvas: Pixels, face: Face) -> Crop:
         return align_face(
             canvas,
-            geometry.scale_points(face.points_xy, self.settings.upscale),
+            transforms.scale_points(face.points_xy, self.settings.upscale),
             size=self.engine.size,
             template=self.model.template,
         )
@@ -259,7 +260,7 @@ class Restorer(Networks):
                 )
             alpha = source.alpha
             if alpha is not None and alpha.shape != pixels.shape[:2]:
-                alpha = geometry.resize(alpha, (pixels.shape[1], pixels.shape[0]))
+                alpha = transforms.resize(alpha, (pixels.shape[1], pixels.shape[0]))
         photo = dataclasses.replace(source, pixels=pixels, alpha=alpha)
         compare = partial(_similarity, self._identity, source.pixels, pixels)
         restored = [
@@ -364,7 +365,7 @@ def _points(work: _Work, index: int, crop: Crop) -> Float64Array:
     """The five points of a face, in pixels of the source."""
     if work.faces:
         return work.faces[index].points_xy
-    return geometry.apply(geometry.invert(crop.crop_from_image), crop.points_xy)
+    return transforms.apply(transforms.invert(crop.crop_from_image), crop.points_xy)
 
 
 def _similarity(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .images.tones import level_of
+from .images.write import write_image
 from .settings import Settings
-from .tones import level_of
 from .types import Crop, Face, Image, Pixels
-from .write import write_image
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -93,11 +93,12 @@ class RestoredFace:
 
         By the face embedding of `Settings.embedding`, both faces cut out by the points found in the
         source: 1 is the same picture; at 0.5 the embedding draws the line between one person and
-        two; see `gpen.identity.Measure`. Computed when first asked for, in about a third of the
-        time that the default network takes for a face.
+        two; see `gpen.faces.embedding.Measure`. Computed when first asked for, in about a third
+        of the time that the default network takes for a face.
 
         Raises:
-            GpenError: The embedding cannot be opened or run; see `gpen.identity.open_identity`.
+            GpenError: The embedding cannot be opened or run; see
+                `gpen.faces.embedding.open_identity`.
         """
         return self.compare()
 

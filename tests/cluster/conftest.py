@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("fsspec", reason="gpen[cluster] is not installed")
 
 from gpen.cluster.manifest import Answer
-from gpen.cluster.places import Place
+from gpen.cluster.storage import Place
 from gpen.cluster.worker import Job
 
 

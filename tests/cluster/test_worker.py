@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gpen.cluster.landing import recover
+from gpen.cluster.batch_plan import Block, Photo
 from gpen.cluster.manifest import STATE, Answer, Manifest, Row, from_lines
-from gpen.cluster.places import Place
-from gpen.cluster.plan import Block, Photo
+from gpen.cluster.publishing import recover
+from gpen.cluster.storage import Place
 from gpen.cluster.worker import Job, Worker
 
 Restore = Callable[[bytes, str, Path], Answer]

@@ -10,8 +10,8 @@ import pytest
 
 import gpen
 from gpen.engines import _choose, _fastest_faithful, open_engine
-from gpen.weights import convert, find_model, load_weights
-from networks import (
+from gpen.models import convert, find_model, load_weights
+from support.small_networks import (
     ONE_PER_PART,
     TINY,
     TINY_DESCRIBED,

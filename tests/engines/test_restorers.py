@@ -13,9 +13,9 @@ from gpen import engines
 from gpen.engines import open_engine
 from gpen.engines.openvino import has_fast_bf16
 from gpen.errors import EngineError
-from gpen.weights import Tensor, find_model
-from gpen.weights.safetensors import write_safetensors
-from networks import TINY, TINY_SR, save_safetensors
+from gpen.models import Tensor, find_model
+from gpen.models.safetensors import write_safetensors
+from support.small_networks import TINY, TINY_SR, save_safetensors
 
 GRAPH_ENGINES = ["openvino", "onnxruntime"]
 

@@ -15,9 +15,16 @@ from gpen.engines import open_engine
 from gpen.engines import torch as torch_engine
 from gpen.engines.torch import TorchEngine
 from gpen.errors import EngineError, MissingExtraError
-from gpen.weights import Tensor, convert, find_model, load_weights
-from gpen.weights.safetensors import write_safetensors
-from networks import TINY, TINY_SR, published, random_tensors, save_safetensors, to_torch
+from gpen.models import Tensor, convert, find_model, load_weights
+from gpen.models.safetensors import write_safetensors
+from support.small_networks import (
+    TINY,
+    TINY_SR,
+    published,
+    random_tensors,
+    save_safetensors,
+    to_torch,
+)
 
 TOLERANCE = 1e-3
 

@@ -12,9 +12,9 @@ import torch
 
 from gpen.engines import torch_layers
 from gpen.engines.torch_network import FastNetwork
-from gpen.nets.gpen import GPEN
-from gpen.weights import Architecture, Tensor, find_model, load_weights
-from networks import ONE_PER_PART, TINY, TINY_SR, published, random_tensors, to_torch
+from gpen.models import Architecture, Tensor, find_model, load_weights
+from gpen.networks.gpen import GPEN
+from support.small_networks import ONE_PER_PART, TINY, TINY_SR, published, random_tensors, to_torch
 
 #: A deeper ResNet has no layer that the other lacks.
 NETS = {"sr_16_to_64": TINY_SR, "256_narrow": published(256, widest=16)} | {

@@ -11,8 +11,9 @@ import pytest
 from gpen.engines import open_engine
 from gpen.engines.openvino import load_openvino
 from gpen.engines.winograd import MIN_INPUTS, MIN_OUTPUTS, MIN_SIDE, use_winograd
-from gpen.weights import cache_dir, find_model
-from networks import published, random_tensors, save_safetensors, to_torch
+from gpen.files import cache_dir
+from gpen.models import find_model
+from support.small_networks import published, random_tensors, save_safetensors, to_torch
 
 openvino = load_openvino()
 ops = openvino.opset13
@@ -89,7 +90,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_network_answers_as_the_reference_does(wide: Path) -> None:
     torch = pytest.importorskip("torch")
-    from gpen.nets.gpen import GPEN
+    from gpen.networks.gpen import GPEN
 
     net = published(64, widest=256)
     module = GPEN(net, reference=True).eval()

@@ -17,10 +17,17 @@ import onnxruntime
 import pytest
 
 import gpen
-from gpen.align import TEMPLATES
+from gpen.face_templates import TEMPLATES
 from gpen.integrations.peers import SIZES, export_for, file_name, reactor_size
-from gpen.weights.safetensors import write_safetensors
-from networks import TINY, TINY_SR, TINY_SUBPIXEL, published, random_tensors, save_safetensors
+from gpen.models.safetensors import write_safetensors
+from support.small_networks import (
+    TINY,
+    TINY_SR,
+    TINY_SUBPIXEL,
+    published,
+    random_tensors,
+    save_safetensors,
+)
 
 FaceBgr = np.ndarray
 

@@ -17,8 +17,8 @@ import torch
 
 from gpen.engines.torch import TorchEngine
 from gpen.errors import MismatchError
-from gpen.weights import find_model
-from networks import (
+from gpen.models import find_model
+from support.small_networks import (
     TINY,
     TINY_DESCRIBED,
     TINY_SR,

@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from comfyui_host import PACK, ComfyUI, InterruptedProcessingError
 
 import gpen
-import gpen.networks
-from networks import TINY_SR, save_safetensors
-from pointwise import write_pointwise_model
+import gpen.model_set
+from support.comfyui_host import PACK, ComfyUI, InterruptedProcessingError
+from support.pointwise import write_pointwise_model
+from support.small_networks import TINY_SR, save_safetensors
 
 NOSE = 125, 224
 
@@ -195,7 +195,7 @@ def test_faces_found_once_are_used_again(comfy: ComfyUI, model: Any, image: torc
 def test_detecting_opens_no_restorer(
     comfy: ComfyUI, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gpen.networks, "open_engine", lambda *_, **__: pytest.fail("opened"))
+    monkeypatch.setattr(gpen.model_set, "open_engine", lambda *_, **__: pytest.fail("opened"))
     (model,) = comfy.run("GPENLoad", model="gpen-default-256")
     comfy.run("GPENDetect", facerestore_model=model, image=image)
 
@@ -213,9 +213,9 @@ def test_networks_are_opened_once_for_all_nodes(
     comfy: ComfyUI, model: Any, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = []
-    open_engine = gpen.networks.open_engine
+    open_engine = gpen.model_set.open_engine
     monkeypatch.setattr(
-        gpen.networks, "open_engine", lambda *a, **k: (opened.append(1), open_engine(*a, **k))[1]
+        gpen.model_set, "open_engine", lambda *a, **k: (opened.append(1), open_engine(*a, **k))[1]
     )
     for blend in (1.0, 0.5):
         comfy.run("GPENRestore", facerestore_model=model, image=image, blend=blend)

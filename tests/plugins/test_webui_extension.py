@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
-from webui import WebUI
 
 import gpen
-from pointwise import write_pointwise_model
+from support.pointwise import write_pointwise_model
+from support.webui_host import WebUI
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("torch")
 
 from gpen.training.config import Config
-from gpen.training.configfile import parse_config
-from tiny_training import CONFIG, draw_faces
+from gpen.training.config_file import parse_config
+from support.tiny_training import CONFIG, draw_faces
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 from gpen.training.batches import Batches, mirrored, numbers_of_part  # noqa: E402
 from gpen.training.config import Config  # noqa: E402
 from gpen.training.degradation import recipe  # noqa: E402
-from gpen.training.faces import open_faces  # noqa: E402
+from gpen.training.face_dataset import open_faces  # noqa: E402
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from gpen.errors import ConfigError, TrainingError  # noqa: E402
-from gpen.nets.gpen import GPEN, GPENConfig  # noqa: E402
-from gpen.nets.resnet import ResNet  # noqa: E402
+from gpen.networks.gpen import GPEN, GPENConfig  # noqa: E402
+from gpen.networks.resnet import ResNet  # noqa: E402
 from gpen.training.encoder_init import load_encoder  # noqa: E402
 
 WIDTH = 16

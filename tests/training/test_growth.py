@@ -10,12 +10,12 @@ torch = pytest.importorskip("torch")
 
 from gpen import ConfigError  # noqa: E402
 from gpen.training.config import Config  # noqa: E402
-from gpen.training.judges import Judges  # noqa: E402
-from gpen.training.networks import build_discriminator, build_generator  # noqa: E402
+from gpen.training.network_setup import build_discriminator, build_generator  # noqa: E402
 from gpen.training.passthrough import pass_picture_through  # noqa: E402
+from gpen.training.perceptual_losses import Judges  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
 from gpen.training.trainer import Trainer  # noqa: E402
-from tiny_training import SUBPIXEL  # noqa: E402
+from support.tiny_training import SUBPIXEL  # noqa: E402
 
 GROWING = ("network.size=64", "stages=[{steps=1, size=32}, {steps=1, size=64}]")
 

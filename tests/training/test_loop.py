@@ -18,12 +18,12 @@ torch = pytest.importorskip("torch")
 
 from gpen import ConfigError, TrainingError, find_model  # noqa: E402
 from gpen.training.config import Config, Stage  # noqa: E402
-from gpen.training.configfile import parse_config  # noqa: E402
+from gpen.training.config_file import parse_config  # noqa: E402
 from gpen.training.loop import Run, StoppedError  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
 from gpen.training.runs import latest_run, load_checkpoint, new_run  # noqa: E402
 from gpen.training.validation import Validation  # noqa: E402
-from tiny_training import SUBPIXEL  # noqa: E402
+from support.tiny_training import SUBPIXEL  # noqa: E402
 
 
 def begin(config: Config, runs: Path) -> Run:

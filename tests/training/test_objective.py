@@ -8,8 +8,8 @@ torch = pytest.importorskip("torch")
 
 from gpen.training.batches import Batch  # noqa: E402
 from gpen.training.config import Loss  # noqa: E402
-from gpen.training.judges import Judges  # noqa: E402
 from gpen.training.objective import Objective  # noqa: E402
+from gpen.training.perceptual_losses import Judges  # noqa: E402
 from gpen.training.validation import measure  # noqa: E402
 
 QUIET = Loss(adversarial=0, feature_matching=0)

@@ -15,14 +15,8 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 from gpen.errors import UnsafeFileError, WeightsError  # noqa: E402
-from gpen.nets.gpen import GPEN, GPENConfig  # noqa: E402
-from gpen.nets.ops import (  # noqa: E402
-    BiasActivation,
-    Linear,
-    ModulatedConv,
-    PixelNorm,
-    Upsample,
-)
+from gpen.networks.gpen import GPEN, GPENConfig  # noqa: E402
+from gpen.networks.layers import BiasActivation, Linear, ModulatedConv, PixelNorm, Upsample  # noqa: E402
 from gpen.training.prior import PriorImport, PriorRow, load_prior  # noqa: E402
 
 CHANNELS, STYLE_DIM, N_MLP = (8, 8, 8, 4), 16, 3

@@ -9,11 +9,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gpen.nets.discriminator import Discriminator  # noqa: E402
+from gpen.networks.discriminator import Discriminator  # noqa: E402
 from gpen.training import losses  # noqa: E402
 from gpen.training.batches import Batch  # noqa: E402
 from gpen.training.config import Config  # noqa: E402
-from gpen.training.judges import Judges  # noqa: E402
+from gpen.training.perceptual_losses import Judges  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
 from gpen.training.trainer import Trainer  # noqa: E402
 

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from gpen.fusion import HALF_WAY
-from gpen.nets.reliability import ReliabilityNet
+from gpen.blending.fusion import HALF_WAY
+from gpen.networks.reliability import ReliabilityNet
 
 from .crops import DamagedCrops
 from .export import export_onnx
@@ -32,7 +32,7 @@ RATE = 3e-3
 
 
 def shares(logarithm: Tensor) -> Tensor:
-    """The input's share of each band, as `gpen.fusion.input_share` has it, not stretched."""
+    """The input's share of each band: `gpen.blending.fusion.input_share`, not stretched."""
     half_way = torch.tensor(HALF_WAY).log2().view(2, 1, 1, 1)
     return torch.sigmoid(-2 * math.log(2) * (logarithm - half_way))
 

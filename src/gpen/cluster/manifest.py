@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import ReadError
-from .places import Place
+from .storage import Place
 
 #: The folder below the results that holds what gpen notes about them.
 STATE = ".gpen-batch"

@@ -15,10 +15,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import WriteError
-from .landing import land
+from ..files import os_errors_as
+from .batch_plan import Block, Photo
 from .manifest import STAGED, STATE, Answer, Manifest, Row, to_lines
-from .places import Place, raised_as
-from .plan import Block, Photo
+from .publishing import land
+from .storage import Place
 
 #: Reads the bytes of a photo (with its name for messages) and writes the result to a file.
 Restore = Callable[[bytes, str, Path], Answer]
@@ -56,7 +57,7 @@ class Job:
             WriteError: The target cannot be written.
         """
         token = f"{STATE}/run-{secrets.token_hex(8)}"
-        with raised_as(WriteError, f"cannot write to {target.url}"):
+        with os_errors_as(WriteError, f"cannot write to {target.url}", errors=(Exception,)):
             target.write_whole(token, b"A run of gpen batch has begun.\n", replace=False)
         return cls(source.url, target.url, settings, overwrite, jobs, token)
 

@@ -8,14 +8,17 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import EngineError, SettingsError, WeightsError
-from ..weights import GENERATOR_KINDS, HALVABLE_KINDS, ModelInfo, read_onnx
-from .base import Engine, Graph, run_in_batches
-from .cache import forget, inference_graph
-from .memory import is_out_of_memory, open_sparingly
+from ..models import GENERATOR_KINDS, HALVABLE_KINDS, ModelInfo, read_onnx
+from .base import Engine, Graph
+from .batching import BATCH_SIZE, SharedEngine, run_in_batches
+from .graph_cache import forget, inference_graph
+from .out_of_memory import is_out_of_memory, open_sparingly
 
 __all__ = [
+    "BATCH_SIZE",
     "Engine",
     "Graph",
+    "SharedEngine",
     "fast_precision",
     "open_engine",
     "open_graph",
@@ -117,7 +120,7 @@ def _open(model: ModelInfo, engine: str, device: str, precision: str) -> Engine:
 
 
 def _open_restorer(path: Path, engine: str, device: str, precision: str) -> Engine:
-    from .restorer import GraphEngine
+    from .graph_engine import GraphEngine
 
     file = read_onnx(path)
     graph = open_graph(path, engine=engine, device=device, precision=precision, keep=True)

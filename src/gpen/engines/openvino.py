@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import EngineError
 from .base import check_count, first_line, read_ports
-from .cache import compiled_folder
+from .graph_cache import compiled_folder
 from .winograd import WINOGRAD_VERSION, use_winograd
 
 _CAPABILITIES = {"bf16": "BF16", "f16": "FP16"}

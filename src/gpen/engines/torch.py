@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import EngineError, MissingExtraError
+from ..models import HALVABLE_KINDS, Architecture, ModelInfo, Tensor, load_weights
 from ..types import FloatArray
-from ..weights import HALVABLE_KINDS, Architecture, ModelInfo, Tensor, load_weights
 from .base import check_batch, first_line
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Layers of GPEN generators for torch, their weights prepared once for one device and precision.
 
-The arithmetic is that of the exported graph (`gpen.weights.graph`): a style scales the *input* of
+The arithmetic is that of the exported graph (`gpen.models.graph`): a style scales the *input* of
 a shared convolution and the demodulation its *output*; learning rates and √2 are part of weights,
 factors and biases. What f16 cannot hold is kept from it by exact identities:
 
@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..nets.config import NORM_EPSILON
-from ..weights import Tensor as StoredTensor
+from ..models import Tensor as StoredTensor
+from ..networks.gpen_config import NORM_EPSILON
 
 GAIN = math.sqrt(2)
 _SLOPE, _EPSILON = 0.2, 1e-8

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..nets.gpen import GPEN
-from ..weights import Architecture
-from ..weights import Tensor as StoredTensor
+from ..models import Architecture
+from ..models import Tensor as StoredTensor
+from ..networks.gpen import GPEN
 from .torch_layers import GAIN, Convolution, Linear, Source, Step, StyledConv, ToRGB
 
 _SLOPE, _EPSILON, _MAPPING_LR = 0.2, 1e-8, 0.01
 
 
 class FastNetwork:
-    """What `gpen.nets.gpen.GPEN` computes, with prepared weights; see `torch_layers`.
+    """What `gpen.networks.gpen.GPEN` computes, with prepared weights; see `torch_layers`.
 
     Args:
         net: The network's numbers.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ..errors import SettingsError, WeightsError
-from ..weights import convert, find_model
+from ..models import convert, find_model
 
 Program = Literal["facefusion", "reactor", "visomaster"]
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from ..nets.gpen import GPEN
-from ..weights.kinds import GENERATOR_KINDS, recognise
-from ..weights.specs import read_architecture
+from ..models.architecture import read_architecture
+from ..models.kinds import GENERATOR_KINDS, recognise
+from ..networks.gpen import GPEN
 
 if TYPE_CHECKING:
     from torch import Tensor

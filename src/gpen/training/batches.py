@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import TrainingError
-from ..perception.tensors import to_tensor
+from ..perceptual.image_tensors import to_tensor
 from .config import Config
 from .degradation import Recipe, degrade
-from .faces import Faces, Sample
+from .face_dataset import Faces, Sample
 
 _LOG = logging.getLogger("gpen")
 _MAX_RESTARTS = 3

@@ -1,4 +1,4 @@
-"""What a training run is made of: one tree of frozen dataclasses; `configfile` reads it."""
+"""What a training run is made of: one tree of frozen dataclasses; `config_file` reads it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..nets.config import published_channels
+from ..networks.gpen_config import published_channels
 
 Precision = Literal["f32", "bf16", "f16"]
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from ..nets.config import NORM_EPSILON
-from ..nets.gpen import GPEN
-from ..perception.files import read_tensors
+from ..networks.gpen import GPEN
+from ..networks.gpen_config import NORM_EPSILON
+from ..perceptual.network_files import read_tensors
 
 _SETTING = "network.encoder_init"
 _EXPECTED = (

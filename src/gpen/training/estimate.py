@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..nets.discriminator import Discriminator
-from ..nets.patchgan import PatchDiscriminator
+from ..networks.discriminator import Discriminator
+from ..networks.patchgan import PatchDiscriminator
 from .batches import Batch
 from .config import Config
-from .judges import Judges
-from .networks import build_discriminator, build_generator
+from .network_setup import build_discriminator, build_generator
+from .perceptual_losses import Judges
 from .processes import Processes
 from .trainer import Trainer, autocast
 

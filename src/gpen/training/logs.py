@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import WriteError
-from ..weights import written_whole
+from ..files import written_whole
 from .runs import LOG
 
 

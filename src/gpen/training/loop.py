@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TrainingError
-from ..nets.gpen import GPEN
-from ..weights import config_note
+from ..models import config_note
+from ..networks.gpen import GPEN
 from .allocation import keep_freed_memory
 from .batches import Batches
-from .checks import check_data, check_shares
 from .config import Config
+from .config_checks import check_data, check_shares
 from .degradation import Recipe, recipe
 from .encoder_init import load_encoder
-from .faces import Faces, open_faces
-from .judges import Judges, open_judges
+from .face_dataset import Faces, open_faces
 from .logs import Log, Means
-from .networks import export_weights
-from .optimising import NotFiniteError
+from .network_setup import export_weights
+from .optimiser_step import NotFiniteError
+from .perceptual_losses import Judges, open_judges
 from .prior import load_prior
 from .processes import Processes
 from .runs import (

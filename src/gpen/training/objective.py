@@ -9,8 +9,8 @@ from torch import Tensor
 from . import losses
 from .batches import Batch
 from .config import Loss
-from .judges import Judges
-from .opponent import Opponent
+from .discriminator_step import Opponent
+from .perceptual_losses import Judges
 
 #: Mean absolute error of a face with usual damage, and what keeps that of a perfect one from 0.
 _USUAL_ERROR, _LEAST_ERROR = 0.05, 0.01

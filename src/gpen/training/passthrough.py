@@ -15,7 +15,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..nets.gpen import GPEN
+from ..networks.gpen import GPEN
 
 _GAIN = 2.08
 

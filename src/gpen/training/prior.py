@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ..errors import WeightsError
-from ..nets.gpen import GPEN, GPENConfig
+from ..networks.gpen import GPEN, GPENConfig
 from .prior_distance import distance_from_prior
 from .prior_layouts import read_prior
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..nets.config import GPENConfig
-from ..nets.gpen import GPEN
-from ..nets.synthesis import Generator
+from ..networks.generator import Generator
+from ..networks.gpen import GPEN
+from ..networks.gpen_config import GPENConfig
 
 _FACES, _SEED = 4, 0
 

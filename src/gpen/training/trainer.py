@@ -18,18 +18,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..nets.gpen import GPEN
+from ..networks.gpen import GPEN
 from . import losses
 from .averaging import update_average
 from .batches import Batch, numbers_of_part
 from .config import Config, Loss
+from .discriminator_step import Judging, Opponent
 from .growth import grow_discriminator, grow_generator
-from .judges import Judges
-from .networks import build_discriminator, build_generator, encoder_parameters, load_init
+from .network_setup import build_discriminator, build_generator, encoder_parameters, load_init
 from .objective import Objective
-from .opponent import Judging, Opponent
-from .optimising import Learner, add_terms
+from .optimiser_step import Learner, add_terms
 from .passthrough import pass_picture_through
+from .perceptual_losses import Judges
 from .processes import Processes
 
 _DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16}

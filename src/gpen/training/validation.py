@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from .batches import Batch, collate, damage, to_batch
 from .config import Config
 from .degradation import Recipe
-from .faces import Faces
-from .judges import Judges
+from .face_dataset import Faces
+from .perceptual_losses import Judges
 
 _SEED, _AT_ONCE = 7, 8
 #: Faces on a sheet.

@@ -8,16 +8,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from ..detect import Detector
+from ..concurrency import in_background
+from ..faces.detection import Detector
 from ..settings import VideoSettings
 from ..types import Float64Array
-from .decode import read_frames
-from .deflicker import corrections, measure
-from .frames import Clip, Frame
-from .queues import in_background
-from .tracking import FrameRecord, Tracker, finish
-from .tracks import Tracks
-from .work import LineLog
+from .io.decode import read_frames
+from .io.frames import Clip, Frame
+from .stabilisation.deflicker import corrections, measure
+from .tracking.face_tracks import Tracks
+from .tracking.tracker import FrameRecord, Tracker, finish
+from .work_folder import LineLog
 
 #: Frames that wait to be searched.
 QUEUE_DEPTH = 4

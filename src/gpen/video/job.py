@@ -2,7 +2,7 @@
 
 The one place that knows the order. A clip is gone through twice: first to find its faces, so that
 the whole path of each is known, then to restore them, part by part. Finished steps stay in a work
-folder beside the target until the target is whole (`gpen.video.work`).
+folder beside the target until the target is whole (`gpen.video.work_folder`).
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from typing import Any
 
 import numpy as np
 
+from ..concurrency import in_background
 from ..errors import GpenError, SettingsError
 from ..pipeline import Restorer
 from ..settings import VideoSettings
 from ..version import VERSION
-from . import stages
+from . import frame_stages
 from .analysis import Analysis, analyse
-from .decode import open_clip, read_frames
-from .deflicker import apply
-from .encode import Encoding, SegmentWriter
-from .folder import is_folder_target
-from .frames import Frame
-from .join import join_segments
-from .library import av
-from .people import chosen_tracks, unknown_numbers
-from .queues import in_background
-from .result import ClipResult, OnProgress
-from .stabilise import Stabiliser
-from .targets import plan_encoding
-from .work import LineLog, WorkFolder
+from .io.containers import plan_encoding
+from .io.decode import open_clip, read_frames
+from .io.frames import Frame
+from .io.image_sequence import is_folder_target
+from .io.muxing import join_segments
+from .io.pyav import av
+from .io.segment_writer import Encoding, SegmentWriter
+from .stabilisation.deflicker import apply
+from .stabilisation.stabiliser import Stabiliser
+from .track_identity import chosen_tracks, unknown_numbers
+from .video_result import ClipResult, OnProgress
+from .work_folder import LineLog, WorkFolder
 
 #: Frames of a part; what a power cut costs at most. A part begins with a key frame.
 PART_FRAMES = 240
@@ -177,13 +177,13 @@ class Job:
         shared: deque[Frame] = deque(maxlen=2 * reach)
         for number in range(n_done, -(-found.n_frames // PART_FRAMES)):
             part = range(number * PART_FRAMES, (number + 1) * PART_FRAMES)
-            around = stages.around(part, reach, frames, shared)
+            around = frame_stages.around(part, reach, frames, shared)
             works = self._works(around, part, found, chosen)
             self._make_part(number, works, found.n_frames)
 
     def _works(
         self, frames: Iterator[Frame], part: range, found: Analysis, chosen: set[int]
-    ) -> Generator[stages.Work, None, None]:
+    ) -> Generator[frame_stages.Work, None, None]:
         """What is to be done for each frame."""
         enlarged = self.restorer.settings.upscale > 1
         for frame in frames:
@@ -192,10 +192,10 @@ class Job:
             pixels = frame.pixels() if faces or touched or enlarged else _UNSEEN
             if found.corrections is not None:
                 pixels = apply(pixels, found.corrections[frame.index])
-            yield stages.Work(frame, pixels, touched, faces, written=frame.index in part)
+            yield frame_stages.Work(frame, pixels, touched, faces, written=frame.index in part)
 
     def _make_part(
-        self, number: int, works: Generator[stages.Work, None, None], n_frames: int
+        self, number: int, works: Generator[frame_stages.Work, None, None], n_frames: int
     ) -> None:
         """Restore and encode one part; it appears when it is whole.
 
@@ -203,14 +203,18 @@ class Job:
         """
         settings, engine = self.restorer.settings, self.restorer.engine
         template, depth = self.restorer.model.template, self._queue_depth
-        aligned = stages.align(works, engine=engine, template=template, upscale=settings.upscale)
+        aligned = frame_stages.align(
+            works, engine=engine, template=template, upscale=settings.upscale
+        )
         with closing(in_background(aligned, depth)) as crops:
             meter = self.result.seconds
             estimator = self.restorer.reliability if settings.fusion else None
-            answered = stages.restore(crops, engine=engine, estimator=estimator, seconds=meter)
+            answered = frame_stages.restore(
+                crops, engine=engine, estimator=estimator, seconds=meter
+            )
             with closing(in_background(answered, depth)) as answers:
                 stabiliser = Stabiliser(self.video.stabilise)
-                finished = stages.paste(answers, stabiliser=stabiliser, settings=settings)
+                finished = frame_stages.paste(answers, stabiliser=stabiliser, settings=settings)
                 first = next(finished)
                 writer = SegmentWriter(self.work.part(number), first, self.encoding)
                 try:

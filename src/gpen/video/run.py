@@ -7,10 +7,10 @@ from typing import Any
 
 from ..pipeline import Restorer
 from ..settings import VideoSettings
+from .io.muxing import check_target
+from .io.target_checks import check_apart
 from .job import Job, partial_of
-from .join import check_target
-from .place import check_apart
-from .result import ClipResult, OnProgress
+from .video_result import ClipResult, OnProgress
 
 __all__ = ["partial_of", "restore_clip", "restore_video"]
 

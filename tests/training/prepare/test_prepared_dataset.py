@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from gpen.errors import OutputExistsError, ReadError, SettingsError, WriteError
-from gpen.training.faces import open_faces
+from gpen.training.face_dataset import open_faces
 from gpen.training.prepare import (
     Options,
     Plan,
@@ -29,8 +29,8 @@ from gpen.training.prepare import (
     dataset,
     find_faces,
     finished_report,
-    photos,
     plan_work,
+    work_plan,
 )
 
 #: Of one face: copies of it are all that the project has, so they are not dropped.
@@ -110,7 +110,7 @@ def rows_of(target: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photos, "BATCH", 2)
+    monkeypatch.setattr(work_plan, "BATCH", 2)
 
 
 def test_a_report_says_what_became_of_every_photo(finished: tuple[Path, Report]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 
 from ...errors import MissingExtraError
-from .pixels import Random, UInt8Array
+from .pixel_types import Random, UInt8Array
 
 _BLOCK = 16  # macroblock of H.264; x264 wants even sides, and tiny pictures are padded to one
 

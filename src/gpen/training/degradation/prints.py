@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .pixels import Random, UInt8Array, rounded
+from .pixel_types import Random, UInt8Array, rounded
 
 _FINEST_PX = 2.2  # a finer screen than this falls between the pixels
 _GREY = 0.01  # mean channels of a grey picture, scratches included, are not farther apart

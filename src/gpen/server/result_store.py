@@ -1,0 +1,153 @@
+"""Restored photos that are kept for the visit, as files under names that nobody guesses."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal, cast
+
+from ..files import free_path
+from .http_problems import Refusal
+from .limits import Limits
+
+Part = Literal["file", "before", "after"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One result.
+
+    Attributes:
+        id: A long random name.
+        name: What to call the file.
+        media_type: Of the file.
+        n_bytes: Of all its parts.
+        kept_s: When it was kept, by the monotonic clock.
+        has_pictures: There are pictures for comparing.
+    """
+
+    id: str
+    name: str
+    media_type: str
+    n_bytes: int
+    kept_s: float
+    has_pictures: bool
+
+
+class Results:
+    """What is kept; the oldest goes when time or room is up."""
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self._folder, self._limits = folder, limits
+        self._kept: dict[str, Kept] = {}
+        self._lock = threading.Lock()
+
+    def keep(
+        self, data: bytes, name: str, media_type: str, pictures: tuple[bytes, bytes] | None
+    ) -> Kept:
+        """Keep a file, and the pictures before and after.
+
+        Raises:
+            OSError: The disk is full; nothing is left of it.
+        """
+        parts: dict[Part, bytes] = {"file": data}
+        if pictures is not None:
+            parts |= {"before": pictures[0], "after": pictures[1]}
+        kept = Kept(
+            secrets.token_urlsafe(18),
+            name,
+            media_type,
+            sum(map(len, parts.values())),
+            time.monotonic(),
+            pictures is not None,
+        )
+        try:
+            for part, content in parts.items():
+                self._path(kept.id, part).write_bytes(content)
+        except OSError:
+            self._unlink(kept.id)
+            raise
+        with self._lock:
+            self._kept[kept.id] = kept
+        self.tidy()
+        return kept
+
+    def get(self, result_id: str) -> Kept:
+        """A result.
+
+        Raises:
+            Refusal: There is none of that name (any more).
+        """
+        kept = self._kept.get(result_id)
+        if kept is None:
+            raise Refusal(404, "there is no such result; it was removed, or the server was stopped")
+        return kept
+
+    def path(self, result_id: str, part: Part) -> Path:
+        """The file of a part.
+
+        Raises:
+            Refusal: There is none.
+        """
+        kept = self.get(result_id)
+        if part != "file" and not kept.has_pictures:
+            raise Refusal(404, "this result has no pictures; ask for previews=true")
+        return self._path(kept.id, part)
+
+    def remove(self, result_id: str) -> None:
+        """Forget a result, if it is there."""
+        with self._lock:
+            kept = self._kept.pop(result_id, None)
+        if kept is not None:
+            self._unlink(kept.id)
+
+    def tidy(self) -> None:
+        """Remove what is too old, and the oldest while there is too much."""
+        now_s, room = time.monotonic(), self._limits.results_bytes
+        with self._lock:
+            newest_first = sorted(self._kept.values(), key=lambda kept: -kept.kept_s)
+        for number, kept in enumerate(newest_first):
+            room -= kept.n_bytes
+            is_old = now_s - kept.kept_s > self._limits.keep_s
+            if is_old or (room < 0 and number):  # the newest stays until it is fetched
+                self.remove(kept.id)
+
+    def zip(self, result_ids: Iterable[str]) -> BinaryIO:
+        """Several results in one archive; names that meet are numbered.
+
+        Raises:
+            Refusal: One of them is not there.
+            OSError: The disk is full.
+        """
+        file = cast("BinaryIO", tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115
+        taken: set[str] = set()
+        try:
+            with zipfile.ZipFile(file, "w") as archive:
+                for result_id in dict.fromkeys(result_ids):
+                    kept = self.get(result_id)
+                    name = Path(kept.name)
+                    free = free_path(Path(), name.stem, name.suffix, taken)
+                    archive.write(self.path(result_id, "file"), free)
+        except BaseException:
+            file.close()
+            raise
+        file.seek(0)
+        return file
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def _path(self, result_id: str, part: Part) -> Path:
+        return self._folder / f"{result_id}.{part}"
+
+    def _unlink(self, result_id: str) -> None:
+        for part in ("file", "before", "after"):
+            with contextlib.suppress(OSError):
+                self._folder.joinpath(f"{result_id}.{part}").unlink(missing_ok=True)

@@ -1,0 +1,139 @@
+"""The discriminator's side of a step."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..networks.discriminator import Discriminator
+from ..networks.patchgan import PatchDiscriminator
+from . import losses
+from .batches import Batch
+from .config import Loss
+from .optimiser_step import Learner
+
+
+class Judging(nn.Module):
+    """A discriminator's `judge` as a module of its own, which is what torch compiles."""
+
+    def __init__(self, discriminator: Discriminator | PatchDiscriminator) -> None:
+        super().__init__()
+        self.discriminator = discriminator
+
+    def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Logits of each scale, and features."""
+        return self.discriminator.judge(image)
+
+
+#: Logits of each scale, and features.
+Opinion = tuple[list[Tensor], list[Tensor]]
+
+
+class Opponent:
+    """A discriminator that learns.
+
+    Its opinion of the truth is asked for once in a step: the generator is compared with its
+    features, and the discriminator learns from its logits. Both see the same weights, for both
+    networks find their gradients before either takes its step.
+
+    Args:
+        discriminator: The network.
+        judge: Its `judge`, compiled or not.
+        learner: Its optimiser.
+        autocast: Makes the context that `judge` runs in.
+    """
+
+    def __init__(
+        self,
+        discriminator: Discriminator | PatchDiscriminator,
+        judge: nn.Module,
+        learner: Learner,
+        autocast: Callable[[], contextlib.AbstractContextManager[Any]],
+    ) -> None:
+        self.discriminator, self.learner = discriminator, learner
+        self._judge, self._autocast = judge, autocast
+        self._of_truth: tuple[Batch, Opinion] | None = None
+
+    def of_restored(self, restored: Tensor) -> Opinion:
+        """What it thinks of pictures that the generator is to learn from.
+
+        Gradients pass through it to the pictures; it asks for none of its own weights.
+        """
+        self.discriminator.requires_grad_(requires_grad=False)
+        try:
+            return self._opinion(restored)
+        finally:
+            self.discriminator.requires_grad_(requires_grad=True)
+
+    def of_truth(self, batch: Batch) -> Opinion:
+        """What it thinks of true pictures, with gradients of its weights; worked out once."""
+        if self._of_truth is None or self._of_truth[0] is not batch:
+            self._of_truth = batch, self._opinion(batch.truth)
+        return self._of_truth[1]
+
+    def _opinion(self, pictures: Tensor) -> Opinion:
+        with self._autocast():
+            opinion: Opinion = self._judge(pictures)
+        return opinion
+
+    def learn(
+        self, batch: Batch, restored: Tensor, loss: Loss, *, share: float
+    ) -> dict[str, Tensor]:
+        """Find the gradients that tell true pictures from restored ones.
+
+        Args:
+            batch: True pictures.
+            restored: What the generator made of them, without gradient.
+            loss: Weights and kind.
+            share: Of the step that this part is.
+
+        Returns:
+            The loss and mean logits.
+        """
+        real, fake = self.of_truth(batch)[0], self._opinion(restored)[0]
+        self._of_truth = None  # its graph is gone after this
+        real, fake = [scale.float() for scale in real], [scale.float() for scale in fake]
+        term = losses.discriminator_loss(real, fake, loss.adversarial_kind)
+        self.learner.backward(term * share)
+        return {"real": _mean(real), "fake": _mean(fake), "discriminator": term.detach()}
+
+    def take_step(
+        self, parts: Sequence[Batch], terms: dict[str, Tensor], loss: Loss, rate: float, *, r1: bool
+    ) -> dict[str, Tensor]:
+        """Move the weights by what was learnt.
+
+        Args:
+            parts: True pictures of the step.
+            terms: What `learn` returned, added up over the parts.
+            loss: Weights.
+            rate: Factor of the learning rate.
+            r1: Whether R1 is due.
+
+        Returns:
+            All terms, and the gradient's length.
+
+        Raises:
+            NotFiniteError: A loss or gradient is not finite.
+        """
+        if r1:
+            terms = terms | {"r1": self._penalise(parts, loss)}
+        return terms | {"d_norm": self.learner.take_step(rate, terms)}
+
+    def _penalise(self, parts: Sequence[Batch], loss: Loss) -> Tensor:
+        """R1 on true pictures, in f32 and not compiled: it is differentiated twice."""
+        total = parts[0].truth.new_zeros(())
+        for batch in parts:
+            truth = batch.truth.detach().requires_grad_()
+            logits, _ = self.discriminator.judge(truth)
+            penalty = losses.r1_penalty(logits, truth) / len(parts)
+            self.learner.backward(loss.r1 / 2 * loss.r1_every * penalty)
+            total = total + penalty.detach()
+        return total
+
+
+def _mean(logits: Sequence[Tensor]) -> Tensor:
+    return torch.stack([scale.detach().mean() for scale in logits]).mean()

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/degradation.py [FACES]
 
-FACES is a folder of aligned faces; without one, pictures are made up that compress about as well.
+FACES is a folder of aligned faces; without one, images are made up that compress about as well.
 Recipes draw over their whole ranges, each crop from a seed of its own; steps are done at half
 strength. Seconds are those of the process, so that other work on the machine counts little.
 """

@@ -1,4 +1,4 @@
-"""Whole clips, from file to file: speed, memory, sound and times, power cuts.
+"""Whole videos, from file to file: speed, memory, sound and times, power cuts.
 
     python benchmarks/film.py [--sections speed memory faithful kills] [--frames 60] [--long 3000]
 
@@ -6,7 +6,7 @@ speed: 1920×1080, one face, by the shipped network and by one of published widt
 random weights. "outside" is the share of the whole time, both passes and joining, in which the
 network did not run. "passes" is the share of the first, which finds the faces.
 memory: peak of a process that restores 300 frames and many more, by a network that does nothing.
-faithful: packets of sound byte for byte, times of all pictures, against the source.
+faithful: packets of sound byte for byte, times of all images, against the source.
 kills: kill -9 at random moments, then the same command; results byte for byte.
 """
 
@@ -34,7 +34,7 @@ from gpen.images.read import read_image
 from report import machine, write_results, write_table
 
 PORTRAIT = Path(__file__).resolve().parents[1] / "examples/portrait.jpg"
-#: What a process of its own runs: restores a clip and tells what it took.
+#: What a process of its own runs: restores a video and tells what it took.
 WORKER = """
 import json, resource, sys
 import gpen
@@ -50,7 +50,7 @@ PARTS = 240
 KILLS = 10
 
 
-def pictures(size_wh: tuple[int, int], count: int) -> Iterator[NDArray[np.uint8]]:
+def images(size_wh: tuple[int, int], count: int) -> Iterator[NDArray[np.uint8]]:
     """A portrait, a third of the frame high, that sways and nears: RGB (height, width, 3)."""
     photo = np.asarray(read_image(PORTRAIT).pixels, np.uint8)
     width, height = size_wh
@@ -70,10 +70,10 @@ def make_clip(path: Path, size_wh: tuple[int, int], count: int) -> Path:
         video.codec_context.time_base = Fraction(1, 1000)
         sound = out.add_stream("aac", rate=48_000)
         tone = (np.sin(np.arange(1024) * 0.06) * 0.3).astype(np.float32)
-        for index, frame in enumerate(pictures(size_wh, count)):
-            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
-            picture.pts, picture.time_base = 40 * index + index % 3, Fraction(1, 1000)
-            out.mux(video.encode(picture))
+        for index, frame in enumerate(images(size_wh, count)):
+            image = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            image.pts, image.time_base = 40 * index + index % 3, Fraction(1, 1000)
+            out.mux(video.encode(image))
         for index in range(count * 48_000 // 25 // 1024):
             piece = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
             piece.sample_rate, piece.pts = 48_000, index * 1024
@@ -88,19 +88,19 @@ def restore(source: Path, target: Path, model: str, part_frames: int = PARTS) ->
     target.unlink(missing_ok=True)
     command = [sys.executable, "-c", WORKER, str(source), str(target), model, str(part_frames)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    output: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return output
 
 
 def speed_rows(folder: Path, count: int) -> list[dict[str, Any]]:
-    clip = make_clip(folder / "hd.mp4", (1920, 1080), count)
+    info = make_clip(folder / "hd.mp4", (1920, 1080), count)
     rows = []
     for name, model in (
         ("gpen-default-256", "gpen-default-256"),
         ("random weights, 512 px", str(random_network(folder, 512))),
     ):
-        restore(clip, folder / "warm.mp4", model)  # compiles the network for the next
-        took = restore(clip, folder / "out.mp4", model)
+        restore(info, folder / "warm.mp4", model)  # compiles the network for the next
+        took = restore(info, folder / "out.mp4", model)
         total = took["faces_s"] + took["frames_s"] + took["joining_s"]
         rows.append(
             {
@@ -128,14 +128,14 @@ def memory_rows(folder: Path, counts: Sequence[int]) -> list[dict[str, Any]]:
     write_nothing(model)
     rows = []
     for count in counts:
-        clip = make_clip(folder / f"{count}.mp4", (640, 360), count)
-        took = restore(clip, folder / "out.mp4", str(model))
+        info = make_clip(folder / f"{count}.mp4", (640, 360), count)
+        took = restore(info, folder / "out.mp4", str(model))
         rows.append({"frames": count, "faces": took["faces"], "MiB": round(took["peak_mib"], 1)})
     return rows
 
 
 def write_nothing(path: Path) -> None:
-    """A network with the ports of a GPEN file, 256 px, that returns its picture."""
+    """A network with the ports of a GPEN file, 256 px, that returns its image."""
     import onnx
     from onnx import TensorProto, helper
 
@@ -151,9 +151,9 @@ def write_nothing(path: Path) -> None:
 
 
 def faithful_row(folder: Path) -> dict[str, Any]:
-    clip = make_clip(folder / "plain.mp4", (640, 360), 100)
-    restore(clip, folder / "out.mp4", "gpen-default-256")
-    (sound, times), (new_sound, new_times) = map(_packets, (clip, folder / "out.mp4"))
+    info = make_clip(folder / "plain.mp4", (640, 360), 100)
+    restore(info, folder / "out.mp4", "gpen-default-256")
+    (sound, times), (new_sound, new_times) = map(_packets, (info, folder / "out.mp4"))
     return {
         "packets of sound": len(sound),
         "the same": sum(a == b for a, b in zip(sound, new_sound, strict=True)),
@@ -172,15 +172,15 @@ def _packets(path: Path) -> tuple[list[tuple[int | None, bytes]], list[Fraction]
 
 
 def kill_rows(folder: Path) -> list[dict[str, Any]]:
-    clip = make_clip(folder / "kill.mp4", (320, 240), 96)
+    info = make_clip(folder / "kill.mp4", (320, 240), 96)
     started = time.monotonic()
-    restore(clip, folder / "whole.mp4", "gpen-default-256", 12)
+    restore(info, folder / "whole.mp4", "gpen-default-256", 12)
     usual_s = time.monotonic() - started
     rng = random.Random(0)  # noqa: S311
     rows = []
     for number in range(KILLS):
         target = folder / f"killed{number}.mp4"
-        command = [sys.executable, "-c", WORKER, str(clip), str(target), "gpen-default-256", "12"]
+        command = [sys.executable, "-c", WORKER, str(info), str(target), "gpen-default-256", "12"]
         after_s = rng.uniform(0.05, 0.95) * usual_s
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         time.sleep(after_s)
@@ -188,7 +188,7 @@ def kill_rows(folder: Path) -> list[dict[str, Any]]:
         process.wait()
         parts = len(list((folder / f".{target.name}.gpen").glob("part-*.part")))
         if not target.exists():
-            restore(clip, target, "gpen-default-256", 12)
+            restore(info, target, "gpen-default-256", 12)
         same = _hash(target) == _hash(folder / "whole.mp4")
         rows.append({"killed after s": round(after_s, 2), "parts kept": parts, "same file": same})
     return rows
@@ -202,8 +202,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     sections = ("speed", "memory", "faithful", "kills")
     parser.add_argument("--sections", nargs="+", choices=sections, default=sections)
-    parser.add_argument("--frames", type=int, default=60, help="of the clip whose speed is taken")
-    parser.add_argument("--long", type=int, default=3000, help="frames of the long clip")
+    parser.add_argument("--frames", type=int, default=60, help="of the video whose speed is taken")
+    parser.add_argument("--long", type=int, default=3000, help="frames of the long video")
     options = parser.parse_args()
     data: dict[str, Any] = {"machine": machine()}
     with tempfile.TemporaryDirectory() as name:

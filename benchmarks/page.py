@@ -5,7 +5,7 @@
 Needs the extra `web`, Debian's `chromium` and `pip install playwright`. The server runs in the
 same process on a free port. "ready" is from the address to a page that takes files, with an empty
 cache; "first result" from giving it examples/demo.jpg (53 kB, one face) to the comparison on the
-screen. Bytes are those of the files; "on the wire" adds the heads of the answers. Screenshots are
+screen. Bytes are those of the files; "on the wire" adds the heads of the outputs. Screenshots are
 taken at desktop and phone width, light and dark, before and after a restore.
 """
 

@@ -165,8 +165,8 @@ def by_photos(
 def peak_mib(photo: Path, count: int, out: Path, jobs: int) -> float:
     """Peak memory of a process that restores a photo so many times, in MiB."""
     code = [__file__, "--child", str(photo), str(count), str(out), str(jobs)]
-    answer = subprocess.run([sys.executable, *code], check=True, capture_output=True, text=True)
-    return float(answer.stdout.split()[-1])
+    output = subprocess.run([sys.executable, *code], check=True, capture_output=True, text=True)
+    return float(output.stdout.split()[-1])
 
 
 def child(photo: Path, count: int, out: Path, jobs: int) -> None:

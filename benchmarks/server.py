@@ -3,10 +3,10 @@
     python benchmarks/server.py [--quick]
 
 A server in a process of its own restores `examples/demo.jpg` (512 × 512 px, one face) for 1, 8
-and 50 clients, each of which sends the next photo when it has its answer. Requests per second and
+and 50 clients, each of which sends the next photo when it has its output. Requests per second and
 latencies are those that clients see; the clients run on the same machine. Beside them stands the
 same work in a loop of Python, without HTTP. Memory is that of the server's process after a first
-round of 200 photos and after 1,000 more, all from 50 clients; every answer is compared with the
+round of 200 photos and after 1,000 more, all from 50 clients; every output is compared with the
 first. Then schemathesis makes up requests from the server's own description.
 """
 
@@ -71,9 +71,9 @@ async def load(url: str, clients: int, photos: int, expected: bytes) -> dict[str
         async with httpx.AsyncClient(base_url=url, timeout=120, trust_env=False) as client:
             for _ in left:
                 started = time.perf_counter()
-                answer = await client.post("/v1/restore", content=photo)
+                output = await client.post("/v1/restore", content=photo)
                 latencies.append(time.perf_counter() - started)
-                errors += answer.content != expected
+                errors += output.content != expected
 
     started = time.perf_counter()
     await asyncio.gather(*(ask() for _ in range(clients)))

@@ -64,7 +64,7 @@ def identity_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def negative_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that inverts its picture, so that every touched pixel shows."""
+    """A network that inverts its image, so that every touched pixel shows."""
     return write_pointwise_model(tmp_path_factory.mktemp("models") / "negative.onnx", "Neg")
 
 

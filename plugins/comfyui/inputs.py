@@ -89,7 +89,7 @@ INPUTS: dict[str, Input] = {
     "occlusion": Input((RESTORE,), "BOOLEAN", "Leave hands and things in front of faces alone."),
     "aligned": Input((RESTORE,), "BOOLEAN", "The pictures are face crops."),
     # New ones go last: saved workflows hold values by their place.
-    "fusion": Input((RESTORE,), "BOOLEAN", "Keep detail that can be trusted; restore the rest."),
+    "fusion": Input((RESTORE,), "BOOLEAN", "Keep the detail that is still good; restore the rest."),
 }
 
 NOT_APPLICABLE: dict[str, str] = {

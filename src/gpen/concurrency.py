@@ -18,7 +18,7 @@ _LOOK_EVERY_S = 0.1
 
 
 class Once(Generic[T]):
-    """What is made on first use, once, from any thread; after an error the next use tries again.
+    """A lazy value: made on first use, once, from any thread; after an error it is tried again.
 
     Example:
         >>> number = Once(lambda: 6 * 7)
@@ -35,7 +35,6 @@ class Once(Generic[T]):
         return Once, (self._make,)
 
     def __call__(self) -> T:
-        """What was made."""
         with self._lock:
             if not self._made:
                 self._made.append(self._make())

@@ -1,4 +1,4 @@
-"""The networks of a run: opened on first use, once, from any thread."""
+"""The networks that settings name, opened on first use and shared between threads."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .faces.embedding import Identity, open_identity
 from .models import ASSETS, ModelInfo, find_model
 from .settings import Settings
 
-# Settings that each of them depends on.
+# The settings that each network depends on.
 _MODEL = ("model", "models_dir")
 _ENGINE = (*_MODEL, "engine", "device", "precision")
 _DETECTOR = ("detector", "models_dir", "engine", "device")
 _IDENTITY = ("embedding", "models_dir", "engine", "device")
 _RELIABILITY = ("engine",)
-#: All of them: settings that say which networks are opened, and how.
+#: All settings that decide which networks are opened, and how.
 FIELDS = tuple(sorted({*_ENGINE, *_DETECTOR, *_IDENTITY, *_RELIABILITY}))
 
 
-class Networks:
-    """What `Settings` name: the restorer, the detector, and what tells people apart."""
+class ModelSet:
+    """The networks named by `Settings`: restorer, detector, face embedding, reliability."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -38,7 +38,7 @@ class Networks:
         self._reliability = _reliability(settings)
 
     def with_settings(self, settings: Settings) -> Self:
-        """The same for other settings; networks that these leave alone are shared, open or not."""
+        """Copy for other settings; unaffected networks are shared, whether open or not."""
 
         def changes(names: tuple[str, ...]) -> bool:
             return any(getattr(settings, name) != getattr(self.settings, name) for name in names)
@@ -79,7 +79,7 @@ class Networks:
 
     @property
     def identity(self) -> Identity:
-        """What tells people apart, for `faces="like:PHOTO"` and `RestoredFace.similarity`.
+        """The face embedding, for `faces="like:PHOTO"` and `RestoredFace.similarity`.
 
         Raises:
             UnknownModelError: There is no file of the name in `Settings.embedding`.
@@ -89,11 +89,11 @@ class Networks:
 
     @property
     def reliability(self) -> ReliabilityEstimator:
-        """The network that judges how far faces can be trusted, for `fusion`."""
+        """The network that estimates how reliable the input is, for `fusion`."""
         return self._reliability()
 
     def load(self) -> None:
-        """Open the networks now, side by side, instead of one after the other at the first photo.
+        """Open the networks now, in parallel, instead of on first use.
 
         Raises:
             GpenError: One of them cannot run; see `gpen.errors`.

@@ -23,7 +23,7 @@ from support.small_networks import published, random_tensors, save_safetensors
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
-#: Published widths: multiply-accumulates of one picture, in 10⁹, and operations of the graph.
+#: Published widths: multiply-accumulates of one image, in 10⁹, and operations of the graph.
 COUNTS = {
     256: (103.613, 471),
     512: (138.103, 540),

@@ -1,4 +1,4 @@
-"""What is done to a network's answer before it is pasted."""
+"""What is done to a network's output before it is pasted."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ def face(portrait_file: object, size: int = 256) -> np.ndarray:
     return align_face(photo, points, size=size).pixels
 
 
-def noisy(picture: np.ndarray, strength: float, seed: int = 0) -> np.ndarray:
-    noise = np.random.default_rng(seed).normal(0, strength, picture.shape)
-    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+def noisy(image: np.ndarray, strength: float, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(0, strength, image.shape)
+    return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
 
 
-def gray(picture: np.ndarray) -> np.ndarray:
-    return cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+def gray(image: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
 
 
-def sepia(picture: np.ndarray) -> np.ndarray:
-    tinted = gray(picture).astype(float) * [0.95, 0.8, 0.6] + [20, 12, 5]
+def sepia(image: np.ndarray) -> np.ndarray:
+    tinted = gray(image).astype(float) * [0.95, 0.8, 0.6] + [20, 12, 5]
     return np.clip(np.rint(tinted), 0, 255).astype(np.uint8)
 
 
-def jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
-    code = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    code = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return cv2.cvtColor(cv2.imdecode(code, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
@@ -90,10 +90,10 @@ def test_grey_stays_grey_to_the_last_bit(sharp: np.ndarray, dtype: type) -> None
 def test_one_tint_stays_and_a_colouring_network_is_overruled(sharp: np.ndarray, damage) -> None:
     before = sepia(sharp)
     colours = (sharp.astype(float) - gray(sharp)) - (sepia(sharp).astype(float) - gray(before))
-    answer = np.clip(np.rint(before + colours), 0, 255).astype(np.uint8)
-    finished, _ = finish_crop(crop_of(damage(before)), answer, Finish())
+    output = np.clip(np.rint(before + colours), 0, 255).astype(np.uint8)
+    finished, _ = finish_crop(crop_of(damage(before)), output, Finish())
     assert np.abs(finished.astype(int) - before).mean() < 3
-    assert np.abs(answer.astype(int) - before).mean() > 8
+    assert np.abs(output.astype(int) - before).mean() > 8
 
 
 def test_detail_of_the_answer_stays_where_its_colour_goes(sharp: np.ndarray) -> None:
@@ -119,7 +119,7 @@ def test_colours_are_taken_where_they_are_asked_for(sharp: np.ndarray) -> None:
 
 
 def test_between_grey_and_colour_there_is_no_jump(sharp: np.ndarray) -> None:
-    """A clip whose colours fade must not switch from one frame to the next."""
+    """A video whose colours fade must not switch from one frame to the next."""
     grey, results = gray(sharp).astype(np.float32), []
     shares = np.linspace(0, 0.6, 31)
     for share in shares:
@@ -193,12 +193,12 @@ def test_an_unknown_part_is_refused(sharp: np.ndarray) -> None:
 # Things in front of a face -----------------------------------------------------------------------
 
 
-def with_ball(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def with_ball(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A dark microphone before the mouth, and where it is."""
-    mask = np.zeros(picture.shape[:2], np.float32)
+    mask = np.zeros(image.shape[:2], np.float32)
     cv2.circle(mask, (128, 190), 26, 1, -1, cv2.LINE_AA)
     cv2.line(mask, (128, 190), (110, 256), 1, 16, cv2.LINE_AA)
-    blended = picture * (1 - mask[..., None]) + mask[..., None] * np.array([40, 38, 45])
+    blended = image * (1 - mask[..., None]) + mask[..., None] * np.array([40, 38, 45])
     return blended.astype(np.uint8), mask > 0.5
 
 
@@ -217,8 +217,8 @@ DAMAGES = {
 def test_a_thing_painted_over_by_the_network_stays(sharp: np.ndarray, damage: str) -> None:
     covered, mask = with_ball(sharp)
     crop = crop_of(DAMAGES[damage](covered))
-    answer = sepia(sharp) if damage == "tint" else sharp  # networks keep tones
-    _, weight = finish_crop(crop, answer, OCCLUSION)
+    output = sepia(sharp) if damage == "tint" else sharp  # networks keep tones
+    _, weight = finish_crop(crop, output, OCCLUSION)
     assert weight is not None
     found = weight < 0.5
     face_part = np.s_[:224]
@@ -257,8 +257,8 @@ def test_sixteen_bits_find_what_eight_find(sharp: np.ndarray) -> None:
 # Grain -------------------------------------------------------------------------------------------
 
 
-def added(finished: np.ndarray, answer: np.ndarray) -> np.ndarray:
-    return finished[48:208, 64:192].astype(float) - answer[48:208, 64:192]
+def added(finished: np.ndarray, output: np.ndarray) -> np.ndarray:
+    return finished[48:208, 64:192].astype(float) - output[48:208, 64:192]
 
 
 @pytest.mark.parametrize("strength", [4, 12, 25])
@@ -277,19 +277,19 @@ def test_grain_has_the_strength_and_spectrum_of_the_input(sharp: np.ndarray, str
 def test_grey_grain_stays_grey(sharp: np.ndarray) -> None:
     noise = np.random.default_rng(0).normal(0, 12, sharp.shape[:2])[..., None]
     before = np.clip(gray(sharp) * 0.6 + 50 + noise, 0, 255).astype(np.uint8)
-    answer = (gray(sharp) * 0.6 + 50).astype(np.uint8)
-    finished, _ = finish_crop(crop_of(before), answer, GRAIN)
-    assert added(finished, answer).std() == pytest.approx(12, rel=0.12)
+    output = (gray(sharp) * 0.6 + 50).astype(np.uint8)
+    finished, _ = finish_crop(crop_of(before), output, GRAIN)
+    assert added(finished, output).std() == pytest.approx(12, rel=0.12)
     assert np.ptp(finished.astype(int), axis=2).max() == 0
 
 
 def test_soft_grain_of_an_enlarged_face_is_as_soft(sharp: np.ndarray) -> None:
     small = cv2.resize((sharp * 0.6 + 50).astype(np.uint8), (64, 64), interpolation=cv2.INTER_AREA)
-    before, answer = (
+    before, output = (
         cv2.resize(p, (256, 256), interpolation=cv2.INTER_CUBIC) for p in (noisy(small, 12), small)
     )
-    finished, _ = finish_crop(crop_of(before, enlarged=4), answer, GRAIN)
-    wanted, grain = added(before, answer), added(finished, answer)
+    finished, _ = finish_crop(crop_of(before, enlarged=4), output, GRAIN)
+    wanted, grain = added(before, output), added(finished, output)
     assert grain.std() == pytest.approx(wanted.std(), rel=0.15)
 
     def finest(noise: np.ndarray) -> float:
@@ -304,9 +304,9 @@ def test_shadows_and_lights_have_grain_of_their_own(sharp: np.ndarray) -> None:
     strength = np.linspace(4, 16, 256)[None, :, None]
     noise = np.random.default_rng(0).normal(0, 1, ramp.shape) * strength
     before = np.clip(ramp + noise, 0, 255).astype(np.uint8)
-    answer = ramp.astype(np.uint8)
-    finished, _ = finish_crop(crop_of(before), answer, GRAIN)
-    grain = finished.astype(float) - answer
+    output = ramp.astype(np.uint8)
+    finished, _ = finish_crop(crop_of(before), output, GRAIN)
+    grain = finished.astype(float) - output
     assert grain[:, 160:190].std() > 1.4 * grain[:, 66:96].std()
 
 
@@ -333,9 +333,9 @@ def test_grain_is_the_same_for_the_same_seed_only(sharp: np.ndarray) -> None:
 
 def test_sixteen_bits_get_grain_as_eight_do(sharp: np.ndarray) -> None:
     before = noisy((sharp * 0.6 + 50).astype(np.uint8), 12)
-    answer = (sharp * 0.6 + 50).astype(np.uint8)
-    eight, _ = finish_crop(crop_of(before), answer, GRAIN)
-    deep = [p.astype(np.uint16) * 257 for p in (before, answer)]
+    output = (sharp * 0.6 + 50).astype(np.uint8)
+    eight, _ = finish_crop(crop_of(before), output, GRAIN)
+    deep = [p.astype(np.uint16) * 257 for p in (before, output)]
     sixteen, _ = finish_crop(crop_of(deep[0]), deep[1], GRAIN)
     assert sixteen.dtype == np.uint16
     assert np.abs(sixteen / 257 - eight).max() <= 0.6
@@ -353,10 +353,10 @@ def test_any_size_of_crop_will_do(size: int) -> None:
 
 
 def test_inputs_are_not_written_to(sharp: np.ndarray) -> None:
-    before, answer = noisy(gray(sharp), 15), sharp.copy()
-    for array in (before, answer):
+    before, output = noisy(gray(sharp), 15), sharp.copy()
+    for array in (before, output):
         array.setflags(write=False)
-    finish_crop(crop_of(before), answer, Finish(keep=("eyes",), occlusion=True, match_grain=True))
+    finish_crop(crop_of(before), output, Finish(keep=("eyes",), occlusion=True, match_grain=True))
 
 
 def test_all_of_it_is_cheap(sharp: np.ndarray) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gpen.blending.masks import Mask, face_mask
 from gpen.blending.paste import Patch, paste_faces
 from gpen.blending.patches import place_patch
-from gpen.blending.residual import lost_share
+from gpen.blending.residual import residual_weight
 from gpen.faces.alignment import align_face
 from gpen.images import transforms
 from gpen.settings import MaskShape
@@ -164,8 +164,8 @@ def test_grain_finer_than_the_crop_stays_where_it_is_asked_for(keep: bool) -> No
     noisy = np.clip(clean + noise, 0, 255).astype(np.uint8)
     points = face_points((300, 300), 80)
     crop = align_face(noisy, points, size=128)
-    answer = align_face(clean, points, size=128).pixels
-    result = paste_faces(noisy, [Patch(crop, answer, keep_unseen=keep)])
+    output = align_face(clean, points, size=128).pixels
+    result = paste_faces(noisy, [Patch(crop, output, keep_residual=keep)])
     face = np.s_[260:360, 250:350]
     left = (result[face].astype(float) - clean[face]).std()
     assert left > 0.75 * noise[face].std() if keep else left < 0.2 * noise[face].std()
@@ -242,7 +242,7 @@ def formula(photo: np.ndarray, patch: Patch, shape: MaskShape) -> np.ndarray:
     assert place is not None
     unseen = photo - back(before)
     lost = np.zeros((height, width), np.float32)
-    lost[place.window()] = lost_share(crop, patch.pixels, unseen[place.window()], place.back)
+    lost[place.window()] = residual_weight(crop, patch.pixels, unseen[place.window()], place.back)
     change = back(after - before) - unseen * lost[..., None]
     result = photo + change * weight[..., None] * patch.blend
     return np.clip(np.rint(result), 0, np.iinfo(photo.dtype).max).astype(photo.dtype)

@@ -30,11 +30,11 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `gpen batch` in this process, its blocks too: exit code, output, errors."""
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    command = app.command("batch", epilog=batch.EPILOG)
+    alone = typer.Typer()
+    alone.callback()(lambda: None)
+    command = alone.command("batch", epilog=batch.EPILOG)
     command(batch.command_like(app.restore.restore))
-    monkeypatch.setattr(app, "app", app)
+    monkeypatch.setattr(app, "app", alone)
     monkeypatch.setattr(ray_run, "run_blocks", run_here)
 
     def run_(*arguments: str | Path) -> tuple[int, str, str]:
@@ -47,7 +47,10 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def run_here(
-    blocks: Sequence[Block], job: Job, make_restore: Callable[[], Restore], crew: ray_run.Crew
+    blocks: Sequence[Block],
+    job: Job,
+    make_restore: Callable[[], Restore],
+    worker_config: ray_run.WorkerConfig,
 ) -> Iterator[list[Row]]:
     worker = Worker(job, make_restore)
     for block in blocks:

@@ -191,7 +191,7 @@ def test_one_file_for_several_results_is_a_usage_error(
     run: Run, photo: Path, blank: Path, tmp_path: Path, name: str
 ) -> None:
     inputs_of_runs = [[photo, blank], [photo, tmp_path / "clip.avi"]]
-    if name != "both.mp4":  # a folder of frames may become one clip
+    if name != "both.mp4":  # a folder of frames may become one video
         inputs_of_runs.append([photo.parent])
     for inputs in inputs_of_runs:
         code, _, err = run("restore", *inputs, "-o", tmp_path / name)

@@ -67,7 +67,7 @@ def test_faces_are_made_and_a_table_is_printed(
 
 
 def test_a_photo_that_cannot_be_read_gives_1(app: typer.Typer, album: Path, tmp_path: Path) -> None:
-    (album / "text.jpg").write_text("not a picture")
+    (album / "text.jpg").write_text("not an image")
     result = run(app, album, tmp_path / "faces", "--size", "128")
     assert result.exit_code == console.EXIT_SOME_FAILED
     assert "text.jpg" in result.output

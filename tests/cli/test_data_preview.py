@@ -112,7 +112,7 @@ def test_an_existing_sheet_is_replaced_only_when_asked(faces: Path, tmp_path: Pa
 
 def test_a_source_of_no_use_is_named_and_the_others_are_drawn(faces: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
-    (faces / "broken.png").write_bytes(b"no picture")
+    (faces / "broken.png").write_bytes(b"no image")
     result = run(faces, tmp_path / "nowhere", "--preset", "published", "-o", sheet, "--size", "32")
     assert result.exit_code == 1
     assert "broken.png" in result.output

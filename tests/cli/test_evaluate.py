@@ -25,7 +25,7 @@ def run(*arguments: str | Path) -> int:
 
 @pytest.fixture
 def truth(tmp_path: Path) -> Path:
-    """A folder with three drawn pictures of 64 px."""
+    """A folder with three drawn images of 64 px."""
     folder = tmp_path / "truth"
     folder.mkdir()
     for i in range(3):
@@ -76,7 +76,7 @@ def test_equal_pictures_have_an_infinite_psnr_that_json_can_hold(
 def test_bad_pairs_are_skipped_counted_and_listed(
     truth: Path, restored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (restored / "0_gpen.png").write_bytes(b"no picture")
+    (restored / "0_gpen.png").write_bytes(b"no image")
     cv2.imwrite(str(restored / "1_gpen.png"), textured((32, 32)))
     cv2.imwrite(str(restored / "alone.png"), textured((64, 64)))
     assert run(restored, "--truth", truth, "--json", tmp_path / "out.json") == 1
@@ -90,7 +90,7 @@ def test_bad_pairs_are_skipped_counted_and_listed(
 
 def test_nothing_measured_is_exit_code_3(truth: Path, restored: Path) -> None:
     for path in restored.iterdir():
-        path.write_bytes(b"no picture")
+        path.write_bytes(b"no image")
     assert run(restored, "--truth", truth) == 3
 
 

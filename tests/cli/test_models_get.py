@@ -136,9 +136,9 @@ def test_accepting_one_accepts_all_of_the_same_terms() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
-@pytest.mark.parametrize(("answer", "fetched"), [("y", True), ("n", False), ("", False)])
+@pytest.mark.parametrize(("output", "fetched"), [("y", True), ("n", False), ("", False)])
 def test_at_a_terminal_the_licence_is_asked_for(
-    server: Server, tmp_path: Path, answer: str, fetched: bool
+    server: Server, tmp_path: Path, output: str, fetched: bool
 ) -> None:
     import pty
 
@@ -153,7 +153,7 @@ def test_at_a_terminal_the_licence_is_asked_for(
     )
     shown = _read_until(ours, b"[y/N]")
     assert b"github.com/yangxy/GPEN" in shown
-    os.write(ours, answer.encode() + b"\n")
+    os.write(ours, output.encode() + b"\n")
     shown += _read_until(ours, b"sha256 " if fetched else b"not fetched")
     assert process.wait(timeout=60) == (0 if fetched else 3)
     assert (tmp_path / "m" / "GPEN-BFR-256.pth").exists() is fetched

@@ -1,4 +1,4 @@
-"""`gpen restore`, `gpen tracks` and `gpen compare` with clips, as a person types them."""
+"""`gpen restore`, `gpen tracks` and `gpen compare` with videos, as a person types them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image as PILImage
 
 from gpen.cli import app, output_names
 from gpen.images.read import read_image
-from gpen.video.io.decode import open_clip, read_frames
+from gpen.video.io.decode import open_video, read_frames
 from support.panning import panning_clip
 from support.video_files import make_clip
 
@@ -42,7 +42,7 @@ def clip(tmp_path: Path, demo_photo: Path) -> Path:
 
 
 def n_frames(path: Path) -> int:
-    return sum(1 for _ in read_frames(open_clip(path)))
+    return sum(1 for _ in read_frames(open_video(path)))
 
 
 def test_a_clip_gets_a_result_beside_it(run: Run, clip: Path) -> None:
@@ -66,7 +66,7 @@ def test_nothing_is_overwritten_unasked(run: Run, clip: Path) -> None:
 def test_photos_and_clips_go_together_and_a_bad_one_stops_nothing(
     run: Run, clip: Path, demo_photo: Path
 ) -> None:
-    Path("bad.mp4").write_text("no clip")
+    Path("bad.mp4").write_text("no video")
     Path("photo.jpg").write_bytes(demo_photo.read_bytes())
     code, _, err = run("restore", "bad.mp4", "clip.mp4", "photo.jpg", "-o", "out")
     assert code == 1
@@ -115,7 +115,7 @@ def test_track_numbers_are_for_clips_only(run: Run, clip: Path, demo_photo: Path
     assert run("restore", "clip.mp4", "--faces", "track:1", "-o", "one.mp4")[0] == 0
     code, _, err = run("restore", demo_photo, "--faces", "track:1", "-o", "one.png")
     assert code == 3
-    assert "which is for clips" in err
+    assert "which is for videos" in err
 
 
 @pytest.mark.parametrize("layout", [[], ["--wipe"]])
@@ -124,8 +124,8 @@ def test_compare_puts_two_clips_side_by_side(run: Run, clip: Path, layout: list[
     code, out, _ = run("compare", "clip.mp4", "clip_gpen.mp4", "--stills", "3", *layout)
     assert code == 0
     assert "8 frames" in out
-    width, height = open_clip(Path("clip.mp4")).size_wh
-    assert open_clip(Path("clip_compare.mp4")).size_wh == (width * (1 if layout else 2), height)
+    width, height = open_video(Path("clip.mp4")).size_wh
+    assert open_video(Path("clip_compare.mp4")).size_wh == (width * (1 if layout else 2), height)
     assert read_image("clip_compare_stills.png").size_wh == (3 * width, 2 * height)
 
 
@@ -139,34 +139,36 @@ def test_compare_takes_photos_too(run: Run, demo_photo: Path) -> None:
 
 def test_a_folder_of_pictures_becomes_a_clip(run: Run, clip: Path) -> None:
     Path("frames").mkdir()
-    for frame in read_frames(open_clip(Path("clip.mp4"))):
+    for frame in read_frames(open_video(Path("clip.mp4"))):
         PILImage.fromarray(frame.pixels().astype(np.uint8)).save(f"frames/{frame.index:03}.png")
     assert run("restore", "frames", "-o", "film.mp4", "--frame-rate", "10")[0] == 0
-    assert open_clip(Path("film.mp4")).rate == 10
+    assert open_video(Path("film.mp4")).rate == 10
     assert run("restore", "clip.mp4", "-o", "out/%03d.png")[0] == 0
     assert len(list(Path("out").glob("*.png"))) == 8
 
 
 def test_what_is_a_clip(tmp_path: Path) -> None:
     still, moving = tmp_path / "still.gif", tmp_path / "moving.gif"
-    pictures = [PILImage.new("RGB", (8, 8), color) for color in ("red", "blue")]
-    pictures[0].save(still)
-    pictures[0].save(moving, save_all=True, append_images=pictures[1:])
+    images = [PILImage.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    images[0].save(still)
+    images[0].save(moving, save_all=True, append_images=images[1:])
     photo = tmp_path / "photo.mp4.jpg"
-    clips, others = output_names.split_clips(
+    clips, others = output_names.split_videos(
         [str(still), str(moving), "film.MKV", str(photo)], None
     )
     assert clips == [str(moving), "film.MKV"]
     assert others == [str(still), str(photo)]
     (tmp_path / "a.mp4").touch()
-    assert output_names.split_clips([str(tmp_path / "*.mp4")], None)[0] == [str(tmp_path / "a.mp4")]
-    assert output_names.split_clips([str(tmp_path)], None) == ([], [str(tmp_path)])
-    assert output_names.split_clips([str(tmp_path)], "film.mp4") == ([str(tmp_path)], [])
+    assert output_names.split_videos([str(tmp_path / "*.mp4")], None)[0] == [
+        str(tmp_path / "a.mp4")
+    ]
+    assert output_names.split_videos([str(tmp_path)], None) == ([], [str(tmp_path)])
+    assert output_names.split_videos([str(tmp_path)], "film.mp4") == ([str(tmp_path)], [])
 
 
 def test_names_that_would_meet_are_numbered() -> None:
     sources = ["a.avi", "a.gif", "b/a.mp4", "b/A.MP4"]
-    targets = [str(path) for path in output_names.clip_targets(sources, "out")]
+    targets = [str(path) for path in output_names.video_targets(sources, "out")]
     assert targets == [
         "out/a_gpen.mp4",
         "out/a_2_gpen.mp4",
@@ -179,7 +181,7 @@ def test_names_that_would_meet_are_numbered() -> None:
 def test_an_output_that_no_clip_can_be_makes_no_folder(run: Run, clip: Path, output: str) -> None:
     code, _, err = run("restore", "clip.mp4", "-o", output)
     assert code == 2
-    assert "no clip that can be written; expected a folder, .mp4" in err
+    assert "no video that can be written; expected a folder, .mp4" in err
     assert not Path(output).exists()
 
 
@@ -257,7 +259,7 @@ def test_compare_makes_the_folder_of_its_result(run: Run, clip: Path) -> None:
 
 
 def test_compare_takes_a_folder_of_frames(run: Run, clip: Path, tmp_path: Path) -> None:
-    frame = next(read_frames(open_clip(clip))).pixels()
+    frame = next(read_frames(open_video(clip))).pixels()
     (tmp_path / "frames").mkdir()
     PILImage.fromarray(frame.astype(np.uint8)).save("frames/1.png")
     code, out, _ = run("compare", "frames", "clip.mp4")

@@ -11,7 +11,7 @@ import pytest
 from gpen import Settings
 from gpen.cluster.batch_plan import Block, Plan, find_photos, make_plan
 from gpen.cluster.manifest import Manifest, Row, fingerprint
-from gpen.cluster.storage import Place
+from gpen.cluster.storage import Storage
 from gpen.errors import ReadError, SettingsError
 
 
@@ -93,16 +93,16 @@ def test_photos_are_found_without_hidden_files_results_and_the_target(tmp_path: 
         (tmp_path / name).write_bytes(b"1")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "b.jpg").write_bytes(b"1")
-    found = find_photos(Place(str(tmp_path)), Place(str(tmp_path / "out")))
+    found = find_photos(Storage(str(tmp_path)), Storage(str(tmp_path / "out")))
     assert list(found) == ["a.png", "b.JPG"]
 
 
 def test_source_and_target_must_differ_and_hold_photos(tmp_path: Path) -> None:
-    place = Place(str(tmp_path))
+    storage = Storage(str(tmp_path))
     with pytest.raises(SettingsError, match="is the source and the target"):
-        find_photos(place, Place(f"{tmp_path}/"))
+        find_photos(storage, Storage(f"{tmp_path}/"))
     with pytest.raises(ReadError, match="has no photos in it"):
-        find_photos(place, Place(str(tmp_path / "out")))
+        find_photos(storage, Storage(str(tmp_path / "out")))
 
 
 def test_the_fingerprint_follows_the_picture_not_the_machine() -> None:
@@ -113,7 +113,7 @@ def test_the_fingerprint_follows_the_picture_not_the_machine() -> None:
     assert len({of(), of(blend=0.5), of(format="png"), of(sha256="2"), of(precision="f32")}) == 5
 
 
-def test_a_damaged_part_says_what_to_do(target: Place) -> None:
+def test_a_damaged_part_says_what_to_do(target: Storage) -> None:
     target.write_whole(".gpen-batch/parts/x.jsonl", b'{"name": ', replace=False)
     with pytest.raises(ReadError, match=r"parts/x\.jsonl .*remove it"):
         Manifest(target).read_all(target.files())

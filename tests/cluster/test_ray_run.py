@@ -22,8 +22,8 @@ from gpen import Settings
 from gpen.cli.batch import PhotoRestorer
 from gpen.cluster.batch_plan import find_photos, make_plan
 from gpen.cluster.manifest import STATE, Manifest, Row
-from gpen.cluster.ray_run import Crew, connected, run_blocks
-from gpen.cluster.storage import Place
+from gpen.cluster.ray_run import WorkerConfig, connected, run_blocks
+from gpen.cluster.storage import Storage
 from gpen.cluster.worker import Job
 from gpen.errors import EngineError
 
@@ -50,10 +50,14 @@ def photos(tmp_path: Path, portrait: Path) -> Path:
 
 
 def restore_all(
-    photos: Path, out: Path, model: Path, crew: Crew, after: Callable[[int], None] = lambda _: None
+    photos: Path,
+    out: Path,
+    model: Path,
+    worker_config: WorkerConfig,
+    after: Callable[[int], None] = lambda _: None,
 ) -> list[Row]:
     """All photos by Ray; `after` hears how many blocks are done."""
-    source, target = Place(str(photos)), Place(str(out))
+    source, target = Storage(str(photos)), Storage(str(out))
     plan = make_plan(
         find_photos(source, target),
         [],
@@ -67,7 +71,7 @@ def restore_all(
     job = Job.start(source, target, settings="f00d", overwrite=False, jobs=1)
     make_restore = partial(PhotoRestorer, Settings(model=str(model)))
     rows = []
-    for n, found in enumerate(run_blocks(plan.blocks, job, make_restore, crew), 1):
+    for n, found in enumerate(run_blocks(plan.blocks, job, make_restore, worker_config), 1):
         rows += found
         after(n)
     return rows
@@ -76,7 +80,7 @@ def restore_all(
 def check(photos: Path, out: Path) -> None:
     """Each photo has its result, and one row in the manifest."""
     names = sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.jpg"))
-    target = Place(str(out))
+    target = Storage(str(out))
     rows = Manifest(target).read_all(target.files())
     assert Counter(row.name for row in rows) == Counter(names)
     assert {row.name for row in rows if row.status == "failed"} == {"bad.jpg"}
@@ -127,7 +131,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
 def test_restores_on_this_machine(photos: Path, tmp_path: Path, identity_model: Path) -> None:
     for path in sorted((photos / "sub").iterdir())[2:]:
         path.unlink()
-    rows = restore_all(photos, tmp_path / "out", identity_model, Crew())
+    rows = restore_all(photos, tmp_path / "out", identity_model, WorkerConfig())
     assert Counter(row.status for row in rows) == {"restored": 2, "failed": 1}
     check(photos, tmp_path / "out")
 
@@ -144,7 +148,7 @@ def test_a_worker_killed_half_way_loses_nothing(
             killed.extend(worker_pids()[:1])
             os.kill(killed[0], signal.SIGKILL)
 
-    rows = restore_all(photos, tmp_path / "out", identity_model, Crew(workers=2), kill)
+    rows = restore_all(photos, tmp_path / "out", identity_model, WorkerConfig(workers=2), kill)
     assert killed
     assert Counter(Counter(row.name for row in rows).values()) == {1: 12}
     check(photos, tmp_path / "out")
@@ -161,8 +165,8 @@ def test_a_machine_lost_half_way_loses_nothing(
             lost.append(cluster.nodes_with_room[1])
             cluster.remove_node(lost[0], allow_graceful=False)
 
-    crew = Crew(cluster.address, workers=2)
-    rows = restore_all(photos, tmp_path / "out", identity_model, crew, kill)
+    worker_config = WorkerConfig(cluster.address, workers=2)
+    rows = restore_all(photos, tmp_path / "out", identity_model, worker_config, kill)
     assert lost
     assert Counter(Counter(row.name for row in rows).values()) == {1: 12}
     check(photos, tmp_path / "out")
@@ -219,7 +223,7 @@ def wait_for(true: Callable[[], bool], seconds: float = 150) -> None:
 def test_an_address_where_nothing_listens_is_one_line() -> None:
     with (
         pytest.raises(EngineError, match=r"cannot reach Ray at 127\.0\.0\.1:1: ") as caught,
-        connected(Crew("127.0.0.1:1")),
+        connected(WorkerConfig("127.0.0.1:1")),
     ):
         pass
     assert "\n" not in str(caught.value)
@@ -228,6 +232,6 @@ def test_an_address_where_nothing_listens_is_one_line() -> None:
 @pytest.mark.slow
 def test_troubles_of_workers_end_the_run_in_one_line(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"a worker cannot start: .*absent"):
-        restore_all(photos, tmp_path / "out", tmp_path / "absent.onnx", Crew())
+        restore_all(photos, tmp_path / "out", tmp_path / "absent.onnx", WorkerConfig())
     with pytest.raises(EngineError, match="no machine of the cluster has 1 GPUs"):
-        restore_all(photos, tmp_path / "out", tmp_path / "absent.onnx", Crew(gpus=1))
+        restore_all(photos, tmp_path / "out", tmp_path / "absent.onnx", WorkerConfig(gpus=1))

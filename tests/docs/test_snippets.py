@@ -34,7 +34,7 @@ SLOW = ("how-to/film.md",)
 
 
 @pytest.fixture(scope="session")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample_maker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workshop")
     doc_snippets.make_workshop(folder)
     return folder
@@ -49,12 +49,14 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_blocks_of_a_page_run_one_after_the_other(
-    page: str, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: str, sample_maker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "work"
-    shutil.copytree(workshop, folder)
+    shutil.copytree(sample_maker, folder)
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("GPEN_CACHE_DIR", str(workshop.parent / "cache"))  # compiled once for all
+    monkeypatch.setenv(
+        "GPEN_CACHE_DIR", str(sample_maker.parent / "cache")
+    )  # compiled once for all
     names = doc_snippets.names_of_a_script()
     for snippet in doc_snippets.to_run(page):
         doc_snippets.run(snippet, folder, names)

@@ -141,11 +141,11 @@ def test_processes_that_start_at_once_agree_and_leave_one_entry(weights: Path) -
         for _ in range(4)
     ]
     with ThreadPoolExecutor(len(programs)) as pool:
-        answers = list(
+        outputs = list(
             pool.map(lambda program: program.communicate("go\n", timeout=120)[0], programs)
         )
     assert [program.returncode for program in programs] == [0] * len(programs)
-    assert len(set(answers)) == 1
+    assert len(set(outputs)) == 1
     assert len(entries()) == 1
 
 
@@ -154,9 +154,9 @@ def test_threads_that_start_at_once_agree(weights: Path) -> None:
         return open_engine(find_model(weights)).run(CROPS)
 
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(start, range(4)))
-    for answer in answers[1:]:
-        np.testing.assert_array_equal(answer, answers[0])
+        outputs = list(pool.map(start, range(4)))
+    for output in outputs[1:]:
+        np.testing.assert_array_equal(output, outputs[0])
     assert len(entries()) == 1
 
 

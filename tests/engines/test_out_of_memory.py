@@ -92,8 +92,8 @@ def test_other_errors_are_not_about_memory(error: BaseException) -> None:
 @pytest.mark.parametrize("library", FULL)
 def test_batches_shrink_until_they_fit(library: str) -> None:
     fake = Fake(1, wrapped(FULL[library]))
-    answer = SparingEngine(fake, no_cpu).run(crops(5))
-    np.testing.assert_array_equal(answer, -crops(5))
+    output = SparingEngine(fake, no_cpu).run(crops(5))
+    np.testing.assert_array_equal(output, -crops(5))
     assert fake.batches == [5, 2, 1, 1, 1, 1, 1]
 
 
@@ -163,8 +163,8 @@ def test_other_errors_pass() -> None:
 
 def test_no_crop_of_a_photo_is_lost() -> None:
     pixels = [np.full((8, 8, 3), 10 * n, np.uint8) for n in range(7)]
-    answers = restore_crops(pixels, SparingEngine(Fake(1, FULL["cuda"]), no_cpu))
-    assert [int(answer[0, 0, 0]) for answer in answers] == [255 - 10 * n for n in range(7)]
+    outputs = restore_crops(pixels, SparingEngine(Fake(1, FULL["cuda"]), no_cpu))
+    assert [int(output[0, 0, 0]) for output in outputs] == [255 - 10 * n for n in range(7)]
 
 
 def test_a_network_that_a_device_has_no_room_for_opens_on_the_cpu(

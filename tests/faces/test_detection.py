@@ -42,8 +42,8 @@ def posed(
     side = math.ceil(512 * scale)
     middle = points_xy.mean(axis=0)
     matrix = np.column_stack([linear, np.full(2, side / 2) - linear @ middle])
-    picture = transforms.warp(photo, matrix, (side, side), border="replicate")
-    return picture, transforms.apply(matrix, points_xy)
+    image = transforms.warp(photo, matrix, (side, side), border="replicate")
+    return image, transforms.apply(matrix, points_xy)
 
 
 def error_percent(face: Face, points_xy: np.ndarray) -> float:
@@ -56,8 +56,8 @@ def error_percent(face: Face, points_xy: np.ndarray) -> float:
 def test_finds_a_turned_face_and_its_points(
     detector: Detector, photo: Pixels, demo_points: np.ndarray, degrees: float
 ) -> None:
-    picture, points = posed(photo, demo_points, scale=1, degrees=degrees)
-    face = detector.detect(picture)[0]
+    image, points = posed(photo, demo_points, scale=1, degrees=degrees)
+    face = detector.detect(image)[0]
     assert face.score > 0.9
     assert error_percent(face, points) < 12
 
@@ -66,8 +66,8 @@ def test_finds_a_turned_face_and_its_points(
 def test_finds_a_face_of_any_size(
     detector: Detector, photo: Pixels, demo_points: np.ndarray, face_px: float
 ) -> None:
-    picture, points = posed(photo, demo_points, scale=face_px / 105)
-    face = detector.detect(picture)[0]
+    image, points = posed(photo, demo_points, scale=face_px / 105)
+    face = detector.detect(image)[0]
     assert error_percent(face, points) < 20
     assert 0.7 < face.size_px / face_px < 1.5
 
@@ -93,12 +93,12 @@ def test_finds_a_face_cut_by_the_border(detector: Detector, photo: Pixels) -> No
 
 def test_finds_no_face_where_there_is_none(detector: Detector) -> None:
     ramp = np.linspace(0, 255, 300, dtype=np.uint8)
-    pictures = [
+    images = [
         np.zeros((300, 300, 3), np.uint8),
         np.repeat(np.tile(ramp, (200, 1))[..., None], 3, axis=2),
         np.random.default_rng(1).integers(0, 256, (240, 320, 3), dtype=np.uint8),
     ]
-    assert [len(detector.detect(picture)) for picture in pictures] == [0, 0, 0]
+    assert [len(detector.detect(image)) for image in images] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (7, 3), (33, 31)])
@@ -160,7 +160,7 @@ def test_published_detectors_by_file(
 
 
 def test_scrfd_answers_become_faces(tmp_path: Path) -> None:
-    """One anchor of the middle grid fires; the file holds its answers as constants."""
+    """One anchor of the middle grid fires; the file holds its outputs as constants."""
     outputs = []
     for stride in scrfd_detector.STRIDES:
         count = (64 // stride) ** 2 * scrfd_detector.ANCHORS
@@ -179,7 +179,7 @@ def test_scrfd_answers_become_faces(tmp_path: Path) -> None:
 
 
 def write_constant_graph(path: Path, outputs: list[np.ndarray]) -> Path:
-    """An ONNX file that looks at its picture and answers the same whatever it sees."""
+    """An ONNX file that looks at its image and answers the same whatever it sees."""
     names = [f"out{n}" for n in range(len(outputs))]
     nodes = [
         helper.make_node("ReduceMean", ["input"], ["mean"], keepdims=0),

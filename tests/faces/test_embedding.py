@@ -155,8 +155,8 @@ def test_weights_for_torch_answer_as_the_judge_does(tmp_path: Path) -> None:
     points = face_points((56, 66), 34)
     identity = open_identity("mobile", models_dir=tmp_path)
     vectors = identity.embed_many([(photo, points), (photo, points)])
-    picture = torch.from_numpy(photo.transpose(2, 0, 1)[None] / np.float32(127.5) - 1)
-    judged = IdentityDistance(path).embed(picture, torch.tensor(points[None], dtype=torch.float32))
+    image = torch.from_numpy(photo.transpose(2, 0, 1)[None] / np.float32(127.5) - 1)
+    judged = IdentityDistance(path).embed(image, torch.tensor(points[None], dtype=torch.float32))
     assert np.dot(vectors[1], judged[0].detach().numpy()) > 0.99
 
 

@@ -39,9 +39,9 @@ def random_crop(dtype: type, size: int = 8, seed: int = 0) -> np.ndarray:
 @given(st.sampled_from([np.uint8, np.uint16]), st.integers(0, 2**32))
 def test_identity_returns_every_pixel(dtype: type, seed: int) -> None:
     crop = random_crop(dtype, seed=seed)
-    (answer,) = restore_crops([crop], Pointwise())
-    assert answer.dtype == dtype
-    np.testing.assert_array_equal(answer, crop)
+    (output,) = restore_crops([crop], Pointwise())
+    assert output.dtype == dtype
+    np.testing.assert_array_equal(output, crop)
 
 
 def test_every_level_survives() -> None:
@@ -80,11 +80,11 @@ def test_crops_go_through_in_batches_and_keep_their_order() -> None:
     engine = Pointwise(lambda x: -x)
     crops = [random_crop(np.uint8, seed=i) for i in range(5)]
     crops[3] = random_crop(np.uint16)
-    answers = restore_crops(crops, engine, batch_size=2)
+    outputs = restore_crops(crops, engine, batch_size=2)
     assert [len(batch) for batch in engine.batches] == [2, 2, 1]
-    for crop, answer in zip(crops, answers, strict=True):
-        np.testing.assert_array_equal(answer, np.iinfo(crop.dtype).max - crop)
-        assert answer.dtype == crop.dtype
+    for crop, output in zip(crops, outputs, strict=True):
+        np.testing.assert_array_equal(output, np.iinfo(crop.dtype).max - crop)
+        assert output.dtype == crop.dtype
 
 
 def test_no_crops_need_no_network() -> None:
@@ -96,9 +96,9 @@ def test_no_crops_need_no_network() -> None:
 def test_super_resolution_is_fed_shrunk_crops() -> None:
     engine = Pointwise(in_size=4)
     crop = np.repeat(np.repeat(random_crop(np.uint8, size=4), 2, axis=0), 2, axis=1)
-    (answer,) = restore_crops([crop], engine)
+    (output,) = restore_crops([crop], engine)
     assert engine.batches[0].shape == (1, 3, 4, 4)
-    np.testing.assert_array_equal(answer, crop)
+    np.testing.assert_array_equal(output, crop)
 
 
 def test_a_crop_of_another_size_is_told() -> None:
@@ -113,7 +113,7 @@ def test_values_that_are_no_numbers_never_become_pixels() -> None:
 
 
 class Slow(Pointwise):
-    """Lets the other threads wait for it before its first answer, and fails on a marked crop."""
+    """Lets the other threads wait for it before its first output, and fails on a marked crop."""
 
     def __init__(self, shared_by: int = 1) -> None:
         super().__init__()
@@ -139,9 +139,9 @@ def test_threads_that_wait_share_batches_and_each_gets_its_own_answer() -> None:
     engine = Slow(shared_by=8)
     engine.shared = SharedEngine(engine, batch_size=4)
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda n: ask(engine.shared, n), range(8)))
-    assert [answer.shape for answer in answers] == [(1, 3, 8, 8)] * 8
-    assert [float(answer[0, 0, 0, 0]) for answer in answers] == [-n for n in range(8)]
+        outputs = list(pool.map(lambda n: ask(engine.shared, n), range(8)))
+    assert [output.shape for output in outputs] == [(1, 3, 8, 8)] * 8
+    assert [float(output[0, 0, 0, 0]) for output in outputs] == [-n for n in range(8)]
     assert [len(batch) for batch in engine.batches] == [1, 4, 3]
 
 
@@ -149,8 +149,8 @@ def test_a_batch_takes_no_more_crops_than_it_may() -> None:
     engine = Slow(shared_by=3)
     engine.shared = SharedEngine(engine, batch_size=4)
     with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda n: ask(engine.shared, n, count=3), range(3)))
-    assert [float(answer[2, 0, 0, 0]) for answer in answers] == [0, -1, -2]
+        outputs = list(pool.map(lambda n: ask(engine.shared, n, count=3), range(3)))
+    assert [float(output[2, 0, 0, 0]) for output in outputs] == [0, -1, -2]
     assert [len(batch) for batch in engine.batches] == [3, 3, 3]
     assert ask(SharedEngine(Pointwise()), 1, count=9).shape == (9, 3, 8, 8)
 

@@ -70,8 +70,8 @@ def test_turns_heic_photos_once() -> None:
     import pillow_heif
 
     pillow_heif.register_heif_opener()
-    picture = PIL.Image.fromarray(gradient())
-    image = read_image(save(picture, "HEIF", exif=exif_with(6).tobytes(), quality=95))
+    pil_image = PIL.Image.fromarray(gradient())
+    image = read_image(save(pil_image, "HEIF", exif=exif_with(6).tobytes(), quality=95))
     assert image.format == "HEIF"
     assert image.pixels.shape == (36, 24, 3)
     turned = np.rot90(gradient(), -1)
@@ -129,18 +129,18 @@ def test_resets_the_orientation_in_xmp_too() -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"])
 def test_reads_every_mode(mode: str) -> None:
     """TIFF holds them all, without loss."""
-    picture = PIL.Image.fromarray(gradient())
+    pil_image = PIL.Image.fromarray(gradient())
     if mode == "LAB":
         profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
-        stored = ImageCms.profileToProfile(picture, *profiles, outputMode="LAB")
+        stored = ImageCms.profileToProfile(pil_image, *profiles, outputMode="LAB")
     elif mode == "PA":
-        stored = picture.convert("P").convert("PA")
+        stored = pil_image.convert("P").convert("PA")
     else:
-        stored = picture.convert(mode)
+        stored = pil_image.convert(mode)
     image = read_image(save(stored, "TIFF"))
     assert image.is_gray == (mode in ("1", "L", "LA"))
     assert (image.alpha is not None) == mode.endswith("A")
-    expected = picture if mode == "LAB" else stored.convert("RGB")
+    expected = pil_image if mode == "LAB" else stored.convert("RGB")
     difference = np.abs(image.pixels.astype(int) - np.asarray(expected))
     assert difference.mean() < 2.5 if mode == "LAB" else difference.max() <= 1
     assert image.pixels.flags.c_contiguous
@@ -151,8 +151,8 @@ def test_reads_every_mode(mode: str) -> None:
 @pytest.mark.parametrize("height", [1, 63, 64, 65, 200])
 def test_reads_every_row_of_photos_of_any_height(mode: str, height: int) -> None:
     rows = np.random.default_rng(0).integers(0, 256, (height, 7, len(mode)), np.uint8)
-    picture = PIL.Image.fromarray(rows[..., 0] if mode == "L" else rows, mode)
-    image = read_image(picture)
+    pil_image = PIL.Image.fromarray(rows[..., 0] if mode == "L" else rows, mode)
+    image = read_image(pil_image)
     np.testing.assert_array_equal(image.pixels[..., 0], rows[..., 0])
     np.testing.assert_array_equal(image.pixels[..., 2], rows[..., 0 if mode[0] == "L" else 2])
     if image.alpha is not None:
@@ -163,9 +163,9 @@ def test_reads_every_row_of_photos_of_any_height(mode: str, height: int) -> None
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "P"])
 def test_keeps_the_transparent_colour_of_png(mode: str) -> None:
-    picture = PIL.Image.fromarray(gradient()).convert(mode)
-    clear = picture.getpixel((3, 5))
-    image = read_image(save(picture, "PNG", transparency=clear))
+    pil_image = PIL.Image.fromarray(gradient()).convert(mode)
+    clear = pil_image.getpixel((3, 5))
+    image = read_image(save(pil_image, "PNG", transparency=clear))
     assert image.alpha is not None
     assert set(np.unique(image.alpha)) == {0, 255}
     assert image.alpha[5, 3] == 0

@@ -62,9 +62,9 @@ def photo(
 
 
 def open_with_pillow(data: bytes) -> PIL.Image.Image:
-    picture = PIL.Image.open(io.BytesIO(data))
-    picture.load()
-    return picture
+    pil_image = PIL.Image.open(io.BytesIO(data))
+    pil_image.load()
+    return pil_image
 
 
 @pytest.mark.parametrize("deep", [False, True], ids=["8bit", "16bit"])
@@ -96,16 +96,16 @@ def test_every_format_keeps_what_it_can(name: str, gray: bool, alpha: bool, deep
 @pytest.mark.parametrize("deep", [False, True], ids=["8bit", "16bit"])
 def test_keeps_metadata_unless_stripped(name: str, deep: bool) -> None:
     image = photo(deep=deep, metadata=FULL)
-    picture = open_with_pillow(encode_image(image, format=name))
-    assert picture.info["icc_profile"] == SRGB
-    assert picture.info["xmp"] == XMP
-    exif = picture.getexif()
+    pil_image = open_with_pillow(encode_image(image, format=name))
+    assert pil_image.info["icc_profile"] == SRGB
+    assert pil_image.info["xmp"] == XMP
+    exif = pil_image.getexif()
     assert exif[0x010F] == "Maker"
     assert exif.get_ifd(0x8769)[0x9003] == "2020:01:02 03:04:05"
     assert exif.get_ifd(0x8825)[2] == (1.0, 2.0, 3.5)
     assert exif.get(0x0112, 1) == 1
     if name in ("jpg", "png", "tif"):
-        assert picture.info["dpi"] == pytest.approx((300, 150), abs=0.02)
+        assert pil_image.info["dpi"] == pytest.approx((300, 150), abs=0.02)
     stripped = open_with_pillow(encode_image(image, format=name, strip=True))
     assert stripped.info["icc_profile"] == SRGB
     assert not stripped.info.get("xmp")
@@ -172,8 +172,8 @@ def test_says_when_depth_is_lost(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_jpeg_keeps_the_resolution_of_colours() -> None:
-    picture = open_with_pillow(encode_image(photo(), format="jpg"))
-    assert [layer[1:3] for layer in picture.layer] == [(1, 1)] * 3
+    pil_image = open_with_pillow(encode_image(photo(), format="jpg"))
+    assert [layer[1:3] for layer in pil_image.layer] == [(1, 1)] * 3
 
 
 def test_quality_sets_the_size() -> None:
@@ -208,16 +208,16 @@ def test_cmyk_goes_out_as_rgb_without_its_profile() -> None:
     cmyk = PIL.Image.fromarray(gradient()).convert("CMYK")
     image = read_image(save(cmyk, "JPEG", quality=100, icc_profile=SRGB))
     data = encode_image(image)
-    picture = open_with_pillow(data)
-    assert (picture.format, picture.mode) == ("JPEG", "RGB")
-    assert "icc_profile" not in picture.info
+    pil_image = open_with_pillow(data)
+    assert (pil_image.format, pil_image.mode) == ("JPEG", "RGB")
+    assert "icc_profile" not in pil_image.info
 
 
 def test_metadata_too_long_for_jpeg_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     image = photo(metadata=replace(FULL, xmp=XMP * 2000))
-    picture = open_with_pillow(encode_image(image, format="jpg"))
-    assert "xmp" not in picture.info
-    assert "exif" in picture.info
+    pil_image = open_with_pillow(encode_image(image, format="jpg"))
+    assert "xmp" not in pil_image.info
+    assert "exif" in pil_image.info
     assert "XMP block is too long for JPEG" in caplog.text
     assert open_with_pillow(encode_image(image, format="png")).info["xmp"] == XMP * 2000
 

@@ -167,7 +167,7 @@ WHOLE = {
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_cut_file_is_an_error_or_whole(name: str, data: st.DataObject) -> None:
-    """Never a half-grey picture."""
+    """Never a half-grey image."""
     whole = WHOLE[name]
     cut = data.draw(st.integers(0, len(whole) - 1))
     try:

@@ -102,9 +102,9 @@ def test_invert_refuses_a_flat_matrix() -> None:
 
 @pytest.mark.parametrize("factor", [0.25, 2, 4])
 def test_scaled_points_follow_the_resized_picture(factor: float) -> None:
-    picture = np.zeros((40, 40), np.float32)
-    picture[12:16, 24:28] = 1
-    resized = transforms.resize(picture, (int(40 * factor), int(40 * factor)))
+    pil_image = np.zeros((40, 40), np.float32)
+    pil_image[12:16, 24:28] = 1
+    resized = transforms.resize(pil_image, (int(40 * factor), int(40 * factor)))
     rows, columns = np.indices(resized.shape)
     centre = [(columns * resized).sum() / resized.sum(), (rows * resized).sum() / resized.sum()]
     expected = transforms.scale_points([25.5, 13.5], factor)
@@ -113,10 +113,10 @@ def test_scaled_points_follow_the_resized_picture(factor: float) -> None:
 
 @pytest.mark.parametrize("size_wh", [(7, 90), (90, 7), (30, 20), (1, 1)])
 def test_resize_keeps_the_mean_and_gives_the_size(size_wh: tuple[int, int]) -> None:
-    picture = smooth_picture((60, 45))
-    resized = transforms.resize(picture, size_wh)
+    pil_image = smooth_picture((60, 45))
+    resized = transforms.resize(pil_image, size_wh)
     assert resized.shape == (size_wh[1], size_wh[0], 3)
-    np.testing.assert_allclose(resized.mean(axis=(0, 1)), picture.mean(axis=(0, 1)), atol=1.5)
+    np.testing.assert_allclose(resized.mean(axis=(0, 1)), pil_image.mean(axis=(0, 1)), atol=1.5)
 
 
 @bounded
@@ -124,22 +124,22 @@ def test_resize_keeps_the_mean_and_gives_the_size(size_wh: tuple[int, int]) -> N
 def test_warp_averages_over_the_footprint_when_it_shrinks(
     angle: float, shrink: float, seed: int
 ) -> None:
-    """Compared with 256 samples per target pixel; detail of the picture is about 3 px wide."""
+    """Compared with 256 samples per target pixel; detail of the image is about 3 px wide."""
     noise = np.random.default_rng(seed).normal(0, 1, (300, 300)).astype(np.float32)
-    picture = cv2.GaussianBlur(noise, (0, 0), 1) * 140 + 128
+    pil_image = cv2.GaussianBlur(noise, (0, 0), 1) * 140 + 128
     size = int(180 / shrink)
     matrix = similarity(1 / shrink, angle, 0, 0)
     matrix[:, 2] = (size - 1) / 2 - transforms.apply(matrix, [150.3, 149.1])
     fine = 16
     many = cv2.warpAffine(
-        picture,
+        pil_image,
         transforms.compose(transforms.scaling(fine), matrix),
         (size * fine, size * fine),
         flags=cv2.INTER_NEAREST,
     )
     expected = cv2.resize(many, (size, size), interpolation=cv2.INTER_AREA)
-    warped = transforms.warp(picture, matrix, (size, size))
-    single = cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_CUBIC)
+    warped = transforms.warp(pil_image, matrix, (size, size))
+    single = cv2.warpAffine(pil_image, matrix, (size, size), flags=cv2.INTER_CUBIC)
     assert np.std(warped - expected) < 0.25 * expected.std()
     assert shrink < 2 or np.std(warped - expected) < 0.35 * np.std(single - expected)
 
@@ -147,15 +147,15 @@ def test_warp_averages_over_the_footprint_when_it_shrinks(
 @bounded
 @given(scales, angles)
 def test_warp_there_and_back_keeps_a_smooth_picture(scale: float, angle: float) -> None:
-    picture = smooth_picture((64, 64))
+    pil_image = smooth_picture((64, 64))
     size = math.ceil(64 * 1.5 * scale)
     matrix = similarity(scale, angle, 0, 0)
     matrix[:, 2] = (size - 1) / 2 - transforms.apply(matrix, [31.5, 31.5])
-    there = transforms.warp(picture, matrix, (size, size))
+    there = transforms.warp(pil_image, matrix, (size, size))
     back = transforms.warp(there, transforms.invert(matrix), (64, 64))
     if scale >= 1:
-        assert np.abs(back - picture)[4:-4, 4:-4].max() < 6
-    assert np.abs(back.mean() - picture.mean()) < 2
+        assert np.abs(back - pil_image)[4:-4, 4:-4].max() < 6
+    assert np.abs(back.mean() - pil_image.mean()) < 2
 
 
 @bounded
@@ -163,14 +163,14 @@ def test_warp_there_and_back_keeps_a_smooth_picture(scale: float, angle: float) 
 def test_warp_reflects_like_a_padded_picture(
     scale: float, angle: float, x: float, y: float, depth: type
 ) -> None:
-    picture = smooth_picture((80, 60)).astype(depth)
-    padded = cv2.copyMakeBorder(picture, 300, 300, 300, 300, cv2.BORDER_REFLECT)
+    pil_image = smooth_picture((80, 60)).astype(depth)
+    padded = cv2.copyMakeBorder(pil_image, 300, 300, 300, 300, cv2.BORDER_REFLECT)
     matrix = similarity(scale, angle, 0, 0)
     matrix[:, 2] = 12 - transforms.apply(matrix, [x, y])
     expected = transforms.warp(
         padded, transforms.compose(matrix, transforms.shifting(-300, -300)), (24, 24)
     )
-    warped = transforms.warp(picture, matrix, (24, 24))
+    warped = transforms.warp(pil_image, matrix, (24, 24))
     assert warped.dtype == depth
     # Shrinking starts at another pixel, which moves the shares of the averages a little.
     np.testing.assert_allclose(warped.astype(float), expected.astype(float), atol=6)
@@ -181,11 +181,11 @@ def test_warp_reflects_like_a_padded_picture(
 def test_mirror_images_far_away_are_those_close_by(
     periods_xy: tuple[int, int], at_xy: tuple[int, int]
 ) -> None:
-    picture = textured((80, 60), np.uint8)
+    pil_image = textured((80, 60), np.uint8)
     near = transforms.compose(similarity(1, 0.3, 0, 0), transforms.shifting(-at_xy[0], -at_xy[1]))
     way = transforms.shifting(2 * 80 * periods_xy[0], 2 * 60 * periods_xy[1])
-    far = transforms.warp(picture, transforms.compose(near, way), (40, 30))
-    np.testing.assert_allclose(far, transforms.warp(picture, near, (40, 30)), atol=1)
+    far = transforms.warp(pil_image, transforms.compose(near, way), (40, 30))
+    np.testing.assert_allclose(far, transforms.warp(pil_image, near, (40, 30)), atol=1)
 
 
 @pytest.mark.parametrize("border", ["reflect", "replicate", "constant"])
@@ -195,16 +195,16 @@ def test_mirror_images_far_away_are_those_close_by(
 def test_warp_survives_any_scale_and_place(
     border: transforms.Border, shape: tuple[int, ...], scale: float, shift: float
 ) -> None:
-    picture = np.full(shape, 200, np.uint8)
-    warped = transforms.warp(picture, similarity(scale, 0.6, shift, 9), (48, 32), border=border)
+    pil_image = np.full(shape, 200, np.uint8)
+    warped = transforms.warp(pil_image, similarity(scale, 0.6, shift, 9), (48, 32), border=border)
     assert warped.shape == (32, 48, *shape[2:])
     if border != "constant":
         assert (warped == 200).all()
 
 
 def test_warp_with_constant_border_gives_zeros_outside() -> None:
-    picture = np.full((20, 20, 3), 200, np.uint8)
-    warped = transforms.warp(picture, transforms.shifting(10, 0), (40, 20), border="constant")
+    pil_image = np.full((20, 20, 3), 200, np.uint8)
+    warped = transforms.warp(pil_image, transforms.shifting(10, 0), (40, 20), border="constant")
     assert (warped[:, :8] == 0).all()
     assert (warped[:, 12:28] == 200).all()
     assert (warped[:, 32:] == 0).all()
@@ -224,11 +224,13 @@ def test_warp_clips_overshoot_instead_of_wrapping() -> None:
 def test_warp_reads_sources_longer_than_sixteen_bits(size_wh: tuple[int, int]) -> None:
     """cv2.warpAffine alone has a limit of 32767 pixels."""
     width, height = size_wh
-    picture = np.zeros((height, width), np.uint8)
-    picture[height // 4 * 3 :, width // 4 * 3 :] = 255
-    far = transforms.warp(picture, transforms.shifting(-(width - 30), -(height - 30)), (30, 30))
-    np.testing.assert_array_equal(far, picture[-30:, -30:])
+    pil_image = np.zeros((height, width), np.uint8)
+    pil_image[height // 4 * 3 :, width // 4 * 3 :] = 255
+    far = transforms.warp(pil_image, transforms.shifting(-(width - 30), -(height - 30)), (30, 30))
+    np.testing.assert_array_equal(far, pil_image[-30:, -30:])
     small_wh = max(1, width // 100), max(1, height // 100)
-    small = transforms.warp(picture, transforms.scaling(0.01), small_wh, border="replicate").ravel()
+    small = transforms.warp(
+        pil_image, transforms.scaling(0.01), small_wh, border="replicate"
+    ).ravel()
     assert small[:290].max() == 0
     assert small[310:].min() > 50

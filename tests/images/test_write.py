@@ -40,8 +40,8 @@ def test_the_suffix_chooses_the_format(folder: Path) -> None:
     for name, expected in formats.items():
         path = folder / f"été 1.{name.upper()}"
         assert write_image(PHOTO, path) == path
-        with PIL.Image.open(path) as picture:
-            assert picture.format == expected
+        with PIL.Image.open(path) as pil_image:
+            assert pil_image.format == expected
     assert len(list(folder.iterdir())) == len(formats)
 
 

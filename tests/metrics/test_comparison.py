@@ -10,7 +10,7 @@ import pytest
 from gpen.errors import ReadError
 from gpen.metrics.comparison import Comparison
 from gpen.metrics.metric_files import MetricFiles
-from gpen.metrics.registry import Judges
+from gpen.metrics.registry import MetricNetworks
 from gpen.types import Face
 from support.drawn_faces import face_points, textured
 from support.metric_networks import write_mean_color_model
@@ -19,7 +19,7 @@ POINTS = face_points((31.5, 34), eye_distance=14)
 
 
 class Detector:
-    """Finds the same face in every picture that is not black."""
+    """Finds the same face in every image that is not black."""
 
     name = "same"
 
@@ -30,7 +30,7 @@ class Detector:
 @pytest.fixture
 def comparison(tmp_path: Path) -> Comparison:
     files = MetricFiles(features=write_mean_color_model(tmp_path / "mean.onnx"))
-    return Comparison(Judges(files, Detector()))
+    return Comparison(MetricNetworks(files, Detector()))
 
 
 def _shifted(image: np.ndarray, levels: int) -> np.ndarray:
@@ -69,7 +69,7 @@ def test_metrics_without_their_file_or_pictures_say_what_they_need(comparison: C
     reasons = comparison.not_measured()
     assert list(reasons) == ["lpips", "identity"]
     assert "--lpips-backbone" in reasons["lpips"]
-    blind = Comparison(Judges(MetricFiles(), Detector()))
+    blind = Comparison(MetricNetworks(MetricFiles(), Detector()))
     blind.add("face", {"restored": textured((64, 64))})
     assert set(blind.not_measured()) == {
         "psnr", "ssim", "lpips", "identity", "landmarks", "fid", "kid",

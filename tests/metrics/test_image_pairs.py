@@ -1,4 +1,4 @@
-"""Folders of pictures that belong together."""
+"""Folders of images that belong together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gpen.errors import ReadError, SettingsError
-from gpen.metrics.image_pairs import list_pictures, match, read_groups, read_pixels
+from gpen.metrics.image_pairs import list_images, match, read_groups, read_pixels
 
 
 def _write(folder: Path, *names: str) -> Path:
@@ -32,7 +32,7 @@ def test_pictures_match_by_stem_with_or_without_gpen(tmp_path: Path) -> None:
 
 def test_a_single_picture_is_a_set_of_one(tmp_path: Path) -> None:
     folder = _write(tmp_path / "photos", "face_gpen.png")
-    assert list(list_pictures(folder / "face_gpen.png")) == ["face"]
+    assert list(list_images(folder / "face_gpen.png")) == ["face"]
 
 
 def test_no_pair_at_all_is_refused(tmp_path: Path) -> None:
@@ -44,14 +44,14 @@ def test_no_pair_at_all_is_refused(tmp_path: Path) -> None:
 def test_two_pictures_of_one_stem_are_refused(tmp_path: Path) -> None:
     folder = _write(tmp_path / "photos", "a.png", "a_gpen.png")
     with pytest.raises(SettingsError, match=r"a\.png and a_gpen\.png"):
-        list_pictures(folder)
+        list_images(folder)
 
 
 def test_empty_and_missing_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="no photos"):
-        list_pictures(_write(tmp_path / "empty"))
+        list_images(_write(tmp_path / "empty"))
     with pytest.raises(ReadError, match="no such file"):
-        list_pictures(tmp_path / "missing")
+        list_images(tmp_path / "missing")
 
 
 def test_shards_and_subfolders_are_refused_with_what_to_do_instead(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_shards_and_subfolders_are_refused_with_what_to_do_instead(tmp_path: Pat
     _write(tmp_path / "faces" / "sub", "a.png")
     for place in (shard, shard.parent):
         with pytest.raises(ReadError, match=r"not in its subfolders; .*`tar -xf`") as caught:
-            list_pictures(place)
+            list_images(place)
         assert "--recursive" not in str(caught.value)  # which gpen evaluate has not
 
 

@@ -12,12 +12,12 @@ from gpen.faces.alignment import align_face
 from gpen.faces.detection import load_detector
 from gpen.images.read import read_image
 from gpen.metrics.metric_files import find_metric_files
-from gpen.metrics.registry import METRICS, Judges
+from gpen.metrics.registry import METRICS, MetricNetworks
 
 
 @pytest.fixture(scope="module")
-def judges(shared: Path) -> Judges:
-    return Judges(find_metric_files(shared / "models"), load_detector())
+def metric_networks(shared: Path) -> MetricNetworks:
+    return MetricNetworks(find_metric_files(shared / "models"), load_detector())
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +28,19 @@ def face(portrait: Path) -> np.ndarray:
     return np.asarray(align_face(photo, points, size=256).pixels, np.uint8)
 
 
-def test_every_metric_has_a_network_or_needs_none(judges: Judges) -> None:
-    assert not judges.missing
-    assert set(METRICS) - set(judges.networks) == {"psnr", "ssim"}
-    assert judges.networks["lpips"].startswith("LPIPS-squeeze (Caffe weights)")
+def test_every_metric_has_a_network_or_needs_none(metric_networks: MetricNetworks) -> None:
+    assert not metric_networks.missing
+    assert set(METRICS) - set(metric_networks.networks) == {"psnr", "ssim"}
+    assert metric_networks.networks["lpips"].startswith("LPIPS-squeeze (Caffe weights)")
 
 
 def test_a_face_is_like_itself_and_less_like_its_blurred_self(
-    judges: Judges, face: np.ndarray
+    metric_networks: MetricNetworks, face: np.ndarray
 ) -> None:
     def scores(image: np.ndarray) -> dict[str, float]:
-        return judges.compare(image, face) | judges.likeness(image, face, judges.points(face))
+        return metric_networks.compare(image, face) | metric_networks.likeness(
+            image, face, metric_networks.points(face)
+        )
 
     same = scores(face)
     soft, softer = (
@@ -53,7 +55,7 @@ def test_a_face_is_like_itself_and_less_like_its_blurred_self(
 
 
 def test_identity_without_a_face_in_the_model_is_no_number(
-    judges: Judges, face: np.ndarray
+    metric_networks: MetricNetworks, face: np.ndarray
 ) -> None:
     nothing = np.full((5, 2), np.nan)
-    assert np.isnan(judges.likeness(face, face, nothing)["identity"])
+    assert np.isnan(metric_networks.likeness(face, face, nothing)["identity"])

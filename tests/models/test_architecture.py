@@ -57,7 +57,7 @@ def test_architecture_survives_its_shapes(net) -> None:
         pytest.param(
             "generator.convs.2.conv.weight", None, r"convs\.2\.conv\.weight is missing", id="level"
         ),
-        pytest.param("ecd9.0.1.weight", (8, 8, 3, 3), "halves the picture 9 times", id="too_deep"),
+        pytest.param("ecd9.0.1.weight", (8, 8, 3, 3), "halves the image 9 times", id="too_deep"),
         pytest.param("extra.weight", (3,), r"extra\.weight is \(3,\), no part of", id="left_over"),
         pytest.param(
             "generator.conv1.noise.weight", None, r"noise\.weight is missing", id="no_strength"

@@ -304,7 +304,7 @@ BAD_FILES = [
         "packed archive; .*unpack it",
     ),
     ("zip", archive, WeightsError, "zip archive without tensors: unpack"),
-    ("picture", lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n"), WeightsError, "is a picture"),
+    ("picture", lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n"), WeightsError, "is an image"),
     ("text", lambda p: p.write_text("hello world"), WeightsError, "damaged or no weight file"),
     ("noise", lambda p: p.write_bytes(bytes(range(250, 0, -1))), WeightsError, "damaged or no"),
     ("truncated", truncated, WeightsError, r"ends too early .* download it again"),

@@ -33,19 +33,19 @@ def test_without_groups_every_picture_is_compared_with_the_whole_batch() -> None
 
 
 def test_batch_that_does_not_fall_into_groups_is_refused() -> None:
-    with pytest.raises(ValueError, match="6 pictures do not fall into groups of 4"):
+    with pytest.raises(ValueError, match="6 images do not fall into groups of 4"):
         stylegan2(group=4)(torch.randn(6, 3, 32, 32))
 
 
 def test_stylegan2_shows_the_features_of_every_halving() -> None:
     net, images = stylegan2(), torch.randn(2, 3, 32, 32)
-    (logits,), features = net.judge(images)
+    (logits,), features = net.score(images)
     torch.testing.assert_close(logits, net(images))
     assert [feature.shape[2] for feature in features] == [16, 8, 4]
 
 
 def test_patchgan_judges_every_resolution_up_to_the_size() -> None:
-    logits, features = patches(128, (64, 128, 256, 2048)).judge(torch.randn(2, 3, 128, 128))
+    logits, features = patches(128, (64, 128, 256, 2048)).score(torch.randn(2, 3, 128, 128))
     assert [tuple(x.shape) for x in logits] == [(2, 1, 6, 6), (2, 1, 14, 14)]
     assert [feature.shape[1] for feature in features] == [4, 8, 16, 32] * 2
 
@@ -90,7 +90,7 @@ def test_gradient_of_a_gradient_reaches_every_weight(make, half: bool) -> None:
     net = make()
     images = torch.randn(2, 3, *([32] * 2 if make is stylegan2 else [128] * 2), requires_grad=True)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-        logits, _ = net.judge(images)
+        logits, _ = net.score(images)
     total = sum(x.float().sum() for x in logits)
     (gradient,) = torch.autograd.grad(total, images, create_graph=True)
     gradient.square().sum().backward()

@@ -30,8 +30,8 @@ def _vector(path: Path) -> tuple[dict[str, Any], Any, Any, dict[str, Any]]:
     return state, torch.from_numpy(values["input"]), torch.from_numpy(values["output"]), numbers
 
 
-def _assert_close(answer: Any, expected: Any, tolerance: float = 1e-4) -> None:
-    assert (answer - expected).abs().max() <= tolerance * expected.abs().max()
+def _assert_close(output: Any, expected: Any, tolerance: float = 1e-4) -> None:
+    assert (output - expected).abs().max() <= tolerance * expected.abs().max()
 
 
 @pytest.mark.parametrize("reference", [True, False])

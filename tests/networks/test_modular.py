@@ -48,9 +48,9 @@ def test_tensors_are_those_that_weight_files_are_held_to(net: GPENConfig) -> Non
 def test_all_parts_learn_in_bf16(net: GPENConfig) -> None:
     module = build(net)
     with torch.autocast("cpu", torch.bfloat16):
-        answer = module(faces(net))
-    assert answer.shape == (2, 3, 32, 32)
-    answer.float().square().mean().backward()
+        output = module(faces(net))
+    assert output.shape == (2, 3, 32, 32)
+    output.float().square().mean().backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -119,10 +119,10 @@ def test_nothing_blurs_where_pixels_are_doubled(name: str) -> None:
     for to_rgb in module.generator.to_rgbs:
         torch.nn.init.zeros_(to_rgb.conv.weight)
     torch.nn.init.normal_(module.generator.to_rgb1.bias)
-    answer = module(faces(VARIANTS[name]))
-    squares = answer[:, :, ::8, ::8].repeat_interleave(8, 2).repeat_interleave(8, 3)
-    assert torch.equal(answer, squares)
-    assert answer.std() > 0.1
+    output = module(faces(VARIANTS[name]))
+    squares = output[:, :, ::8, ::8].repeat_interleave(8, 2).repeat_interleave(8, 3)
+    assert torch.equal(output, squares)
+    assert output.std() > 0.1
 
 
 def test_code_alone_steers_a_network_without_features() -> None:
@@ -148,12 +148,12 @@ def test_adain_sets_mean_and_deviation() -> None:
     """Against torch's instance norm, and by the definition."""
     torch.manual_seed(0)
     layer, x, w = AdaIN(5, 16), 3 + 2 * torch.randn(2, 5, 8, 8), torch.randn(2, 16)
-    answer = layer(x, w)
+    output = layer(x, w)
     scale, shift = functional.linear(w, layer.weight / 4, layer.bias).chunk(2, dim=1)
     expected = functional.instance_norm(x) * scale[..., None, None] + shift[..., None, None]
-    torch.testing.assert_close(answer, expected)
-    torch.testing.assert_close(answer.mean(dim=(2, 3)), shift)
-    deviation = answer.std(dim=(2, 3), correction=0)
+    torch.testing.assert_close(output, expected)
+    torch.testing.assert_close(output.mean(dim=(2, 3)), shift)
+    deviation = output.std(dim=(2, 3), correction=0)
     torch.testing.assert_close(deviation, scale.abs(), rtol=1e-4, atol=1e-4)
     assert layer(x.bfloat16(), w).dtype == torch.bfloat16
 
@@ -190,7 +190,7 @@ def test_described_networks_take_any_size(size: int) -> None:
         ({"injection": "film"}, "injection is 'film'; expected one of concat, add, adain"),
         ({"upsampling": "cubic"}, "upsampling is 'cubic'; expected one of blur, nearest"),
         ({"injection": "concat", "encoder_features": False}, "nothing to put beside"),
-        ({"in_size": 16}, "a resnet50 takes pictures of 32 px.*got in_size 16"),
+        ({"in_size": 16}, "a resnet50 takes images of 32 px.*got in_size 16"),
         ({"encoder_width": 7}, "encoder_width is 7; expected an even number"),
         ({"encoder_width": 0}, "encoder_width is 0"),
         ({"n_mlp": -1}, "n_mlp is -1"),

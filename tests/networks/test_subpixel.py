@@ -40,9 +40,9 @@ def test_levels_end_at_a_quarter_of_the_size(size: int) -> None:
     assert sides == [*(4 << level for level in range(len(SIZES[size]))), size]
     assert sides[-2] == size // 4
     assert torch.equal(features[-1], image)
-    answer = module.synthesise(module.style(code), features)
-    assert answer.shape == image.shape
-    assert 0.1 < float((answer - image).std()) < 2
+    output = module.synthesise(module.style(code), features)
+    assert output.shape == image.shape
+    assert 0.1 < float((output - image).std()) < 2
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])

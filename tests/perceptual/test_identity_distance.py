@@ -27,7 +27,7 @@ TEMPLATE = torch.tensor(ARCFACE_XY)
 
 
 def turned(size: int, degrees: float, share: float) -> np.ndarray:
-    """The template's points, turned, with a face as large as a share of a picture, off centre."""
+    """The template's points, turned, with a face as large as a share of an image, off centre."""
     turn = np.deg2rad(degrees)
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     points = (np.array(ARCFACE_XY) - 56) @ matrix.T * (size * share / 112)
@@ -82,7 +82,7 @@ def test_points_in_one_place_give_no_nan() -> None:
 
 
 def arcface_onnx(path: Path, *, scales: bool = False, side: int = 112, operation: str = "") -> Path:
-    """A small network with the operations of published ArcFace graphs, made for one picture."""
+    """A small network with the operations of published ArcFace graphs, made for one image."""
     random = np.random.default_rng(0)
     nodes, tensors = [], []
 

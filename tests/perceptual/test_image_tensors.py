@@ -1,4 +1,4 @@
-"""Pictures as tensors."""
+"""Images as tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ComfyUI nodes keep ComfyUI's conventions, on real pictures and networks."""
+"""The ComfyUI nodes keep ComfyUI's conventions, on real images and networks."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_faces_found_once_are_used_again(comfy: ComfyUI, model: Any, image: torc
     assert torch.equal(alone, given)
     none, _ = comfy.run("GPENRestore", facerestore_model=model, image=image, found=[[]])
     assert torch.equal(none, image)
-    with pytest.raises(gpen.SettingsError, match="found in 1 pictures, but there are 2"):
+    with pytest.raises(gpen.SettingsError, match="found in 1 images, but there are 2"):
         comfy.run(
             "GPENRestore",
             facerestore_model=model,
@@ -266,7 +266,7 @@ def test_crops_of_another_number_are_refused(
 def test_other_face_restore_nodes_can_use_the_model(
     comfy: ComfyUI, tmp_path: Path, size: int
 ) -> None:
-    """As facerestore_cf does: 512 px in [-1, 1], `w`, first of the answer, whatever the network."""
+    """As facerestore_cf does: 512 px in [-1, 1], `w`, first of the output, whatever the network."""
     write_pointwise_model(tmp_path / "models/facerestore_models" / "n.onnx", "Neg", size)
     (model,) = comfy.run("GPENLoad", model="n.onnx")
     assert model.to(torch.device("cpu")) is model
@@ -274,9 +274,9 @@ def test_other_face_restore_nodes_can_use_the_model(
     ramp = torch.linspace(-1, 1, 512)
     x = ramp.expand(1, 3, 512, 512).contiguous()
     with torch.no_grad():
-        answer = model(x, w=0.5)[0]
-    assert (answer.shape, answer.dtype, answer.device) == (x.shape, x.dtype, x.device)
-    assert torch.allclose(answer, -x, atol=0.02)
+        output = model(x, w=0.5)[0]
+    assert (output.shape, output.dtype, output.device) == (x.shape, x.dtype, x.device)
+    assert torch.allclose(output, -x, atol=0.02)
     assert model(x.half(), w=1)[0].dtype == torch.float16
 
 

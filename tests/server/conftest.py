@@ -32,7 +32,7 @@ def start(
     yield begin
     for one in running:
         one.stop()
-        assert not one.house.folder.path.exists()
+        assert not one.app_state.folder.path.exists()
 
 
 @pytest.fixture(scope="module")

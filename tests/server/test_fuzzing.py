@@ -42,12 +42,12 @@ def fuzz(operation: Any, url: str) -> set[int]:
     def ask(case: Any, real: bool) -> None:
         if real and isinstance(case.body, dict):
             case.body = {**case.body, "file": GRAY}
-        answer = case.call(base_url=url, timeout=20)
-        assert answer.status_code < 500, answer.content
-        assert str(answer.status_code) in described, (answer.status_code, answer.content)
-        if answer.status_code >= 400:
-            assert answer.headers["content-type"][0].startswith("application/problem+json")
-        statuses.add(answer.status_code)
+        response = case.call(base_url=url, timeout=20)
+        assert response.status_code < 500, response.content
+        assert str(response.status_code) in described, (response.status_code, response.content)
+        if response.status_code >= 400:
+            assert response.headers["content-type"][0].startswith("application/problem+json")
+        statuses.add(response.status_code)
 
     ask()
     return statuses

@@ -19,11 +19,11 @@ from support.web_server import JSON, Start, eventually
 GRAY = save(np.full((30, 50, 3), 90, np.uint8), "PNG")
 
 
-def problem(answer: httpx.Response, status: int) -> str:
-    """The line of an answer that is a problem of some status."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body = answer.json()
+def problem(response: httpx.Response, status: int) -> str:
+    """The line of a response that is a problem of some status."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
     assert body["status"] == status
     assert body["title"]
     assert "\n" not in body["detail"]
@@ -56,8 +56,8 @@ def test_compression_bomb_of_real_pixels(start: Start) -> None:
     with start(pixels=1_000_000).client() as client:
         assert "9 million" in problem(client.post("/v1/restore", content=data), 413)
     with start(pixels=10_000_000).client() as client:
-        answer = client.post("/v1/restore?upscale=2", content=data)
-        assert "enlarged 2 times" in problem(answer, 413)
+        response = client.post("/v1/restore?upscale=2", content=data)
+        assert "enlarged 2 times" in problem(response, 413)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_compression_bomb_of_real_pixels(start: Start) -> None:
         ("upscale=0x2", "expected a integer"),
         ("match_color=maybe", "true or false"),
         ("faces=like:/etc/passwd", "on the server"),
-        ("faces=track:1", "is for clips"),
+        ("faces=track:1", "is for videos"),
         ("faces=" + "9" * 900, "more digits"),
         ("face_blend=0=2", "face_blend"),
         ("format=exe", "not a format"),
@@ -80,7 +80,7 @@ def test_compression_bomb_of_real_pixels(start: Start) -> None:
         ("device=cuda", "cannot be set by clients"),
         ("models_dir=/", "cannot be set by clients"),
         ("detector=/etc/passwd", "cannot be set by clients"),
-        ("stabilise=0.5", "is for clips"),
+        ("stabilise=0.5", "is for videos"),
         ("colour=1", "unknown setting"),
         ("blend=1&blend=0", "twice"),
         ("keep=nose", "keep has nose"),
@@ -96,10 +96,10 @@ def test_bad_settings(client: httpx.Client, setting: str, words: str) -> None:
 def test_a_path_that_exists_is_no_model(
     client: httpx.Client, negative_model: Path, demo_photo: Path
 ) -> None:
-    answer = client.post(
+    response = client.post(
         "/v1/restore", params={"model": str(negative_model)}, content=demo_photo.read_bytes()
     )
-    assert "no model" in problem(answer, 422)
+    assert "no model" in problem(response, 422)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_a_path_that_exists_is_no_model(
     ],
 )  # fmt: skip
 def test_bad_bodies(client: httpx.Client, body: bytes, kind: str, status: int, words: str) -> None:
-    answer = client.post("/v1/restore", content=body, headers={"Content-Type": kind})
-    assert words in problem(answer, status)
+    response = client.post("/v1/restore", content=body, headers={"Content-Type": kind})
+    assert words in problem(response, status)
 
 
 def test_second_file_is_refused(client: httpx.Client) -> None:
@@ -149,8 +149,8 @@ def test_too_many_faces(start: Start, portrait: Path) -> None:
     small = cv2.resize(cv2.imread(str(portrait)), (96, 96), interpolation=cv2.INTER_AREA)
     collage = save(np.tile(small, (6, 6, 1))[..., ::-1], "PNG")
     with start(faces=10).client() as client:
-        answer = client.post("/v1/restore", content=collage)
-        assert "more than the limit of 10" in problem(answer, 422)
+        response = client.post("/v1/restore", content=collage)
+        assert "more than the limit of 10" in problem(response, 422)
         chosen = client.post("/v1/restore?faces=0,1", content=collage)
         assert chosen.headers["x-gpen-restored"] == "2"
         assert int(chosen.headers["x-gpen-faces"]) > 10
@@ -163,8 +163,8 @@ def test_collage_of_ten_thousand_faces(
     face = Face((10.0, 10.0, 30.0, 30.0), np.full((5, 2), 20.0), 0.9)
     monkeypatch.setattr("gpen.pipeline.Restorer.detect", lambda *_: [face] * 10_000)
     with running.client() as client:
-        answer = client.post("/v1/restore", content=portrait.read_bytes())
-        assert "10000 faces" in problem(answer, 422)
+        response = client.post("/v1/restore", content=portrait.read_bytes())
+        assert "10000 faces" in problem(response, 422)
         found = client.post("/v1/detect?thumbnails=1", content=portrait.read_bytes()).json()
     assert len(found["faces"]) == 10_000
     assert sum(one["thumbnail"] is not None for one in found["faces"]) == 200
@@ -174,12 +174,12 @@ def test_full_queue_says_when_to_come_back(start: Start) -> None:
     running = start(queue=1)
     with running.client() as client, running.connect() as other:
         other.sendall(b"POST /v1/restore HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx")
-        assert eventually(lambda: running.house.room.taken == 1)
-        answer = client.post("/v1/restore", content=GRAY)
-        assert "try again" in problem(answer, 429)
-        assert int(answer.headers["retry-after"]) >= 1
+        assert eventually(lambda: running.app_state.request_queue.taken == 1)
+        response = client.post("/v1/restore", content=GRAY)
+        assert "try again" in problem(response, 429)
+        assert int(response.headers["retry-after"]) >= 1
         other.close()
-        assert eventually(lambda: running.house.room.taken == 0)
+        assert eventually(lambda: running.app_state.request_queue.taken == 0)
         assert client.post("/v1/restore", content=GRAY).status_code == 200
 
 
@@ -194,9 +194,9 @@ def test_full_disk_is_said_and_nothing_stays(
     running = start()
     monkeypatch.setattr(Path, "write_bytes", write_bytes)
     with running.client() as client:
-        answer = client.post("/v1/restore", content=demo_photo.read_bytes(), headers=JSON)
-        assert "disk of the server is full" in problem(answer, 503)
-        assert answer.headers["retry-after"]
+        response = client.post("/v1/restore", content=demo_photo.read_bytes(), headers=JSON)
+        assert "disk of the server is full" in problem(response, 503)
+        assert response.headers["retry-after"]
         assert not running.files()
         monkeypatch.undo()
         assert client.post("/v1/restore", content=demo_photo.read_bytes()).status_code == 200
@@ -228,10 +228,10 @@ def test_photo_that_takes_too_long(
         return []
 
     with running.client() as client:
-        assert eventually(lambda: running.house.shelf.is_loaded)
+        assert eventually(lambda: running.app_state.model_pool.is_loaded)
         monkeypatch.setattr("gpen.pipeline.Restorer.detect", slow)
-        answer = client.post("/v1/restore", content=demo_photo.read_bytes())
-        assert "took longer than 0.3 s" in problem(answer, 504)
+        response = client.post("/v1/restore", content=demo_photo.read_bytes())
+        assert "took longer than 0.3 s" in problem(response, 504)
     assert begun
 
 
@@ -246,8 +246,8 @@ def test_unexpected_errors_are_answered_and_the_server_lives(
     with running.client() as client:
         with monkeypatch.context() as patch:
             patch.setattr("gpen.pipeline.Restorer.detect", broken)
-            answer = client.post("/v1/restore", content=demo_photo.read_bytes())
-            assert "secret" not in problem(answer, 500)
+            response = client.post("/v1/restore", content=demo_photo.read_bytes())
+            assert "secret" not in problem(response, 500)
         assert client.post("/v1/restore", content=demo_photo.read_bytes()).status_code == 200
 
 
@@ -255,14 +255,14 @@ def test_every_setting_is_offered_or_said_not_to_be(client: httpx.Client) -> Non
     from gpen.server import option_schema
     from gpen.settings import VideoSettings
 
-    answer = client.get("/v1/settings").json()
+    response = client.get("/v1/settings").json()
     for key, kind in (("photo", Settings), ("video", VideoSettings)):
-        rows = answer[key]
+        rows = response[key]
         assert [row["name"] for row in rows] == [f.name for f in dataclasses.fields(kind)]
         for row in rows:
             assert row["help"].endswith("."), row
             assert row["settable"] != bool(row["reason"]), row
-    names = {row["name"] for row in answer["photo"] + answer["video"]}
+    names = {row["name"] for row in response["photo"] + response["video"]}
     assert {
         *option_schema.NOT_SETTABLE,
         *option_schema.NOT_FOR_CLIPS,
@@ -298,5 +298,5 @@ def test_every_settable_field_can_be_sent(client: httpx.Client) -> None:
         for row in rows
         if row["settable"]
     }
-    answer = client.post("/v1/restore", content=GRAY, params=values)
-    assert answer.status_code == 200, answer.text
+    response = client.post("/v1/restore", content=GRAY, params=values)
+    assert response.status_code == 200, response.text

@@ -19,7 +19,7 @@ from support.image_files import save, tiff
 from support.web_server import JSON, Start
 
 
-def picture(data: bytes) -> np.ndarray:
+def image(data: bytes) -> np.ndarray:
     with PIL.Image.open(io.BytesIO(data)) as opened:
         return np.asarray(opened.convert("RGB"))
 
@@ -29,46 +29,51 @@ def post(client: httpx.Client, photo: bytes, path: str = "/v1/restore", **option
 
 
 def test_form_gives_the_photo_that_python_gives(client: httpx.Client, demo_photo: Path) -> None:
-    answer = client.post(
+    response = client.post(
         "/v1/restore",
         files={"file": ("old.jpg", demo_photo.read_bytes())},
         data={"blend": "0.7", "format": "png"},
     )
     expected = gpen.restore(demo_photo, blend=0.7).image
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "image/png"
-    assert answer.headers["content-disposition"] == 'inline; filename="old_gpen.png"'
-    assert (answer.headers["x-gpen-faces"], answer.headers["x-gpen-restored"]) == ("1", "1")
-    np.testing.assert_array_equal(picture(answer.content), expected)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "image/png"
+    assert response.headers["content-disposition"] == 'inline; filename="old_gpen.png"'
+    assert (response.headers["x-gpen-faces"], response.headers["x-gpen-restored"]) == ("1", "1")
+    np.testing.assert_array_equal(image(response.content), expected)
 
 
 def test_raw_body_takes_settings_from_the_query(client: httpx.Client, demo_photo: Path) -> None:
-    answer = client.post(
+    response = client.post(
         "/v1/restore?upscale=2&name=old.jpg", content=demo_photo.read_bytes(),
         headers={"Content-Type": "image/jpeg"},
     )  # fmt: skip
-    assert answer.headers["content-type"] == "image/jpeg"
-    assert 'filename="old_gpen.jpg"' in answer.headers["content-disposition"]
-    assert picture(answer.content).shape == (1024, 1024, 3)
+    assert response.headers["content-type"] == "image/jpeg"
+    assert 'filename="old_gpen.jpg"' in response.headers["content-disposition"]
+    assert image(response.content).shape == (1024, 1024, 3)
 
 
 def test_json_tells_of_the_faces_and_keeps_the_photo(
     client: httpx.Client, photo_with_two_faces: Path
 ) -> None:
-    answer = post(
+    response = post(
         client, photo_with_two_faces.read_bytes(), headers=JSON,
         data={"face_blend": "1=0.5", "faces": "1", "fusion": "false"},
         params={"previews": "true", "thumbnails": "true"},
     ).json()  # fmt: skip
-    assert [face["restored"] for face in answer["faces"]] == [False, True]
-    assert [face["blend"] for face in answer["faces"]] == [1.0, 0.5]
-    assert all(face["thumbnail"].startswith("data:image/jpeg;") for face in answer["faces"])
-    assert answer["source"] == {"name": "a photo.png", "width": 768, "height": 512, "format": "PNG"}
-    result = answer["result"]
+    assert [face["restored"] for face in response["faces"]] == [False, True]
+    assert [face["blend"] for face in response["faces"]] == [1.0, 0.5]
+    assert all(face["thumbnail"].startswith("data:image/jpeg;") for face in response["faces"])
+    assert response["source"] == {
+        "name": "a photo.png",
+        "width": 768,
+        "height": 512,
+        "format": "PNG",
+    }
+    result = response["result"]
     kept = client.get(result["url"], params={"download": 1})
     assert kept.headers["content-disposition"].startswith("attachment")
     assert len(kept.content) == result["bytes"]
-    before, after = (picture(client.get(result[f"{p}_url"]).content) for p in ("before", "after"))
+    before, after = (image(client.get(result[f"{p}_url"]).content) for p in ("before", "after"))
     assert before.shape == after.shape == (512, 768, 3)
     assert np.abs(before.astype(int) - after)[:, 512:].max() > 20
     assert client.delete(result["url"]).status_code == 204
@@ -76,33 +81,33 @@ def test_json_tells_of_the_faces_and_keeps_the_photo(
 
 
 def test_json_can_hold_the_photo_itself(client: httpx.Client, demo_photo: Path) -> None:
-    answer = post(client, demo_photo.read_bytes(), headers=JSON, data={"image": "base64"}).json()
-    assert answer["result"]["url"] is None
-    data = base64.b64decode(answer["image_base64"])
-    assert len(data) == answer["result"]["bytes"]
-    np.testing.assert_array_equal(picture(data).shape, (512, 512, 3))
+    response = post(client, demo_photo.read_bytes(), headers=JSON, data={"image": "base64"}).json()
+    assert response["result"]["url"] is None
+    data = base64.b64decode(response["image_base64"])
+    assert len(data) == response["result"]["bytes"]
+    np.testing.assert_array_equal(image(data).shape, (512, 512, 3))
 
 
 def test_a_face_is_turned_off_by_a_blend_of_zero(client: httpx.Client, demo_photo: Path) -> None:
-    answer = post(client, demo_photo.read_bytes(), data={"face_blend": "0=0", "format": "png"})
-    np.testing.assert_array_equal(picture(answer.content), picture(demo_photo.read_bytes()))
+    response = post(client, demo_photo.read_bytes(), data={"face_blend": "0=0", "format": "png"})
+    np.testing.assert_array_equal(image(response.content), image(demo_photo.read_bytes()))
 
 
 def test_tiff_of_16_bits_comes_back_deep_and_can_be_shown(client: httpx.Client) -> None:
     samples = np.random.default_rng(0).integers(0, 65535, (40, 60, 4), dtype=np.uint16)
-    answer = post(client, tiff(samples), headers=JSON, data={"previews": "1"}).json()
-    assert answer["result"]["media_type"] == "image/tiff"
-    data = client.get(answer["result"]["url"]).content
+    response = post(client, tiff(samples), headers=JSON, data={"previews": "1"}).json()
+    assert response["result"]["media_type"] == "image/tiff"
+    data = client.get(response["result"]["url"]).content
     np.testing.assert_array_equal(gpen.Restorer().restore(data).image, samples)
-    assert picture(client.get(answer["result"]["after_url"]).content).shape == (40, 60, 3)
+    assert image(client.get(response["result"]["after_url"]).content).shape == (40, 60, 3)
 
 
 def test_several_results_come_in_one_archive(client: httpx.Client, demo_photo: Path) -> None:
     ids = [
         post(client, demo_photo.read_bytes(), headers=JSON).json()["result"]["id"] for _ in range(2)
     ]
-    answer = client.get("/v1/results.zip", params={"id": ids})
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+    response = client.get("/v1/results.zip", params={"id": ids})
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
         assert archive.namelist() == ["a photo_gpen.jpg", "a photo_gpen_2.jpg"]
         assert archive.testzip() is None
     assert client.get("/v1/results.zip", params={"id": [*ids, "none"]}).status_code == 404
@@ -112,22 +117,22 @@ def test_several_results_come_in_one_archive(client: httpx.Client, demo_photo: P
 def test_detect_numbers_faces_largest_first(
     client: httpx.Client, photo_with_two_faces: Path
 ) -> None:
-    answer = post(
+    response = post(
         client, photo_with_two_faces.read_bytes(), "/v1/detect",
         data={"thumbnails": "1", "preview": "1"},
     ).json()  # fmt: skip
-    assert [face["number"] for face in answer["faces"]] == [0, 1]
-    assert answer["faces"][0]["size_px"] > answer["faces"][1]["size_px"]
-    assert answer["preview"].startswith("data:image/webp;base64,")
-    thumbnail = base64.b64decode(answer["faces"][1]["thumbnail"].partition(",")[2])
-    assert picture(thumbnail).shape == (128, 128, 3)
+    assert [face["number"] for face in response["faces"]] == [0, 1]
+    assert response["faces"][0]["size_px"] > response["faces"][1]["size_px"]
+    assert response["preview"].startswith("data:image/webp;base64,")
+    thumbnail = base64.b64decode(response["faces"][1]["thumbnail"].partition(",")[2])
+    assert image(thumbnail).shape == (128, 128, 3)
 
 
 def test_photo_without_a_face_comes_back_as_it_was(client: httpx.Client) -> None:
     data = save(np.full((30, 50, 3), 90, np.uint8), "PNG")
-    answer = post(client, data)
-    assert answer.headers["x-gpen-faces"] == "0"
-    np.testing.assert_array_equal(picture(answer.content), 90)
+    response = post(client, data)
+    assert response.headers["x-gpen-faces"] == "0"
+    np.testing.assert_array_equal(image(response.content), 90)
 
 
 @pytest.mark.parametrize(
@@ -143,19 +148,19 @@ def test_photo_without_a_face_comes_back_as_it_was(client: httpx.Client) -> None
 def test_hostile_names_become_harmless(
     client: httpx.Client, demo_photo: Path, name: str, shown: str
 ) -> None:
-    answer = client.post("/v1/restore", content=demo_photo.read_bytes(), params={"name": name})
-    assert answer.status_code == 200
-    assert answer.headers["content-disposition"].endswith((f'"{shown}"', f"''{shown}"))
+    response = client.post("/v1/restore", content=demo_photo.read_bytes(), params={"name": name})
+    assert response.status_code == 200
+    assert response.headers["content-disposition"].endswith((f'"{shown}"', f"''{shown}"))
 
 
 def test_hostile_name_of_a_part_becomes_harmless(client: httpx.Client, demo_photo: Path) -> None:
     head = b'Content-Disposition: form-data; name="file"; filename="../../a\xc2\x85b.jpg"'
-    answer = client.post(
+    response = client.post(
         "/v1/restore",
         content=b"--x\r\n" + head + b"\r\n\r\n" + demo_photo.read_bytes() + b"\r\n--x--\r\n",
         headers={"Content-Type": "multipart/form-data; boundary=x"},
     )
-    assert answer.headers["content-disposition"] == 'inline; filename="ab_gpen.jpg"'
+    assert response.headers["content-disposition"] == 'inline; filename="ab_gpen.jpg"'
 
 
 def test_models_of_the_folders_can_be_chosen_by_name(
@@ -180,9 +185,9 @@ def test_models_of_the_folders_can_be_chosen_by_name(
         assert str(folder) in listed["folders"]
         plain = post(client, demo_photo.read_bytes(), data={"format": "png"}).content
         for name in ("one", "TWO", "three", "four", "one"):
-            answer = post(client, demo_photo.read_bytes(), data={"format": "png", "model": name})
-            assert answer.status_code == 200, answer.text
-            assert answer.content != plain
+            response = post(client, demo_photo.read_bytes(), data={"format": "png", "model": name})
+            assert response.status_code == 200, response.text
+            assert response.content != plain
         refused = post(client, demo_photo.read_bytes(), data={"model": "page"})
         assert "expected one of" in refused.json()["detail"]
         again = post(client, demo_photo.read_bytes(), data={"format": "png", "model": ""})
@@ -193,8 +198,8 @@ def test_server_for_one_person_compares_faces(
     start: Start, portrait: Path, demo_photo: Path
 ) -> None:
     with start(Settings(faces=f"like:{portrait}")).client() as client:
-        answer = post(client, demo_photo.read_bytes())
-    assert answer.headers["x-gpen-restored"] == "1"
+        response = post(client, demo_photo.read_bytes())
+    assert response.headers["x-gpen-restored"] == "1"
 
 
 def test_json_says_how_alike_faces_are_where_it_is_asked_to(

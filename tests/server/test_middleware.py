@@ -19,9 +19,9 @@ GRAY = save(np.full((30, 50, 3), 90, np.uint8), "PNG")
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.evil"])
 def test_other_hosts_are_refused(client: httpx.Client, host: str) -> None:
-    answer = client.get("/v1/settings", headers={"Host": host})
-    assert answer.status_code == 421
-    assert "--allow-host" in answer.json()["detail"]
+    response = client.get("/v1/settings", headers={"Host": host})
+    assert response.status_code == 421
+    assert "--allow-host" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -42,17 +42,17 @@ def test_own_hosts_are_served(client: httpx.Client, host: str) -> None:
     ],
 )
 def test_pages_of_other_sites_are_refused(client: httpx.Client, headers: dict[str, str]) -> None:
-    answer = client.post("/v1/restore", content=GRAY, headers=headers)
-    assert answer.status_code == 403
-    assert "access-control-allow-origin" not in answer.headers
+    response = client.post("/v1/restore", content=GRAY, headers=headers)
+    assert response.status_code == 403
+    assert "access-control-allow-origin" not in response.headers
 
 
 def test_own_page_is_served(client: httpx.Client) -> None:
     own = {"Origin": str(client.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
-    answer = client.post("/v1/restore", content=GRAY, headers=own)
-    assert answer.status_code == 200
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert answer.headers["x-content-type-options"] == "nosniff"
+    response = client.post("/v1/restore", content=GRAY, headers=own)
+    assert response.status_code == 200
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
 def test_token(start: Start) -> None:
@@ -61,9 +61,9 @@ def test_token(start: Start) -> None:
         for given in (None, "Bearer wrong", "Basic c2VzYW1l", "Bearer", "sesame"):
             headers = {} if given is None else {"Authorization": given}
             for path in ("/v1/models", "/metrics", "/v1/videos/x", "/v1/nothing"):
-                answer = client.get(path, headers=headers)
-                assert answer.status_code == 401, path
-                assert answer.headers["www-authenticate"].startswith("Bearer")
+                response = client.get(path, headers=headers)
+                assert response.status_code == 401, path
+                assert response.headers["www-authenticate"].startswith("Bearer")
             assert client.post("/v1/restore", content=GRAY, headers=headers).status_code == 401
             assert client.delete("/v1/results/x", headers=headers).status_code == 401
         right = {"Authorization": "Bearer sesame-ü".encode()}
@@ -84,18 +84,18 @@ def test_token(start: Start) -> None:
     ],
 )  # fmt: skip
 def test_paths_lead_nowhere_else(client: httpx.Client, path: str) -> None:
-    answer = client.get(path)
-    assert answer.status_code in (404, 422)
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = client.get(path)
+    assert response.status_code in (404, 422)
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_slow_upload_is_given_up(start: Start) -> None:
     running = start(idle_s=0.4)
     with running.connect() as slow:
         slow.sendall(b"POST /v1/restore HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx")
-        answer = slow.recv(9999)
-        assert b" 408 " in answer.split(b"\r\n")[0]
-    assert eventually(lambda: running.house.room.taken == 0)
+        response = slow.recv(9999)
+        assert b" 408 " in response.split(b"\r\n")[0]
+    assert eventually(lambda: running.app_state.request_queue.taken == 0)
     assert not running.files()
 
 
@@ -129,12 +129,12 @@ def test_slow_reader_gets_its_answer(start: Start) -> None:
     running, got = start(idle_s=0.4), 0
     with (
         running.client() as client,
-        client.stream("POST", "/v1/restore?format=bmp", content=LARGE) as answer,
+        client.stream("POST", "/v1/restore?format=bmp", content=LARGE) as response,
     ):
-        for block in answer.iter_raw(chunk_size=1_000_000):
+        for block in response.iter_raw(chunk_size=1_000_000):
             got += len(block)
             time.sleep(0.06)
-    assert got == int(answer.headers["content-length"]) > 15_600_000
+    assert got == int(response.headers["content-length"]) > 15_600_000
 
 
 @pytest.mark.parametrize("path", ["/v1/restore", "/v1/videos"])
@@ -144,7 +144,12 @@ def test_cancelled_upload_frees_its_place(start: Start, path: str) -> None:
         with running.connect() as client:
             head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n"
             client.sendall(head.encode() + b"x" * 3_000_000)
-    assert eventually(lambda: running.house.room.taken == 0 and not running.house.clips.states())
+    assert eventually(
+        lambda: (
+            running.app_state.request_queue.taken == 0
+            and not running.app_state.video_queue.states()
+        )
+    )
     assert eventually(lambda: not running.files())
 
 
@@ -152,7 +157,7 @@ def test_work_for_clients_that_went_is_skipped(
     start: Start, monkeypatch: pytest.MonkeyPatch, demo_photo: Path
 ) -> None:
     running = start(jobs=1)
-    assert eventually(lambda: running.house.shelf.is_loaded)
+    assert eventually(lambda: running.app_state.model_pool.is_loaded)
     go, looked_at = threading.Event(), []
 
     def waiting(_: Any, source: Any) -> list[Any]:
@@ -166,10 +171,10 @@ def test_work_for_clients_that_went_is_skipped(
     clients = [running.connect() for _ in range(4)]
     for client in clients:
         client.sendall(head.encode() + data)
-    assert eventually(lambda: running.house.room.taken == 4 and len(looked_at) == 1)
+    assert eventually(lambda: running.app_state.request_queue.taken == 4 and len(looked_at) == 1)
     for client in clients:
         client.close()
-    assert eventually(lambda: running.house.room.taken == 0)
+    assert eventually(lambda: running.app_state.request_queue.taken == 0)
     go.set()
     time.sleep(0.2)
     assert len(looked_at) == 1
@@ -177,19 +182,19 @@ def test_work_for_clients_that_went_is_skipped(
 
 def test_many_clients_share_batches(start: Start, demo_photo: Path) -> None:
     running = start(jobs=4)
-    data, answers = demo_photo.read_bytes(), []
+    data, responses = demo_photo.read_bytes(), []
 
     def ask() -> None:
         with running.client() as client:
-            answers.append(client.post("/v1/restore?format=png", content=data))
+            responses.append(client.post("/v1/restore?format=png", content=data))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [answer.status_code for answer in answers] == [200] * 8
-    assert len({answer.content for answer in answers}) == 1
+    assert [response.status_code for response in responses] == [200] * 8
+    assert len({response.content for response in responses}) == 1
 
 
 def test_metrics_count_requests_and_faces(client: httpx.Client, demo_photo: Path) -> None:

@@ -47,8 +47,8 @@ def page(visit: Visit) -> Any:
 
 
 def pixels(path: Path) -> np.ndarray:
-    with PIL.Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB")).astype(int)
+    with PIL.Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
 
 
 #: Where the faces of `photo_with_two_faces` are, within their boxes: rows, columns.
@@ -210,8 +210,8 @@ def test_file_that_the_browser_cannot_show_is_compared_all_the_same(
     page: Any, demo_photo: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "scan.tif"
-    with PIL.Image.open(demo_photo) as picture:
-        picture.save(path)
+    with PIL.Image.open(demo_photo) as image:
+        image.save(path)
     give(page, path)
     wait_for_states(page, "done")
     page.wait_for_selector(".divide:enabled")
@@ -251,11 +251,11 @@ def test_dropped_and_pasted_files_are_taken(page: Any, demo_photo: Path) -> None
 def test_result_that_is_gone_is_told_in_the_servers_words(
     page: Any, running: Running, demo_photo: Path
 ) -> None:
-    with page.expect_response(lambda one: "/v1/restore" in one.url) as answer:
+    with page.expect_response(lambda one: "/v1/restore" in one.url) as response:
         give(page, demo_photo)
     wait_for_states(page, "done")
     with running.client() as client:
-        assert client.delete(answer.value.json()["result"]["url"]).is_success
+        assert client.delete(response.value.json()["result"]["url"]).is_success
     page.click("#download")
     page.wait_for_selector("#alert:not([hidden])")
     assert "no such result" in page.inner_text("#alert").lower()

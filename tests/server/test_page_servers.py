@@ -1,4 +1,4 @@
-"""The page at servers of its own: clips, tokens, full queues, the end of the server."""
+"""The page at servers of its own: videos, tokens, full queues, the end of the server."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def visit_of(browser: Any) -> Iterator[Open]:
 
 @pytest.fixture(scope="session")
 def write_clip(tmp_path_factory: pytest.TempPathFactory, demo_photo: Path) -> Callable[[int], Path]:
-    """Writes a clip of so many frames, in which the demo face moves."""
+    """Writes a video of so many frames, in which the demo face moves."""
     av = pytest.importorskip("av")
     photo = np.asarray(cv2.imread(str(demo_photo))[..., ::-1])
 
@@ -72,7 +72,7 @@ def test_clip_is_restored_with_progress_and_plays(
       new MutationObserver(() => window.told.push(document.querySelector('.status').textContent))
         .observe(document.querySelector('.status'), {subtree: true, childList: true});
     }""")
-    page.get_by_role("button", name="Restore clip").click()
+    page.get_by_role("button", name="Restore video").click()
     wait_for_states(page, "done")
     assert any("frames" in one or "faces" in one for one in page.evaluate("window.told"))
     assert (
@@ -92,14 +92,14 @@ def test_cancelled_clip_leaves_the_server_and_can_be_started_again(
     running = start()
     page = visit_of(running).open()
     give(page, write_clip(400))
-    with page.expect_response(lambda one: "/v1/videos" in one.url) as answer:
-        page.get_by_role("button", name="Restore clip").click()
-    job = answer.value.json()["url"]
+    with page.expect_response(lambda one: "/v1/videos" in one.url) as response:
+        page.get_by_role("button", name="Restore video").click()
+    job = response.value.json()["url"]
     page.get_by_role("button", name="Cancel", exact=True).click()
     wait_for_states(page, "waiting")
     with running.client() as client:
         assert eventually(lambda: client.get(job).json().get("state") in (None, "cancelled"))
-    assert page.get_by_role("button", name="Restore clip").is_visible()
+    assert page.get_by_role("button", name="Restore video").is_visible()
 
 
 def test_server_that_ends_in_the_middle_is_told(
@@ -108,7 +108,7 @@ def test_server_that_ends_in_the_middle_is_told(
     running = start()
     page = visit_of(running).open()
     give(page, write_clip(400))
-    page.get_by_role("button", name="Restore clip").click()
+    page.get_by_role("button", name="Restore video").click()
     page.wait_for_selector(".progress:not([hidden])")
     page.wait_for_timeout(700)
     end = threading.Thread(target=running.stop)

@@ -47,10 +47,10 @@ def make_clip(path: Path, photo: Path, frames: int) -> bytes:
 
 
 def send(client: httpx.Client, data: bytes, **params: Any) -> dict[str, Any]:
-    answer = client.post("/v1/videos", files={"file": ("a clip.mp4", data)}, params=params)
-    assert answer.status_code == 202, answer.text
-    job: dict[str, Any] = answer.json()
-    assert answer.headers["location"] == job["url"]
+    response = client.post("/v1/videos", files={"file": ("a clip.mp4", data)}, params=params)
+    assert response.status_code == 202, response.text
+    job: dict[str, Any] = response.json()
+    assert response.headers["location"] == job["url"]
     return job
 
 
@@ -108,25 +108,25 @@ def test_clips_wait_for_their_turn_and_can_be_cancelled(start: Start, long_clip:
 def test_bad_settings_of_clips(
     running: Running, client: httpx.Client, clip: bytes, setting: str, words: str
 ) -> None:
-    answer = client.post(f"/v1/videos?{setting}", content=clip)
-    assert answer.status_code == 422, answer.text
-    assert words in answer.json()["detail"].lower()
+    response = client.post(f"/v1/videos?{setting}", content=clip)
+    assert response.status_code == 422, response.text
+    assert words in response.json()["detail"].lower()
     assert not running.files()
 
 
 def test_what_is_no_clip(running: Running, client: httpx.Client, demo_photo: Path) -> None:
     playlist = b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"
     for data in (b"<html>", playlist, demo_photo.read_bytes()):
-        answer = client.post("/v1/videos", files={"file": ("../x.mp4", data)})
-        assert answer.status_code == 415, answer.text
-        assert str(running.house.folder.path) not in answer.text
+        response = client.post("/v1/videos", files={"file": ("../x.mp4", data)})
+        assert response.status_code == 415, response.text
+        assert str(running.app_state.folder.path) not in response.text
     assert not running.files()
 
 
 def test_long_and_large_clips_are_refused(start: Start, clip: bytes) -> None:
     with start(clip_s=0.2).client() as client:
-        answer = client.post("/v1/videos", content=clip)
-        assert (answer.status_code, "choose a part" in answer.text) == (413, True)
+        response = client.post("/v1/videos", content=clip)
+        assert (response.status_code, "choose a part" in response.text) == (413, True)
         send(client, clip, end_s="0.1")
     with start(pixels=30_000).client() as client:
         assert client.post("/v1/videos?upscale=2", content=clip).status_code == 413
@@ -150,29 +150,29 @@ def test_stopping_says_so_to_those_who_wait(start: Start, long_clip: bytes) -> N
         for thread in threads:
             thread.join(20)  # they would wait for longer
     assert heard == ["stopped", "stopped"]
-    assert not running.house.folder.path.exists()
+    assert not running.app_state.folder.path.exists()
 
 
 def test_stopping_while_photos_are_restored(
     start: Start, monkeypatch: pytest.MonkeyPatch, demo_photo: Path
 ) -> None:
-    running, answers = start(jobs=1), []
-    assert eventually(lambda: running.house.shelf.is_loaded)
+    running, responses = start(jobs=1), []
+    assert eventually(lambda: running.app_state.model_pool.is_loaded)
     monkeypatch.setattr("gpen.pipeline.Restorer.detect", lambda *_: time.sleep(0.5) or [])
 
     def ask() -> None:
         with running.client() as client:
-            answers.append(client.post("/v1/restore", content=demo_photo.read_bytes()))
+            responses.append(client.post("/v1/restore", content=demo_photo.read_bytes()))
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
-    assert eventually(lambda: running.house.room.taken == 3)
+    assert eventually(lambda: running.app_state.request_queue.taken == 3)
     running.stop()
     for thread in threads:
         thread.join(5)
-    assert [answer.status_code for answer in answers] == [503] * 3
-    assert all("stopped" in answer.json()["detail"] for answer in answers)
+    assert [response.status_code for response in responses] == [503] * 3
+    assert all("stopped" in response.json()["detail"] for response in responses)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -233,8 +233,8 @@ def test_results_go_when_time_or_room_is_up(start: Start, demo_photo: Path) -> N
         assert [client.get(url).status_code for url in urls] == [404, 404, 200, 200]
     running = start(keep_s=0.2)
     with running.client() as client:
-        answer = client.post("/v1/restore", content=demo_photo.read_bytes(), headers=JSON).json()
+        response = client.post("/v1/restore", content=demo_photo.read_bytes(), headers=JSON).json()
         time.sleep(0.3)
-        running.house.results.tidy()
-        assert client.get(answer["result"]["url"]).status_code == 404
+        running.app_state.results.tidy()
+        assert client.get(response["result"]["url"]).status_code == 404
     assert not running.files()

@@ -24,7 +24,7 @@ class Plan:
         wrong_range: Answer ranges with another one than was asked for.
         length: Whether the length is told.
         location: Redirects there.
-        stall_s: Seconds without a byte in the middle of the first answer.
+        stall_s: Seconds without a byte in the middle of the first response.
     """
 
     body: bytes = b""

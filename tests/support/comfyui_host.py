@@ -84,12 +84,12 @@ class ComfyUI:
         for key, value in values.items():
             if isinstance(known[key][0], list):
                 assert value in known[key][0], f"{value!r} is not in the list of {key}"
-        answer = getattr(node(), node.FUNCTION)(**values)
-        assert isinstance(answer, tuple)
-        assert len(answer) == len(node.RETURN_TYPES)
-        for kind, value in zip(node.RETURN_TYPES, answer, strict=True):
+        output = getattr(node(), node.FUNCTION)(**values)
+        assert isinstance(output, tuple)
+        assert len(output) == len(node.RETURN_TYPES)
+        for kind, value in zip(node.RETURN_TYPES, output, strict=True):
             if kind in ("IMAGE", "MASK"):
                 assert value.dtype == torch.float32
                 assert value.ndim == (4 if kind == "IMAGE" else 3)
                 assert 0 <= value.min() <= value.max() <= 1
-        return answer
+        return output

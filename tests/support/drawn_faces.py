@@ -21,12 +21,12 @@ def face_points(
 
 
 def textured(size_wh: tuple[int, int], dtype: type = np.uint8, seed: int = 0) -> np.ndarray:
-    """A colour picture with detail at every scale, down to single pixels."""
+    """A colour image with detail at every scale, down to single pixels."""
     rng = np.random.default_rng(seed)
     width, height = size_wh
-    picture = rng.normal(0, 12, (height, width, 3))
+    image = rng.normal(0, 12, (height, width, 3))
     for cells in (4, 16, 64):
         coarse = rng.normal(0, 30, (cells, cells, 3))
-        picture += cv2.resize(coarse, size_wh, interpolation=cv2.INTER_CUBIC)
+        image += cv2.resize(coarse, size_wh, interpolation=cv2.INTER_CUBIC)
     top = np.iinfo(dtype).max
-    return np.clip((picture + 128) / 255 * top, 0, top).astype(dtype)
+    return np.clip((image + 128) / 255 * top, 0, top).astype(dtype)

@@ -15,17 +15,17 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def gradient(height: int = 24, width: int = 36) -> np.ndarray:
-    """A smooth picture without any symmetry."""
+    """A smooth image without any symmetry."""
     y, x = np.mgrid[:height, :width]
     channels = [x / width, y / height, (x + y) / (height + width)]
     return np.rint(np.stack(channels, axis=-1) * 255).astype(np.uint8)
 
 
-def save(picture: PIL.Image.Image | np.ndarray, kind: str, **options: Any) -> bytes:
+def save(image: PIL.Image.Image | np.ndarray, kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
-    if isinstance(picture, np.ndarray):
-        picture = PIL.Image.fromarray(picture)
-    picture.save(file, kind, **options)
+    if isinstance(image, np.ndarray):
+        image = PIL.Image.fromarray(image)
+    image.save(file, kind, **options)
     return file.getvalue()
 
 

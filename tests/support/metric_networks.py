@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 
 def write_mean_color_model(path: Path, side: int | None = 32, *, flat: bool = True) -> Path:
-    """A graph from a picture to its mean colour, (1, 3), or a map of it, (1, 3, 1, 1)."""
+    """A graph from an image to its mean colour, (1, 3), or a map of it, (1, 3, 1, 1)."""
     nodes = [helper.make_node("GlobalAveragePool", ["picture"], ["pooled" if flat else "vector"])]
     if flat:
         nodes.append(helper.make_node("Flatten", ["pooled"], ["vector"]))

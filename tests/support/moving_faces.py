@@ -16,7 +16,7 @@ FRAME_WH = (640, 360)
 
 
 class DiscDetector:
-    """Finds bright discs on dark ground; its noise depends on the picture only."""
+    """Finds bright discs on dark ground; its noise depends on the image only."""
 
     name = "discs"
 

@@ -15,7 +15,7 @@ import pytest
 
 #: Longest wait for anything on the page, in milliseconds: the machine may be busy.
 PATIENCE_MS = 30_000
-#: What Chromium logs of every answer from 400 on; the page shows those itself.
+#: What Chromium logs of every output from 400 on; the page shows those itself.
 _ANSWERED = "Failed to load resource: "
 
 

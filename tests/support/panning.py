@@ -1,4 +1,4 @@
-"""A camera that moves over a photo, as a picture function and as a clip."""
+"""A camera that moves over a photo, as an image function and as a clip."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIZE_WH = (240, 176)
 
 
 def panning(photo: Path) -> Any:
-    """A picture function: the camera moves over the face of the demo photo."""
+    """An image function: the camera moves over the face of the demo photo."""
     pixels = read_image(photo).pixels
 
     def picture(index: int, size_wh: tuple[int, int], dtype: Any = np.uint8) -> np.ndarray:

@@ -27,7 +27,7 @@ def save(net: nn.Module, path: Path, seed: int = 0) -> Path:
 def settle(net: nn.Module, images: torch.Tensor) -> None:
     """Set batch normalisation to these images, as training does.
 
-    Without it a deep random network answers all pictures alike.
+    Without it a deep random network answers all images alike.
     """
     for module in net.modules():
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):

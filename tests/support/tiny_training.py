@@ -49,11 +49,11 @@ SUBPIXEL = (
 
 
 def draw_faces(folder: Path) -> Path:
-    """Folders `train` and `val` of a few drawn pictures."""
+    """Folders `train` and `val` of a few drawn images."""
     for split, count in (("train", 5), ("val", 2)):
         (folder / split).mkdir()
         for number in range(count):
             coarse = np.random.default_rng((count, number)).integers(0, 256, (8, 8, 3), np.uint8)
-            picture = cv2.resize(coarse, (64, 64), interpolation=cv2.INTER_CUBIC)
-            cv2.imwrite(str(folder / split / f"{number}.png"), picture)
+            image = cv2.resize(coarse, (64, 64), interpolation=cv2.INTER_CUBIC)
+            cv2.imwrite(str(folder / split / f"{number}.png"), image)
     return folder

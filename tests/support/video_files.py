@@ -21,7 +21,7 @@ def _texture(size_wh: tuple[int, int]) -> np.ndarray:
 
 
 def moving_pixels(index: int, size_wh: tuple[int, int], dtype: Any = np.uint8) -> np.ndarray:
-    """An RGB picture that shifts from frame to frame: a ramp, a disc and fixed texture."""
+    """An RGB image that shifts from frame to frame: a ramp, a disc and fixed texture."""
     width, height = size_wh
     y, x = np.mgrid[:height, :width].astype(np.float64)
     texture = _texture(size_wh)
@@ -68,19 +68,19 @@ def make_clip(
         rate: Frames per second.
         time_base: Of `pts`; 1 / rate without.
         pts: Times of the frames in ticks; 0, 1, 2, … without.
-        rotation_cw: How a player turns the picture, clockwise.
+        rotation_cw: How a player turns the image, clockwise.
         sample_aspect: Of a pixel.
         colors: Matrix, range, primaries, transfer.
         options: Of the encoder.
-        sound: Codec of a tone that lasts as long as the pictures.
-        second_video: Add a stream of other pictures.
+        sound: Codec of a tone that lasts as long as the images.
+        second_video: Add a stream of other images.
         subtitles: Start, end, text.
         chapters: Start, end, title.
         attachment: A font, say (mkv).
         metadata: Of the file.
         alpha: The left half is transparent.
         interlaced: The second field is half a frame later.
-        picture: What a frame shows.
+        image: What a frame shows.
     """
     base = time_base or 1 / Fraction(rate)
     ticks = list(pts) if pts is not None else list(range(frames))
@@ -115,10 +115,10 @@ def make_clip(
             ])  # fmt: skip
         seconds = float((ticks[-1] + 1) * base) if ticks else 0
         packets = list(
-            _pictures(video, ticks, size_wh, pixel_format, base, colors, alpha, interlaced, picture)
+            _images(video, ticks, size_wh, pixel_format, base, colors, alpha, interlaced, picture)
         )
         if second is not None:
-            packets += _pictures(
+            packets += _images(
                 second, ticks, (32, 32), pixel_format, base, None, False, False, moving_pixels
             )
         if audio is not None:
@@ -139,7 +139,7 @@ def _video(out, codec, size_wh, pixel_format, rate, base, options):
     return stream
 
 
-def _pictures(
+def _images(
     stream, ticks, size_wh, pixel_format, base, colors, alpha, interlaced, picture_of
 ) -> Iterable:
     deep = av.VideoFormat(pixel_format).components[0].bits > 8
@@ -245,14 +245,14 @@ def packets_of(path: Path, kind: str) -> list[tuple[int | None, bytes]]:
 
 
 def times_of(path: Path) -> list[Fraction]:
-    """Times of the pictures in seconds, exact."""
+    """Times of the images in seconds, exact."""
     with av.open(str(path)) as file:
         stream = file.streams.video[0]
         return sorted(p.pts * p.time_base for p in file.demux(stream) if p.size)
 
 
 def planes_of(path: Path) -> list[list[np.ndarray]]:
-    """All samples of all decoded pictures."""
+    """All samples of all decoded images."""
     from gpen.video.io.planes import plane_view
 
     with av.open(str(path)) as file:

@@ -208,8 +208,8 @@ class WebUI:
         """What WebUI's `restore_faces` picks for the name GPEN."""
         return next(known for known in self.shared.face_restorers if known.name() == "GPEN")
 
-    def extras(self, script: ModuleType, picture: Any, **values: Any) -> Any:
-        """Run the Extras script on a picture as an API call with these arguments would."""
+    def extras(self, script: ModuleType, image: Any, **values: Any) -> Any:
+        """Run the Extras script on an image as an API call with these arguments would."""
         base = NewerScript if self.newer else OlderScript
         (found,) = {
             value
@@ -218,7 +218,7 @@ class WebUI:
         }
         instance = found()
         instance.controls = instance.ui()
-        pp = (NewerImage if self.newer else OlderImage)(picture)
+        pp = (NewerImage if self.newer else OlderImage)(image)
         arguments = {name: values.get(name) for name in instance.controls}
         assert set(values) <= set(arguments)
         if self.newer:

@@ -10,23 +10,23 @@ import numpy as np
 import pytest
 
 from gpen.engines import open_graph
-from gpen.faces.detectors.gpen_detector import FINDER_FILE, REFINER_FILE, OwnDetector, decode
+from gpen.faces.detectors.gpen_detector import PROPOSAL_FILE, REFINEMENT_FILE, GpenDetector, decode
 from gpen.faces.detectors.refinement_crops import CROP_SIZE, EYE_DISTANCE, TEMPLATE_XY
 from gpen.images import transforms
 from support.drawn_faces import face_points, textured
 
 torch = pytest.importorskip("torch")
 
-from gpen.networks.detector import STRIDES, Finder, Refiner  # noqa: E402
+from gpen.networks.detector import STRIDES, ProposalNetwork, RefinementNetwork  # noqa: E402
 from tools.detector import loop  # noqa: E402
 from tools.detector.__main__ import main  # noqa: E402
-from tools.detector.batches import finder_batch, refiner_batch  # noqa: E402
-from tools.detector.crops import refiner_answer, refiner_sample  # noqa: E402
+from tools.detector.batches import proposal_batch, refinement_batch  # noqa: E402
+from tools.detector.crops import refinement_sample, refinement_target  # noqa: E402
 from tools.detector.export import export_onnx  # noqa: E402
 from tools.detector.loop import Recipe, Run  # noqa: E402
 from tools.detector.mosaics import Target, mosaic, view  # noqa: E402
 from tools.detector.photos import Label, Photo, load_photos  # noqa: E402
-from tools.detector.targets import finder_loss, finder_targets, refiner_loss  # noqa: E402
+from tools.detector.targets import proposal_loss, proposal_targets, refinement_loss  # noqa: E402
 
 SIDE = 160
 
@@ -95,21 +95,21 @@ def test_mosaics_hold_faces_of_many_sizes(photos: list[Photo]) -> None:
 
 @pytest.mark.parametrize("size", [10, 24, 60, 130])
 def test_wanted_answers_decode_to_the_face(size: float) -> None:
-    """What the finder is taught is what the detector reads."""
+    """What the proposal network is taught is what the detector reads."""
     points = face_points((81.3, 77.8), size * 0.447)
     middle = points.mean(axis=0)
     box = np.concatenate([middle - size / 2, middle + size / 2])
-    wanted = finder_targets([Target(box, points, size, True, True)], SIDE)
+    wanted = proposal_targets([Target(box, points, size, True, True)], SIDE)
     assert (wanted[:, 0] == 1).any()
-    answers, start = [], 0
+    outputs, start = [], 0
     for stride in STRIDES:
         cells = SIDE // stride
         level = wanted[start : start + cells**2].reshape(cells, cells, -1)
         start += cells**2
         logits = np.where(level[..., :1] == 1, 9.0, -9.0)
-        answer = np.concatenate([logits, level[..., 1:15]], axis=2).transpose(2, 0, 1)
-        answers.append(answer[None].astype(np.float32))
-    found = decode(answers)
+        output = np.concatenate([logits, level[..., 1:15]], axis=2).transpose(2, 0, 1)
+        outputs.append(output[None].astype(np.float32))
+    found = decode(outputs)
     np.testing.assert_allclose(found.boxes_xyxy - box, 0, atol=0.01)
     np.testing.assert_allclose(found.points_xy - points, 0, atol=0.01)
 
@@ -117,7 +117,7 @@ def test_wanted_answers_decode_to_the_face(size: float) -> None:
 def test_faces_that_hardly_show_are_neither_wanted_nor_punished() -> None:
     box = np.array([-20.0, 60, 20, 100])
     hidden = Target(box, face_points((0, 80), 18), 40, False, True)
-    wanted = finder_targets([hidden], SIDE)
+    wanted = proposal_targets([hidden], SIDE)
     assert not (wanted[:, 0] == 1).any()
     assert (wanted[:, 0] == -1).any()
 
@@ -127,15 +127,15 @@ def test_the_refiner_is_taught_where_the_points_lie_in_its_crop() -> None:
     box = np.array([35.0, 30, 125, 120])
     label = Label(box, points, True)
     crop_from_image = transforms.fit_similarity(points, TEMPLATE_XY)
-    answer = refiner_answer(Target(box, points, label.size, True, True), crop_from_image, label)
-    taught = answer[:10].reshape(5, 2) * EYE_DISTANCE + TEMPLATE_XY
+    output = refinement_target(Target(box, points, label.size, True, True), crop_from_image, label)
+    taught = output[:10].reshape(5, 2) * EYE_DISTANCE + TEMPLATE_XY
     np.testing.assert_allclose(taught, transforms.apply(crop_from_image, points), atol=1e-3)
 
 
 def test_refiner_samples_show_faces_and_others(photos: list[Photo]) -> None:
     rng = np.random.default_rng(5)
     mistakes = [np.full((96, 96, 3), 77, np.uint8)]
-    samples = [refiner_sample(rng, photos, mistakes) for _ in range(60)]
+    samples = [refinement_sample(rng, photos, mistakes) for _ in range(60)]
     assert all(sample.crop.shape == (CROP_SIZE, CROP_SIZE, 3) for sample in samples)
     assert 20 < sum(sample.is_face for sample in samples) < 50
     assert not any(sample.placed and not sample.is_face for sample in samples)
@@ -143,12 +143,12 @@ def test_refiner_samples_show_faces_and_others(photos: list[Photo]) -> None:
 
 def test_losses_fall_as_answers_get_better(photos: list[Photo]) -> None:
     recipe = Recipe(steps=1, batch=2, rate=1e-3)
-    _, wanted = refiner_batch(np.random.default_rng(1), photos, recipe)
+    _, wanted = refinement_batch(np.random.default_rng(1), photos, recipe)
     perfect = torch.cat([(wanted[:, :1] * 2 - 1) * 9, wanted[:, 1:15]], dim=1)
-    losses = [float(refiner_loss(answers, wanted)[0]) for answers in (perfect, perfect + 0.5)]
+    losses = [float(refinement_loss(outputs, wanted)[0]) for outputs in (perfect, perfect + 0.5)]
     assert losses[0] < 0.01 < losses[1]
-    pictures, wanted = finder_batch(np.random.default_rng(1), photos, recipe)
-    loss, parts = finder_loss(Finder()(pictures), wanted)
+    images, wanted = proposal_batch(np.random.default_rng(1), photos, recipe)
+    loss, parts = proposal_loss(ProposalNetwork()(images), wanted)
     assert torch.isfinite(loss)
     assert set(parts) == {"score", "center", "extent", "points"}
 
@@ -161,14 +161,14 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
 
     def start(folder: Path, stop_at: int | None = None) -> Run:
         torch.manual_seed(0)
-        run = Run(folder, Refiner(), recipe)
+        run = Run(folder, RefinementNetwork(), recipe)
 
         def draw(rng: np.random.Generator) -> loop.Batch:
             if run.step == stop_at:
                 raise KeyboardInterrupt
-            return refiner_batch(rng, photos, recipe)
+            return refinement_batch(rng, photos, recipe)
 
-        run.train(draw, refiner_loss)
+        run.train(draw, refinement_loss)
         return run
 
     whole = start(tmp_path / "whole").average.state_dict()
@@ -180,9 +180,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
 
 def test_exported_networks_answer_like_torch(tmp_path: Path) -> None:
     torch.manual_seed(1)
-    for net, file in ((Finder(), FINDER_FILE), (Refiner(), REFINER_FILE)):
+    for net, file in ((ProposalNetwork(), PROPOSAL_FILE), (RefinementNetwork(), REFINEMENT_FILE)):
         export_onnx(net, tmp_path / file)
-        side = 96 if isinstance(net, Finder) else CROP_SIZE
+        side = 96 if isinstance(net, ProposalNetwork) else CROP_SIZE
         x = torch.randn(1, 3, side, side)
         with torch.no_grad():
             expected = net.eval()(x)
@@ -190,7 +190,7 @@ def test_exported_networks_answer_like_torch(tmp_path: Path) -> None:
         for one, other in zip(open_graph(tmp_path / file).run(x.numpy()), expected, strict=True):
             np.testing.assert_allclose(one, other.numpy(), atol=0.02)
     assert (
-        OwnDetector(tmp_path / FINDER_FILE, tmp_path / REFINER_FILE).detect(
+        GpenDetector(tmp_path / PROPOSAL_FILE, tmp_path / REFINEMENT_FILE).detect(
             np.zeros((64, 64, 3), np.uint8)
         )
         == []
@@ -204,7 +204,7 @@ def test_the_command_trains_exports_and_mines(faces_folder: Path, tmp_path: Path
     short = ["--steps", "2", "--batch", "2", "--scenes", "2"]
     for part in ("finder", "refiner", "export", "mine", "refiner"):
         main([part, *common, *data, *short])
-    assert (tmp_path / "onnx" / FINDER_FILE).stat().st_size < 2e6
+    assert (tmp_path / "onnx" / PROPOSAL_FILE).stat().st_size < 2e6
     assert np.load(tmp_path / "runs/mistakes.npy").shape[1:] == (96, 96, 3)
     rows = (tmp_path / "runs/refiner/log.jsonl").read_text().splitlines()
     assert "val_points" in json.loads(rows[-1])

@@ -16,7 +16,7 @@ from support.tiny_training import CONFIG, draw_faces
 
 @pytest.fixture
 def faces(tmp_path: Path) -> Path:
-    """Folders `train` and `val` of a few drawn pictures."""
+    """Folders `train` and `val` of a few drawn images."""
     return draw_faces(tmp_path)
 
 

@@ -21,8 +21,8 @@ from gpen.training.face_dataset import Faces, open_faces
 SIZE = 64
 
 
-def picture(value: int, side: int = 96) -> np.ndarray:
-    """RGB: a colour that tells the picture and the order of its channels."""
+def image(value: int, side: int = 96) -> np.ndarray:
+    """RGB: a colour that tells the image and the order of its channels."""
     return np.broadcast_to(np.array([value, 10, 200], np.uint8), (side, side, 3)).copy()
 
 
@@ -53,7 +53,7 @@ def write_shard(path: Path, members: dict[str, bytes]) -> None:
 def plain(tmp_path: Path) -> Path:
     folder = tmp_path / "plain"
     for number in range(6):
-        write(folder / f"{number // 3:05d}" / f"{number}.png", encode(picture(number * 10)))
+        write(folder / f"{number // 3:05d}" / f"{number}.png", encode(image(number * 10)))
     return folder
 
 
@@ -89,8 +89,8 @@ def test_a_list_gives_points_and_only_the_faces_of_the_folder(tmp_path: Path) ->
         for split, n in (("train", 1), ("train", 0), ("val", 2))
     ]
     for row in rows:
-        write(tmp_path / str(row["file"]), encode(picture(int(str(row["file"])[-5]))))
-    write(tmp_path / "crops" / "train" / "unlisted.png", encode(picture(99)))
+        write(tmp_path / str(row["file"]), encode(image(int(str(row["file"])[-5]))))
+    write(tmp_path / "crops" / "train" / "unlisted.png", encode(image(99)))
     (tmp_path / "crops.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
     faces = open_faces([tmp_path / "crops" / "train"], 192)
     assert values(faces) == [1, 0]
@@ -101,14 +101,14 @@ def test_a_list_gives_points_and_only_the_faces_of_the_folder(tmp_path: Path) ->
 
 
 def test_a_row_that_makes_no_sense_is_named(tmp_path: Path) -> None:
-    write(tmp_path / "a.png", encode(picture(1)))
+    write(tmp_path / "a.png", encode(image(1)))
     (tmp_path / "crops.jsonl").write_text('{"file": "a.png", "size": 96, "points_xy": [[1, 2]]}')
     with pytest.raises(TrainingError, match="row 1"):
         open_faces([tmp_path], SIZE)
 
 
 def test_a_listed_file_that_is_missing_is_skipped(tmp_path: Path) -> None:
-    write(tmp_path / "a.png", encode(picture(1)))
+    write(tmp_path / "a.png", encode(image(1)))
     (tmp_path / "crops.jsonl").write_text('{"file": "a.png"}\n{"file": "gone.png"}\n')
     faces = open_faces([tmp_path], SIZE)
     assert values(faces) == [1]
@@ -120,7 +120,7 @@ def shard_members(first: int, count: int) -> dict[str, bytes]:
     for number in range(first, first + count):
         note = {"points_xy": template_points("gpen", 96).tolist(), "size": 96, "inside": 0.5}
         members |= {
-            f"{number:04d}.png": encode(picture(number)),
+            f"{number:04d}.png": encode(image(number)),
             f"{number:04d}.json": json.dumps(note).encode(),
         }
     return members
@@ -138,7 +138,7 @@ def test_shards_are_read_by_folder_name_and_pattern(tmp_path: Path) -> None:
 
 
 def test_a_foreign_shard_without_json_has_the_template(tmp_path: Path) -> None:
-    jpeg = encode(picture(128), ".jpg")
+    jpeg = encode(image(128), ".jpg")
     write_shard(tmp_path / "a.tar", {"x/one.face.jpg": jpeg, "x/two.jpg": jpeg, "x/two.cls": b"1"})
     faces = open_faces([tmp_path / "a.tar"], SIZE)
     assert [face.name.rpartition(":")[2] for face in (faces[0],)] == ["x/two.jpg"]
@@ -175,9 +175,9 @@ def test_a_prepared_folder_asks_for_one_split(tmp_path: Path) -> None:
 BAD = {
     "a text.jpg": b"hello",
     "b empty.png": b"",
-    "c tiny.png": encode(picture(1, 16)),
-    "d wide.png": encode(picture(1)[:80]),
-    "e cut.jpg": encode(picture(1), ".jpg")[:-200],
+    "c tiny.png": encode(image(1, 16)),
+    "d wide.png": encode(image(1)[:80]),
+    "e cut.jpg": encode(image(1), ".jpg")[:-200],
     "f cut.png": encode(np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8))[:-900],
 }
 
@@ -185,13 +185,13 @@ BAD = {
 def test_useless_pictures_are_skipped_and_listed_at_once(plain: Path) -> None:
     for name, data in BAD.items():
         write(plain / name, data)
-    write(plain / ".hidden.png", encode(picture(77)))
-    write(plain / "notes.txt", b"not a picture by its name")
+    write(plain / ".hidden.png", encode(image(77)))
+    write(plain / "notes.txt", b"not an image by its name")
     faces = open_faces([plain], SIZE)
     assert values(faces) == [0, 10, 20, 30, 40, 50]
     assert [Path(name).name for name, _ in faces.skipped] == list(BAD)
     reasons = " | ".join(reason for _, reason in faces.skipped)
-    for part in ("no picture or damaged", "16 px", "96 × 80", "cut off"):
+    for part in ("no image or damaged", "16 px", "96 × 80", "cut off"):
         assert part in reasons
 
 
@@ -230,7 +230,7 @@ def test_nothing_but_damage_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", ["void", "useless", "missing", "no sources"])
 def test_sources_without_faces_say_what_was_expected(tmp_path: Path, make: str) -> None:
     if make == "useless":
-        write(tmp_path / "useless" / "wide.png", encode(picture(1)[:50]))
+        write(tmp_path / "useless" / "wide.png", encode(image(1)[:50]))
     (tmp_path / "void").mkdir()
     sources = [] if make == "no sources" else [tmp_path / make]
     with pytest.raises(TrainingError, match="expected a folder of aligned square faces"):

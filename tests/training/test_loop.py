@@ -241,7 +241,7 @@ def test_runs_are_numbered_and_the_newest_is_found(tiny: Config, tmp_path: Path)
 def test_corrupt_and_tiny_pictures_are_left_out_and_counted(
     tiny: Config, faces: Path, tmp_path: Path
 ) -> None:
-    (faces / "train" / "broken.jpg").write_bytes(b"\xff\xd8\xff not a picture")
+    (faces / "train" / "broken.jpg").write_bytes(b"\xff\xd8\xff not an image")
     run = begin(tiny, tmp_path / "runs")
     run.train()
     first = json.loads((run.folder / "log.jsonl").read_text().splitlines()[0])

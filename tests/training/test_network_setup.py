@@ -27,6 +27,6 @@ def test_described_networks_begin_at_the_deviation_of_photos(
     config = tiny_with(*DESCRIBED, f"network.size={size}")
     torch.manual_seed(0)
     with torch.inference_mode():
-        picture = build_generator(config, size)(torch.rand(4, 3, size, size) * 2 - 1)
+        image = build_generator(config, size)(torch.rand(4, 3, size, size) * 2 - 1)
     # Levels of a few pixels shift the whole image by chance: what counts is that it fits [-1, 1].
-    assert 0.25 < float(picture.square().mean().sqrt()) < 1.0
+    assert 0.25 < float(image.square().mean().sqrt()) < 1.0

@@ -13,7 +13,7 @@ from gpen import ConfigError  # noqa: E402
 from gpen.training.batches import Batch  # noqa: E402
 from gpen.training.config import Config  # noqa: E402
 from gpen.training.objective import Objective  # noqa: E402
-from gpen.training.perceptual_losses import open_judges  # noqa: E402
+from gpen.training.perceptual_losses import open_perceptual_losses  # noqa: E402
 
 CPU = torch.device("cpu")
 MISSING = {
@@ -42,9 +42,13 @@ def batch() -> Batch:
 
 
 def test_losses_without_files_open_nothing(tiny: Config) -> None:
-    judges = open_judges(tiny, CPU)
-    assert (judges.perceptual, judges.lpips, judges.identity) == (None, None, None)
-    assert list(judges.distances(tiny.loss)) == []
+    perceptual_losses = open_perceptual_losses(tiny, CPU)
+    assert (perceptual_losses.perceptual, perceptual_losses.lpips, perceptual_losses.identity) == (
+        None,
+        None,
+        None,
+    )
+    assert list(perceptual_losses.distances(tiny.loss)) == []
 
 
 @pytest.mark.parametrize("name", MISSING)
@@ -52,7 +56,7 @@ def test_loss_without_its_file_names_the_setting(
     tiny_with: Callable[..., Config], name: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        open_judges(tiny_with(f"loss.{name}=1"), CPU)
+        open_perceptual_losses(tiny_with(f"loss.{name}=1"), CPU)
     assert MISSING[name] in str(caught.value)
 
 
@@ -62,7 +66,7 @@ def test_all_missing_files_are_named_at_once(
     wanted = [f"loss.{name}=1" for name in MISSING]
     gone = f"files.vgg19={tmp_path / 'gone.pth'}"
     with pytest.raises(ConfigError) as caught:
-        open_judges(tiny_with(*wanted, gone), CPU)
+        open_perceptual_losses(tiny_with(*wanted, gone), CPU)
     message = str(caught.value)
     assert f"there is no file {tmp_path / 'gone.pth'}; set files.vgg19" in message
     assert MISSING["lpips"] in message
@@ -76,7 +80,7 @@ def test_loss_of_a_later_stage_needs_its_file_at_the_start(
 ) -> None:
     stages = "stages=[{steps=9}, {steps=9, loss={identity=1}}]"
     with pytest.raises(ConfigError, match=r"files\.identity"):
-        open_judges(tiny_with(stages), CPU)
+        open_perceptual_losses(tiny_with(stages), CPU)
 
 
 def test_file_of_something_else_is_refused(
@@ -85,30 +89,32 @@ def test_file_of_something_else_is_refused(
     torch.save({"weight": torch.zeros(2)}, tmp_path / "other.pth")
     config = tiny_with("loss.perceptual=1", f"files.vgg19={tmp_path / 'other.pth'}")
     with pytest.raises(ConfigError, match=r"other\.pth does not fit.*VGG-19"):
-        open_judges(config, CPU)
+        open_perceptual_losses(config, CPU)
 
 
 def test_named_lpips_is_opened_to_validate_even_without_weight(
     tiny_with: Callable[..., Config], lpips_files: tuple[str, str]
 ) -> None:
     config = tiny_with(*lpips_files)
-    judges = open_judges(config, CPU)
-    assert judges.lpips is not None
-    assert not list(judges.distances(config.loss))
+    perceptual_losses = open_perceptual_losses(config, CPU)
+    assert perceptual_losses.lpips is not None
+    assert not list(perceptual_losses.distances(config.loss))
 
 
 def test_lpips_joins_the_loss_and_its_gradient_reaches_the_picture(
     tiny_with: Callable[..., Config], lpips_files: tuple[str, str], batch: Batch
 ) -> None:
     config = tiny_with(*lpips_files, "loss.lpips=2", "loss.l1=0")
-    judges = open_judges(config, CPU)
+    perceptual_losses = open_perceptual_losses(config, CPU)
     restored = batch.damaged.clone().requires_grad_()
-    outcome = Objective(judges, opponent=None).judge(restored, batch, config.loss)
-    assert judges.lpips is not None
-    expected = (judges.lpips(batch.damaged, batch.truth) * batch.inside).mean()
+    outcome = Objective(perceptual_losses, discriminator_step=None).score(
+        restored, batch, config.loss
+    )
+    assert perceptual_losses.lpips is not None
+    expected = (perceptual_losses.lpips(batch.damaged, batch.truth) * batch.inside).mean()
     torch.testing.assert_close(outcome.terms, {"lpips": expected})
     torch.testing.assert_close(outcome.total.detach(), 2 * expected)
     outcome.total.backward()
     assert restored.grad is not None
     assert all(grad.abs().sum() > 0 for grad in restored.grad)
-    assert not any(parameter.requires_grad for parameter in judges.lpips.parameters())
+    assert not any(parameter.requires_grad for parameter in perceptual_losses.lpips.parameters())

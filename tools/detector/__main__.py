@@ -13,17 +13,17 @@ import cv2
 import numpy as np
 import torch
 
-from gpen.faces.detectors.gpen_detector import FINDER_FILE, REFINER_FILE, OwnDetector
-from gpen.networks.detector import Finder, Refiner
+from gpen.faces.detectors.gpen_detector import PROPOSAL_FILE, REFINEMENT_FILE, GpenDetector
+from gpen.networks.detector import ProposalNetwork, RefinementNetwork
 
 from . import __doc__ as description
-from .batches import MISTAKE_THRESHOLD, finder_batch, mine_mistakes, refiner_batch
+from .batches import MISTAKE_THRESHOLD, mine_mistakes, proposal_batch, refinement_batch
 from .export import export_onnx
 from .loop import Recipe, Run
 from .photos import load_photos
-from .targets import finder_loss, refiner_loss
+from .targets import proposal_loss, refinement_loss
 
-Net = TypeVar("Net", bound=Finder | Refiner)
+Net = TypeVar("Net", bound=ProposalNetwork | RefinementNetwork)
 
 log = logging.getLogger("gpen")
 
@@ -45,13 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs: Path = options.runs
     if options.part == "export":
         options.out.mkdir(parents=True, exist_ok=True)
-        export_onnx(_load(runs / "finder", Finder()), options.out / FINDER_FILE)
-        export_onnx(_load(runs / "refiner", Refiner()), options.out / REFINER_FILE)
+        export_onnx(_load(runs / "finder", ProposalNetwork()), options.out / PROPOSAL_FILE)
+        export_onnx(_load(runs / "refiner", RefinementNetwork()), options.out / REFINEMENT_FILE)
         return
     photos = load_photos(options.faces, "train", options.cache)
     if options.part == "mine":
-        files = (options.out / name for name in (FINDER_FILE, REFINER_FILE))
-        detector = OwnDetector(*files, threshold=MISTAKE_THRESHOLD)
+        files = (options.out / name for name in (PROPOSAL_FILE, REFINEMENT_FILE))
+        detector = GpenDetector(*files, threshold=MISTAKE_THRESHOLD)
         seed = options.seed + 1000
         found = mine_mistakes(detector, photos, count=options.scenes, seed=seed)
         log.info("%d mistakes in %d scenes", len(found), options.scenes)
@@ -69,15 +69,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     held_out = load_photos(options.faces, "val", options.cache)
     if options.part == "finder":
-        run = Run(runs / "finder", Finder(), recipe)
-        run.train(lambda rng: finder_batch(rng, photos, recipe), finder_loss)
-        run.check(lambda rng: finder_batch(rng, held_out, recipe), finder_loss)
+        run = Run(runs / "finder", ProposalNetwork(), recipe)
+        run.train(lambda rng: proposal_batch(rng, photos, recipe), proposal_loss)
+        run.check(lambda rng: proposal_batch(rng, held_out, recipe), proposal_loss)
         return
     mined = runs / "mistakes.npy"
     mistakes = list(np.load(mined)) if mined.exists() else []
-    run = Run(runs / "refiner", Refiner(), recipe)
-    run.train(lambda rng: refiner_batch(rng, photos, recipe, mistakes), refiner_loss)
-    run.check(lambda rng: refiner_batch(rng, held_out, recipe), refiner_loss)
+    run = Run(runs / "refiner", RefinementNetwork(), recipe)
+    run.train(lambda rng: refinement_batch(rng, photos, recipe, mistakes), refinement_loss)
+    run.check(lambda rng: refinement_batch(rng, held_out, recipe), refinement_loss)
 
 
 def _parser() -> argparse.ArgumentParser:

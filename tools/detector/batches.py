@@ -1,4 +1,4 @@
-"""Batches for both networks, and the detector's mistakes for the refiner to learn from."""
+"""Batches for both networks, and hard negatives mined from the detector's mistakes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gpen.faces.detectors.gpen_detector import OwnDetector
+from gpen.faces.detectors.gpen_detector import GpenDetector
 from gpen.faces.detectors.refinement_crops import CROP_SIZE, crop_matrix
 from gpen.images import transforms
 from gpen.perceptual.image_tensors import to_tensor
 
-from .crops import MISTAKE_SIZE, refiner_sample
+from .crops import MISTAKE_SIZE, refinement_sample
 from .loop import Batch, Recipe
 from .mosaics import Target, mosaic, view
 from .photos import Photo, Picture
-from .targets import finder_targets
+from .targets import proposal_targets
 
 #: Side of the scenes that are searched for mistakes.
 SCENE_SIDE = 256
@@ -26,37 +26,37 @@ SCENE_SIDE = 256
 MISTAKE_THRESHOLD = 0.05
 
 
-def to_network(pictures: Sequence[Picture] | NDArray[np.uint8]) -> Tensor:
+def to_network(images: Sequence[Picture] | NDArray[np.uint8]) -> Tensor:
     """uint8 RGB (N, H, W, 3) → float32 (N, 3, H, W) in [-1, 1]."""
-    tensor = to_tensor(np.asarray(pictures))
+    tensor = to_tensor(np.asarray(images))
     return tensor.contiguous(memory_format=torch.channels_last)
 
 
-def finder_batch(rng: np.random.Generator, photos: Sequence[Photo], recipe: Recipe) -> Batch:
-    """Mosaics and the finder's wanted answers, (N, cells, COLUMNS)."""
+def proposal_batch(rng: np.random.Generator, photos: Sequence[Photo], recipe: Recipe) -> Batch:
+    """Mosaics and the proposal network's wanted answers, (N, cells, COLUMNS)."""
     drawn = [mosaic(rng, photos, recipe.side) for _ in range(recipe.batch)]
-    wanted = np.stack([finder_targets(faces, recipe.side) for _, faces in drawn])
-    return to_network(np.stack([picture for picture, _ in drawn])), torch.from_numpy(wanted)
+    wanted = np.stack([proposal_targets(faces, recipe.side) for _, faces in drawn])
+    return to_network(np.stack([image for image, _ in drawn])), torch.from_numpy(wanted)
 
 
-def refiner_batch(
+def refinement_batch(
     rng: np.random.Generator,
     photos: Sequence[Photo],
     recipe: Recipe,
     mistakes: Sequence[Picture] = (),
 ) -> Batch:
-    """Crops and the refiner's wanted answers, (N, 16)."""
-    drawn = [refiner_sample(rng, photos, mistakes) for _ in range(recipe.batch)]
+    """Crops and the refinement network's wanted answers, (N, 16)."""
+    drawn = [refinement_sample(rng, photos, mistakes) for _ in range(recipe.batch)]
     wanted = np.stack(
-        [np.concatenate([[s.is_face], s.answer, [s.placed]]).astype(np.float32) for s in drawn]
+        [np.concatenate([[s.is_face], s.output, [s.placed]]).astype(np.float32) for s in drawn]
     )
     return to_network(np.stack([s.crop for s in drawn])), torch.from_numpy(wanted)
 
 
 def mine_mistakes(
-    detector: OwnDetector, photos: Sequence[Photo], *, count: int, seed: int
+    detector: GpenDetector, photos: Sequence[Photo], *, count: int, seed: int
 ) -> NDArray[np.uint8]:
-    """Pictures of what a detector takes for faces where there are none.
+    """Images of what a detector takes for faces where there are none.
 
     Args:
         detector: With a low threshold, so that it also names what it nearly fell for.
@@ -79,7 +79,7 @@ def mine_mistakes(
     return np.stack(mistakes) if mistakes else empty
 
 
-def _mistakes(detector: OwnDetector, scene: Picture, faces: Sequence[Target]) -> list[Picture]:
+def _mistakes(detector: GpenDetector, scene: Picture, faces: Sequence[Target]) -> list[Picture]:
     """What the detector sees in a scene away from its faces."""
     margin = (MISTAKE_SIZE - CROP_SIZE) / 2
     middles = np.array([(f.box_xyxy[:2] + f.box_xyxy[2:]) / 2 for f in faces]).reshape(-1, 2)

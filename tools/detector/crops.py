@@ -1,4 +1,4 @@
-"""Crops for the refiner: faces as the finder would hand them over, and what only looks like one."""
+"""Crops for the refinement network: faces as proposed, and what only looks like one."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ Random = np.random.Generator
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RefinerSample:
-    """A crop and what the refiner should say of it, in its own units (see `Refiner.forward`)."""
+class RefinementSample:
+    """A crop and its target, in the units of `RefinementNetwork.forward`."""
 
     crop: Picture
     is_face: bool
-    answer: NDArray[np.float32]  # (14,): points, box centre, box log size
+    output: NDArray[np.float32]  # (14,): points, box centre, box log size
     placed: bool
 
 
-#: Side of a mistake's picture: the refiner's crop with a margin.
+#: Side of a mistake's image: the refinement network's crop with a margin.
 MISTAKE_SIZE = 96
 
 
-def refiner_sample(
+def refinement_sample(
     rng: Random, photos: Sequence[Photo], mistakes: Sequence[Picture] = ()
-) -> RefinerSample:
-    """A crop as the finder would hand it over: of a face, or of what looks like one."""
+) -> RefinementSample:
+    """A crop as the proposal network would hand it over: of a face, or of what looks like one."""
     kind = rng.random()
     if kind < 0.56:
         return _face_sample(rng, photos)
@@ -83,7 +83,7 @@ def _scene(
 
 
 def _jitter(rng: Random, amount: float) -> Float64Array:
-    """A crop a little off: shift in box widths, scale, rotation; the finder's kind of error."""
+    """Shift in box widths, scale and rotation, as the proposal network errs."""
     half = (CROP_SIZE - 1) / 2
     at = half + rng.uniform(-1, 1, 2) * amount * 0.15 * EYE_DISTANCE / 0.447
     scale = math.exp(rng.uniform(-1, 1) * amount * 0.22)
@@ -91,21 +91,21 @@ def _jitter(rng: Random, amount: float) -> Float64Array:
     return placing(np.array([half, half]), scale, turn, at)
 
 
-def _face_sample(rng: Random, photos: Sequence[Photo]) -> RefinerSample:
+def _face_sample(rng: Random, photos: Sequence[Photo]) -> RefinementSample:
     photo = photos[int(rng.integers(len(photos)))]
     label = photo.labels[int(rng.integers(len(photo.labels)))]
     patch, _, target = _scene(rng, photo, label, _face_size(rng))
     upright = transforms.fit_similarity(target.points_xy, TEMPLATE_XY)
     amount = float(rng.choice([1.0, 0.5, 0.2]))
     crop_from_patch = transforms.compose(_jitter(rng, amount), upright)
-    answer = refiner_answer(target, crop_from_patch, label)
-    return RefinerSample(cut_crop(patch, crop_from_patch), True, answer, target.placed)
+    output = refinement_target(target, crop_from_patch, label)
+    return RefinementSample(cut_crop(patch, crop_from_patch), True, output, target.placed)
 
 
-def refiner_answer(
+def refinement_target(
     target: Target, crop_from_patch: Float64Array, label: Label
 ) -> NDArray[np.float32]:
-    """Points, box centre and box size in the refiner's units."""
+    """Points, box centre and box size in the refinement network's units."""
     points = (transforms.apply(crop_from_patch, target.points_xy) - TEMPLATE_XY) / EYE_DISTANCE
     middle = transforms.apply(crop_from_patch, (target.box_xyxy[:2] + target.box_xyxy[2:]) / 2)
     middle = (middle - (CROP_SIZE - 1) / 2) / EYE_DISTANCE
@@ -117,7 +117,7 @@ def refiner_answer(
 _NOTHING = np.zeros(14, np.float32)
 
 
-def _misplaced_sample(rng: Random, photos: Sequence[Photo]) -> RefinerSample:
+def _misplaced_sample(rng: Random, photos: Sequence[Photo]) -> RefinementSample:
     """A face, but turned the wrong way, far too large or small, or beside the crop."""
     photo = photos[int(rng.integers(len(photos)))]
     label = photo.labels[int(rng.integers(len(photo.labels)))]
@@ -139,29 +139,29 @@ def _misplaced_sample(rng: Random, photos: Sequence[Photo]) -> RefinerSample:
     upright = transforms.fit_similarity(target.points_xy, TEMPLATE_XY)
     wrong = placing(np.array([half, half]), scale, turn, at)
     crop = cut_crop(patch, transforms.compose(wrong, upright))
-    return RefinerSample(crop, False, _NOTHING, False)
+    return RefinementSample(crop, False, _NOTHING, False)
 
 
-def _mistake_sample(rng: Random, mistakes: Sequence[Picture]) -> RefinerSample:
+def _mistake_sample(rng: Random, mistakes: Sequence[Picture]) -> RefinementSample:
     """What the detector took for a face: (MISTAKE_SIZE, MISTAKE_SIZE, 3), upright as it thought.
 
     Half of them are turned by any angle: the detector looks at doubtful boxes every way.
     """
-    picture = mistakes[int(rng.integers(len(mistakes)))]
+    image = mistakes[int(rng.integers(len(mistakes)))]
     if rng.random() < 0.5:
-        picture = np.ascontiguousarray(picture[:, ::-1])
+        image = np.ascontiguousarray(image[:, ::-1])
     if rng.random() < 0.5:
-        picture = damage(rng, picture, EYE_DISTANCE * 2)
+        image = damage(rng, image, EYE_DISTANCE * 2)
     margin = (MISTAKE_SIZE - CROP_SIZE) / 2
     matrix = transforms.compose(_jitter(rng, 1.0), transforms.shifting(-margin, -margin))
     if rng.random() < 0.5:
         half = np.full(2, (CROP_SIZE - 1) / 2)
         turned = placing(half, 1.0, float(rng.uniform(-math.pi, math.pi)), half)
         matrix = transforms.compose(turned, matrix)
-    return RefinerSample(cut_crop(picture, matrix), False, _NOTHING, False)
+    return RefinementSample(cut_crop(image, matrix), False, _NOTHING, False)
 
 
-def _other_sample(rng: Random, photos: Sequence[Photo]) -> RefinerSample:
+def _other_sample(rng: Random, photos: Sequence[Photo]) -> RefinementSample:
     photo = photos[int(rng.integers(len(photos)))]
     side = int(rng.integers(16, 97))
     patch = faceless_region(rng, photo, side) if rng.random() < 0.6 else None
@@ -173,4 +173,4 @@ def _other_sample(rng: Random, photos: Sequence[Photo]) -> RefinerSample:
     scale = CROP_SIZE / side * float(rng.uniform(1.0, 1.5))
     turn = float(rng.uniform(-math.pi, math.pi))
     matrix = placing(np.full(2, (side - 1) / 2), scale, turn, np.array([half, half]))
-    return RefinerSample(cut_crop(patch, matrix), False, _NOTHING, False)
+    return RefinementSample(cut_crop(patch, matrix), False, _NOTHING, False)

@@ -1,4 +1,4 @@
-"""Writes finder and refiner as ONNX files that need no torch."""
+"""Writes proposal network and refinement network as ONNX files that need no torch."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from gpen.models.load import KIND_NOTE
-from gpen.networks.detector import CROP_SIZE, STRIDES, Finder, Refiner
+from gpen.networks.detector import CROP_SIZE, STRIDES, ProposalNetwork, RefinementNetwork
 
 OPSET = 17
 #: Tensors with fewer values stay in float32: nothing is gained.
 SMALL = 64
 
 
-def export_onnx(net: Finder | Refiner, target: Path) -> None:
+def export_onnx(net: ProposalNetwork | RefinementNetwork, target: Path) -> None:
     """Write a network with its weights as float16; it computes in float32.
 
-    The finder takes any height and width that are multiples of 32, the refiner any number of crops.
+    The proposal network takes any height and width that are multiples of 32, the refinement network
+    any number of crops.
 
     Args:
         net: Batch normalisation is folded into the convolutions.
         target: The file to write.
     """
-    finder = isinstance(net, Finder)
-    side = 64 if finder else CROP_SIZE
-    outputs = [f"stride_{stride}" for stride in STRIDES] if finder else ["output"]
+    proposal = isinstance(net, ProposalNetwork)
+    side = 64 if proposal else CROP_SIZE
+    outputs = [f"stride_{stride}" for stride in STRIDES] if proposal else ["output"]
     axes: dict[str, dict[int, str]] = {"input": {0: "batch"}}
-    if finder:
+    if proposal:
         axes = {name: {2: f"height_{name}", 3: f"width_{name}"} for name in ["input", *outputs]}
     else:
         axes["output"] = {0: "batch"}
@@ -49,7 +50,7 @@ def export_onnx(net: Finder | Refiner, target: Path) -> None:
         )
     model = onnx.load(target)
     store_as_half(model.graph)
-    kind = "detector-finder" if finder else "detector-refiner"
+    kind = "detector-finder" if proposal else "detector-refiner"
     model.metadata_props.append(onnx.StringStringEntryProto(key=KIND_NOTE, value=kind))
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, target)

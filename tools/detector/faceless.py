@@ -1,4 +1,4 @@
-"""Pictures without faces: drawn textures and text, regions of photos, pieces in wrong order."""
+"""Images without faces: drawn textures and text, regions of photos, pieces in wrong order."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def stripes(rng: Random, size: int) -> Picture:
 
 def lettering(rng: Random, size: int) -> Picture:
     """Lines of random letters and digits."""
-    picture = np.full((size, size, 3), rng.integers(0, 256, 3), np.uint8)
+    image = np.full((size, size, 3), rng.integers(0, 256, 3), np.uint8)
     letters = list("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:;!?()@&%8oO0°")
     color = [int(c) for c in rng.integers(0, 256, 3)]
     scale = rng.uniform(0.25, 1.8)
@@ -65,13 +65,13 @@ def lettering(rng: Random, size: int) -> Picture:
     for y in range(step, size + step, step):
         text = "".join(rng.choice(letters, int(rng.integers(3, 20))))
         at = (int(rng.integers(-20, max(1, size // 3))), y)
-        cv2.putText(picture, text, at, font, scale, color, int(rng.integers(1, 4)), cv2.LINE_AA)
-    return picture
+        cv2.putText(image, text, at, font, scale, color, int(rng.integers(1, 4)), cv2.LINE_AA)
+    return image
 
 
 def shapes(rng: Random, size: int) -> Picture:
     """Discs, boxes and lines over each other; some discs hold dots without the order of a face."""
-    picture = np.full((size, size, 3), rng.integers(0, 256, 3), np.uint8)
+    image = np.full((size, size, 3), rng.integers(0, 256, 3), np.uint8)
     for _ in range(int(rng.integers(3, 24))):
         color = [int(c) for c in rng.integers(0, 256, 3)]
         x, y = (int(v) for v in rng.integers(0, size, 2))
@@ -80,16 +80,16 @@ def shapes(rng: Random, size: int) -> Picture:
         kind = rng.random()
         if kind < 0.5:
             turn = float(rng.uniform(0, 180))
-            cv2.ellipse(picture, (x, y), (a, b), turn, 0, 360, color, fill, cv2.LINE_AA)
+            cv2.ellipse(image, (x, y), (a, b), turn, 0, 360, color, fill, cv2.LINE_AA)
             for _ in range(int(rng.integers(0, 4))):
                 dot = (x + int(rng.integers(-a, a)), y + int(rng.integers(-b, b)))
                 radius = max(1, a // int(rng.integers(4, 10)))
-                cv2.circle(picture, dot, radius, [255 - c for c in color], -1, cv2.LINE_AA)
+                cv2.circle(image, dot, radius, [255 - c for c in color], -1, cv2.LINE_AA)
         elif kind < 0.8:
-            cv2.rectangle(picture, (x, y), (x + a, y + b), color, fill)
+            cv2.rectangle(image, (x, y), (x + a, y + b), color, fill)
         else:
-            cv2.line(picture, (x, y), (x + 3 * a, y - 2 * b), color, abs(fill) + 1, cv2.LINE_AA)
-    return picture
+            cv2.line(image, (x, y), (x + 3 * a, y - 2 * b), color, abs(fill) + 1, cv2.LINE_AA)
+    return image
 
 
 def shuffled(rng: Random, photo: Photo, size: int) -> Picture:
@@ -114,7 +114,7 @@ TEXTURES: tuple[Callable[[Random, int], Picture], ...] = (
 
 
 def texture(rng: Random, size: int) -> Picture:
-    """A drawn picture without faces, (size, size, 3)."""
+    """A drawn image without faces, (size, size, 3)."""
     return TEXTURES[int(rng.integers(len(TEXTURES)))](rng, size)
 
 

@@ -36,7 +36,7 @@ class Recipe:
 
     Attributes:
         steps: Batches in all; the learning rate falls to nothing along half a cosine.
-        batch: Pictures per step.
+        batch: Images per step.
         rate: Peak learning rate of AdamW.
         seed: Of all chance.
         side: Side of a mosaic in pixels.
@@ -90,19 +90,19 @@ class Run:
         """Train to the last step.
 
         Args:
-            draw: A batch of training pictures and wanted answers.
+            draw: A batch of training images and wanted answers.
             loss_of: Loss and its parts.
         """
         recipe, sums, started = self.recipe, dict[str, float](), time.perf_counter()
         self.net.train()
         while self.step < recipe.steps:
-            pictures, wanted = draw(np.random.default_rng((recipe.seed, self.step)))
+            images, wanted = draw(np.random.default_rng((recipe.seed, self.step)))
             rate = learning_rate(self.step, recipe)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bf16):
-                answers = self.net(pictures)
-            loss, parts = loss_of(answers, wanted)
+                outputs = self.net(images)
+            loss, parts = loss_of(outputs, wanted)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -120,13 +120,13 @@ class Run:
                 self.save()
 
     def check(self, draw: Callable[[np.random.Generator], Batch], loss_of: Loss) -> None:
-        """Log the averaged network's loss on pictures that are never trained on."""
+        """Log the averaged network's loss on images that are never trained on."""
         self.average.eval()
         sums: dict[str, float] = {}
         for number in range(CHECK_BATCHES):
-            pictures, wanted = draw(np.random.default_rng((12345, number)))
+            images, wanted = draw(np.random.default_rng((12345, number)))
             with torch.no_grad():
-                loss, parts = loss_of(self.average(pictures), wanted)
+                loss, parts = loss_of(self.average(images), wanted)
             for name, value in {"loss": float(loss), **parts}.items():
                 sums[f"val_{name}"] = sums.get(f"val_{name}", 0.0) + value / CHECK_BATCHES
         self.write(sums)

@@ -1,4 +1,4 @@
-"""Mosaics for the finder: patchworks of photo parts with faces of all sizes and turns."""
+"""Mosaics for the proposal network: patchworks of photo parts with faces of all sizes and turns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FLIPPED = [1, 0, 2, 4, 3]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """A face of a training picture; `certain` ones must be found, others may be."""
+    """A face of a training image; `certain` ones must be found, others may be."""
 
     box_xyxy: Float64Array
     points_xy: Float64Array

@@ -28,9 +28,9 @@ LEVELS = 4  # full size, 1/2, 1/4, 1/8
 
 
 def as_picture(array: Any) -> Picture:
-    """What OpenCV returned, which is typed as any array, as the uint8 picture that it is."""
-    picture: Picture = np.asarray(array, dtype=np.uint8)
-    return picture
+    """What OpenCV returned, which is typed as any array, as the uint8 image that it is."""
+    image: Picture = np.asarray(array, dtype=np.uint8)
+    return image
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,13 +121,13 @@ def _decode(faces: Path, rows: Sequence[dict[str, Any]], store: Path) -> None:
     part = store.with_name(f"{store.name}.{os.getpid()}.part")
     with part.open("wb") as file:
         for row in rows:
-            picture = np.ascontiguousarray(
+            image = np.ascontiguousarray(
                 as_picture(cv2.imread(str(faces / row["file"])))[..., ::-1]
             )
-            if picture.shape[:2] != (row["height"], row["width"]):
+            if image.shape[:2] != (row["height"], row["width"]):
                 raise ValueError(f"{row['file']}: size differs from its label")
             for height, width, _ in _level_shapes(row["height"], row["width"]):
-                file.write(transforms.resize(picture, (width, height)).tobytes())
+                file.write(transforms.resize(image, (width, height)).tobytes())
     part.replace(store)
 
 

@@ -1,4 +1,4 @@
-"""What the finder should answer on a mosaic, and the losses of finder and refiner."""
+"""Targets of the proposal network on a mosaic, and the losses of both networks."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ REACH_CELLS = 1.1
 COLUMNS = 17
 
 
-def finder_targets(targets: Sequence[Target], side: int) -> NDArray[np.float32]:
+def proposal_targets(targets: Sequence[Target], side: int) -> NDArray[np.float32]:
     """The wanted answer for every cell of every level, finest level first.
 
     Args:
-        targets: The faces of a square picture.
+        targets: The faces of a square image.
         side: Its side in pixels.
 
     Returns:
@@ -75,17 +75,17 @@ def _fits(size: float, stride: int) -> float:
     return float(min(1.0, size / max(smallest, 1e-6), largest / size))
 
 
-def finder_loss(answers: Sequence[Tensor], wanted: Tensor) -> tuple[Tensor, dict[str, float]]:
+def proposal_loss(outputs: Sequence[Tensor], wanted: Tensor) -> tuple[Tensor, dict[str, float]]:
     """Focal loss of the scores (Lin et al., ICCV 2017), L1 of boxes and points.
 
     Args:
-        answers: Of the finder, one (N, 15, H, W) per level.
-        wanted: (N, cells, COLUMNS), of `finder_targets`.
+        outputs: Of the proposal network, one (N, 15, H, W) per level.
+        wanted: (N, cells, COLUMNS), of `proposal_targets`.
 
     Returns:
         The loss, and its parts for the log.
     """
-    flat = torch.cat([a.float().flatten(2).transpose(1, 2) for a in answers], dim=1)
+    flat = torch.cat([a.float().flatten(2).transpose(1, 2) for a in outputs], dim=1)
     score = wanted[..., 0]
     logit, known = flat[..., 0], score >= 0
     face = (score == 1).float()
@@ -112,27 +112,27 @@ def finder_loss(answers: Sequence[Tensor], wanted: Tensor) -> tuple[Tensor, dict
     return loss, {name: float(value.detach()) for name, value in parts.items()}
 
 
-def refiner_loss(answers: Tensor, wanted: Tensor) -> tuple[Tensor, dict[str, float]]:
+def refinement_loss(outputs: Tensor, wanted: Tensor) -> tuple[Tensor, dict[str, float]]:
     """Cross entropy of the score, smooth L1 of points and box.
 
     Args:
-        answers: (N, 15), of the refiner.
+        outputs: (N, 15), of the refinement network.
         wanted: (N, 16): is a face, answer (14), points count.
 
     Returns:
         The loss, and its parts for the log; `points` is the mean distance in eye distances.
     """
-    answers = answers.float()
+    outputs = outputs.float()
     face, placed = wanted[:, 0], wanted[:, 15] * wanted[:, 0]
-    score = F.binary_cross_entropy_with_logits(answers[:, 0], face)
-    points = F.smooth_l1_loss(answers[:, 1:11], wanted[:, 1:11], reduction="none", beta=0.02)
-    box = F.smooth_l1_loss(answers[:, 11:15], wanted[:, 11:15], reduction="none", beta=0.05)
+    score = F.binary_cross_entropy_with_logits(outputs[:, 0], face)
+    points = F.smooth_l1_loss(outputs[:, 1:11], wanted[:, 1:11], reduction="none", beta=0.02)
+    box = F.smooth_l1_loss(outputs[:, 11:15], wanted[:, 11:15], reduction="none", beta=0.05)
     point_loss = (points.mean(1) * placed).sum() / placed.sum().clamp(min=1)
     box_loss = (box.mean(1) * face).sum() / face.sum().clamp(min=1)
     with torch.no_grad():
-        shift = (answers[:, 1:11] - wanted[:, 1:11]).view(-1, 5, 2).norm(dim=2).mean(1)
+        shift = (outputs[:, 1:11] - wanted[:, 1:11]).view(-1, 5, 2).norm(dim=2).mean(1)
         error = (shift * placed).sum() / placed.sum().clamp(min=1)
-        right = ((answers[:, 0] > 0) == (face == 1)).float().mean()
+        right = ((outputs[:, 0] > 0) == (face == 1)).float().mean()
     loss = score + 8 * point_loss + box_loss
     return loss, {
         "score": float(score.detach()),

@@ -37,10 +37,10 @@ def shares(logarithm: Tensor) -> Tensor:
     return torch.sigmoid(-2 * math.log(2) * (logarithm - half_way))
 
 
-def loss(answer: Tensor, wanted: Tensor) -> Tensor:
+def loss(output: Tensor, wanted: Tensor) -> Tensor:
     """What matters is the share; the logarithm tells the way where shares are flat."""
-    return (shares(answer) - shares(wanted)).abs().mean() + 0.05 * functional.smooth_l1_loss(
-        answer, wanted
+    return (shares(output) - shares(wanted)).abs().mean() + 0.05 * functional.smooth_l1_loss(
+        output, wanted
     )
 
 

@@ -1,10 +1,10 @@
-"""Crop + answer → finished answer: what keeps a restored face from looking pasted.
+"""Crop + network output → finished output, so that a restored face does not look pasted.
 
-Runs between the network and `gpen.blending.paste`, alike for photos and for the frames of a clip.
+Runs between the network and `gpen.blending.paste`, for photos and video frames alike.
 
 Convention:
     pixels   uint8 or uint16 RGB, shape (size, size, 3)
-    weight   (size, size) float32, 1 takes the answer, 0 keeps the input
+    weight   (size, size) float32, 1 takes the output, 0 keeps the input
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from .regions import kept_regions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """What is done to a network's answer; fields as in `gpen.settings.Settings`.
+    """What is done to a network's output; the fields are those of `gpen.settings.Settings`.
 
     Attributes:
         keep: Parts left as in the input: some of "eyes", "mouth", "glasses".
         occlusion: What lies in front of the face is left as in the input.
-        match_grain: The answer gets the grain of the input.
+        match_grain: The output gets the grain of the input.
         restore_color: A face of one tint takes the network's colours, instead of keeping its own.
     """
 
@@ -42,7 +42,7 @@ class Finish:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Those of the settings that say how answers are finished."""
+        """Take the options from settings."""
         return cls(
             keep=settings.keep_parts,
             occlusion=settings.occlusion,
@@ -52,13 +52,13 @@ class Finish:
 
     @property
     def does_nothing(self) -> bool:
-        """Whether answers stay as they are."""
+        """Whether outputs stay unchanged."""
         return self.restore_color and not (self.keep or self.occlusion or self.match_grain)
 
 
 def finish_crop(
     crop: Crop,
-    answer: Pixels,
+    output: Pixels,
     options: Finish,
     *,
     reliability: Reliability | None = None,
@@ -68,24 +68,24 @@ def finish_crop(
 
     Args:
         crop: The face as cut out.
-        answer: What the network made of it, same shape and dtype.
+        output: What the network made of it, same shape and dtype.
         options: What to do.
-        reliability: How far the crop can be trusted; None takes the network's answer for all of it.
-        seed: Of the grain, 0 or more: another one for each frame of a clip.
+        reliability: How far the crop can be trusted; None takes the network's output for all of it.
+        seed: Of the grain, 0 or more: another one for each frame of a video.
 
     Returns:
-        The finished answer, `answer` itself where nothing changed; and how much of it to take,
+        The finished output, `output` itself where nothing changed; and how much of it to take,
         for `gpen.blending.paste.Patch`, or None for all of it.
 
     Raises:
         ValueError: `keep` names an unknown part.
     """
     if options.does_nothing and reliability is None:
-        return answer, None
-    finished = answer
+        return output, None
+    finished = output
     if not options.restore_color:
-        tinted = keep_tint(answer, crop.pixels)
-        finished = answer if tinted is None else tinted
+        tinted = keep_tint(output, crop.pixels)
+        finished = output if tinted is None else tinted
     if reliability is not None:
         finished = fuse(crop.pixels, finished, reliability, recolor=options.restore_color)
         if finished is not crop.pixels:
@@ -93,14 +93,14 @@ def finish_crop(
     if options.match_grain:
         grain = measure_grain(crop, finished)
         finished = finished if grain is None else add_grain(finished, grain, seed)
-    return finished, _weight(crop, answer, options)
+    return finished, _weight(crop, output, options)
 
 
-def _weight(crop: Crop, answer: Pixels, options: Finish) -> FloatArray | None:
+def _weight(crop: Crop, output: Pixels, options: Finish) -> FloatArray | None:
     kept: list[FloatArray] = []
     if options.keep:
         kept.append(kept_regions(crop.size, crop.points_xy, options.keep))
     if options.occlusion:
-        kept.append(occluders(crop, answer))
+        kept.append(occluders(crop, output))
     kept = [mask for mask in kept if mask.any()]
     return 1 - np.maximum.reduce(kept) if kept else None

@@ -5,7 +5,7 @@ lost. What it changed is taken apart into bands of detail, an octave each, and e
 only as far as the input cannot be trusted there. So a sharp face stays as it is, a blurred one is
 restored whole, and what a damaged face still shows (tones, gaze, the colour of the eyes) is kept.
 
-How far the input can be trusted is judged by a small network, from the input alone: for the energy
+A small network estimates from the input alone how far it can be trusted: for the energy
 e of what is wrong in a band over the energy of what ought to be there, the input's share is
 1 / (1 + (e / e₀)²). Below `COARSEST` px along the side of a crop every face can be trusted.
 
@@ -76,7 +76,7 @@ class Reliability:
 
 
 class ReliabilityEstimator:
-    """Judges crops; one instance serves many threads."""
+    """Estimates the reliability of crops; thread-safe."""
 
     def __init__(self, path: Path, *, engine: str = "auto") -> None:
         """Open the network, which runs on the CPU.
@@ -93,24 +93,24 @@ class ReliabilityEstimator:
         self._graph: Graph = open_graph(path, engine=engine, device="cpu", keep=True)
 
     def estimate(self, crop_pixels: Pixels) -> Reliability:
-        """Judge one crop.
+        """Estimate the reliability of one crop.
 
         Args:
             crop_pixels: (size, size, 3), size a power of two from 32.
         """
         size = len(crop_pixels)
         whole = resize(crop_pixels, (WHOLE, WHOLE)) if size > WHOLE else crop_pixels
-        bands = self._judge(whole)
+        bands = self._run(whole)
         if size > WHOLE:
             finer = int(math.log2(size // WHOLE))
-            fine = self._judge(crop_pixels)[:, :finer]
+            fine = self._run(crop_pixels)[:, :finer]
             cells = bands.shape[-1]
             shrunk = [resize(plane, (cells, cells)) for plane in fine.reshape(-1, *fine.shape[2:])]
             fine = np.stack(shrunk).reshape(2, finer, cells, cells)
             bands = np.concatenate([fine, bands], axis=1)
         return Reliability(np.ascontiguousarray(bands[:, : band_count(size)]))
 
-    def _judge(self, pixels: Pixels) -> FloatArray:
+    def _run(self, pixels: Pixels) -> FloatArray:
         half_range = np.float32(np.iinfo(pixels.dtype).max / 2)
         planes = pixels.transpose(2, 0, 1)[None].astype(np.float32) / half_range - 1
         logarithm: FloatArray = self._graph.run(np.ascontiguousarray(planes))[0][0]
@@ -133,7 +133,7 @@ def band_count(size: int) -> int:
 def fuse(
     before: Pixels, after: Pixels, reliability: Reliability, *, recolor: bool = False
 ) -> Pixels:
-    """Take of a restored crop what the input cannot be trusted with.
+    """Fuse a restored crop with its input, band by band.
 
     Args:
         before: The crop as cut out.
@@ -159,7 +159,7 @@ def fuse(
 
 
 def _weighed(change: Any, shares: FloatArray) -> Any:
-    """The bands of a change, each times what the input leaves of it, put together again."""
+    """Weight the bands of a change by 1 - share and sum them."""
     import cv2
 
     bands = []

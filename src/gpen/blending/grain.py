@@ -1,8 +1,8 @@
-"""Grain: how much of it an input has that the answer lacks, and grain of the same kind.
+"""Film grain: measures how much the input has and the output lacks, and adds it.
 
 The strength is measured in octave bands and in three channels among which the noise of a sensor is
 independent: the sum of R, G and B, and two differences. Grain is the energy that the calmer cells
-of the face have in the input and not in the answer; edges and pores count little there. What the
+of the face have in the input and not in the output; edges and pores count little there. What the
 same measure says of white noise turns energies into strengths, so that no band needs a constant.
 
 Convention:
@@ -69,25 +69,25 @@ class Grain:
     middle: float = 0.0
 
 
-def measure_grain(crop: Crop, answer: Pixels) -> Grain | None:
-    """The grain that an answer lacks, or None where it lacks none.
+def measure_grain(crop: Crop, output: Pixels) -> Grain | None:
+    """The grain that an output lacks, or None where it lacks none.
 
     Args:
         crop: The face as cut out.
-        answer: What the network made of it, same shape and dtype.
+        output: What the network made of it, same shape and dtype.
     """
     window, calm = _middle(crop)
     if np.count_nonzero(calm) < 4:
         return None
-    shown, answered = (_opponents(pixels[window]) for pixels in (crop.pixels, answer))
-    inputs, answers = (_energies(part)[calm] for part in (shown, answered))
+    shown, answered = (_opponents(pixels[window]) for pixels in (crop.pixels, output))
+    inputs, outputs = (_energies(part)[calm] for part in (shown, answered))
     enlarged = max(1.0, transforms.scale_of(crop.crop_from_image))
     finest = min(BANDS, round(math.log2(enlarged)) + 1)  # bands down to a pixel of the photo
-    strength = _plausible(inputs, answers, enlarged, finest)
+    strength = _plausible(inputs, outputs, enlarged, finest)
     if not strength.any():
         return None
     luma = transforms.resize(shown[..., 0], calm.shape[::-1])[calm] / np.float32(math.sqrt(3))
-    return Grain(strength, _slope(luma, inputs, answers, finest), float(np.median(luma)))
+    return Grain(strength, _slope(luma, inputs, outputs, finest), float(np.median(luma)))
 
 
 def _middle(crop: Crop) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
@@ -106,30 +106,30 @@ def _middle(crop: Crop) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
     return (pixels[0], pixels[1]), face[top : top + length, left : left + length]
 
 
-def _lacking(inputs: FloatArray, answers: FloatArray) -> FloatArray:
-    """Energy that the input has and the answer lacks, (3, channels, BANDS): three accounts of it.
+def _lacking(inputs: FloatArray, outputs: FloatArray) -> FloatArray:
+    """Energy that the input has and the output lacks, (3, channels, BANDS): three accounts of it.
 
     The first is the least: a low quantile of what calm cells lack, each compared with itself. Grain
     is everywhere, while edges that became softer are in some cells only. The second is the median
-    of the same. The third compares the calm cells of the input with those of the answer, whichever
-    these are: where an answer is sharper than its input, only that sees the grain of smooth skin.
+    of the same. The third compares the calm cells of the input with those of the output, whichever
+    these are: where an output is sharper than its input, only that sees the grain of smooth skin.
 
     Args:
         inputs: (cells, channels, BANDS).
-        answers: The same shape.
+        outputs: The same shape.
     """
     count = len(inputs)
     calm = np.argsort(inputs, axis=0, kind="stable")[: math.ceil(count / 2)]
-    paired = np.sort(np.take_along_axis(inputs - answers, calm, axis=0), axis=0)
+    paired = np.sort(np.take_along_axis(inputs - outputs, calm, axis=0), axis=0)
     rank = int(CALM * count)
-    unpaired = np.sort(inputs, axis=0)[rank] - np.sort(answers, axis=0)[rank]
+    unpaired = np.sort(inputs, axis=0)[rank] - np.sort(outputs, axis=0)[rank]
     accounts = [paired[int(CALM * len(paired))], paired[len(paired) // 2], unpaired]
     return np.asarray(np.maximum(accounts, 0), np.float32)
 
 
-def _plausible(inputs: FloatArray, answers: FloatArray, enlarged: float, finest: int) -> FloatArray:
+def _plausible(inputs: FloatArray, outputs: FloatArray, enlarged: float, finest: int) -> FloatArray:
     """Strengths of what can be grain, (3, BANDS)."""
-    least, median, unpaired = np.sqrt(_lacking(inputs, answers) / _white_energy())
+    least, median, unpaired = np.sqrt(_lacking(inputs, outputs) / _white_energy())
     # Noise of one pixel is spread over more where these are enlarged: its energy lies in fewer,
     # coarser waves. One channel is evidence for all: no network sharpens what is only colour.
     evidence = least[:, :finest].max()
@@ -138,7 +138,7 @@ def _plausible(inputs: FloatArray, answers: FloatArray, enlarged: float, finest:
     strongest = fine.max(axis=1, keepdims=True)
     strength = np.clip(median, LEAST_COARSE * strongest, MOST_COARSE * strongest)
     strength[:, :finest] = fine
-    # Fading in keeps the grain of a clip from coming and going.
+    # Fading in keeps the grain of a video from coming and going.
     strength *= np.clip(evidence / unit - 1, 0, 1) * np.clip(strongest / unit - 1, 0, 1)
     return np.stack([_without_skirts(channel) for channel in strength])
 
@@ -170,14 +170,14 @@ def _overlap() -> Float64Array:
     return np.array(products)
 
 
-def _slope(luma: FloatArray, inputs: FloatArray, answers: FloatArray, finest: int) -> float:
+def _slope(luma: FloatArray, inputs: FloatArray, outputs: FloatArray, finest: int) -> float:
     """Share per level by which grain grows from the darker to the brighter half of the cells."""
     bright = luma >= np.median(luma)
     if bright.all():
         return 0.0
     span = float(np.median(luma[bright]) - np.median(luma[~bright]))
     shadow, light = (
-        math.sqrt(_lacking(inputs[half], answers[half])[1, 0, :finest].sum())
+        math.sqrt(_lacking(inputs[half], outputs[half])[1, 0, :finest].sum())
         for half in (~bright, bright)
     )
     if span < LEAST_SPAN or shadow + light == 0:
@@ -186,7 +186,7 @@ def _slope(luma: FloatArray, inputs: FloatArray, answers: FloatArray, finest: in
 
 
 def add_grain(pixels: Pixels, grain: Grain, seed: int) -> Pixels:
-    """A picture with grain, always the same for the same seed.
+    """An image with grain, always the same for the same seed.
 
     Args:
         pixels: (size, size, 3).
@@ -209,7 +209,7 @@ def add_grain(pixels: Pixels, grain: Grain, seed: int) -> Pixels:
         planes.append(plane if gain is None else cv2.multiply(plane, gain, plane))
     rgb_from_opponents = OPPONENTS.T * np.float32(level_of(pixels))
     noise = cv2.transform(cv2.merge(planes), rgb_from_opponents)
-    # Rounds and clips.
+    # Rounds and videos.
     depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
     return cast("Pixels", cv2.add(pixels, noise, dtype=depth))
 

@@ -1,8 +1,8 @@
-"""Where something lies in front of a face, told from what the network made of it.
+"""Finds what occludes a face by comparing the network's output with the input.
 
 A network that paints a face over a hand or a microphone contradicts its input at a scale that the
 input still shows. Damage does not: a blurred, noisy or compressed input is what is left of the
-answer when that is blurred alike, give or take noise that averages out. So the answer is blurred
+output when that is blurred alike, give or take noise that averages out. So the output is blurred
 until it fits the input best, and what then still differs over a coherent area, by much more than
 the rest of the face does, is taken for a thing in front of it.
 
@@ -49,12 +49,12 @@ MOST = 0.6
 FEATHER = 1.2
 
 
-def occluders(crop: Crop, answer: Pixels) -> FloatArray:
+def occluders(crop: Crop, output: Pixels) -> FloatArray:
     """The mask of what lies in front of a face.
 
     Args:
         crop: The face as cut out.
-        answer: What the network made of it, same shape and dtype.
+        output: What the network made of it, same shape and dtype.
 
     Returns:
         (size, size), all 0 where nothing is found.
@@ -64,7 +64,7 @@ def occluders(crop: Crop, answer: Pixels) -> FloatArray:
     points_xy = transforms.scale_points(crop.points_xy, GRID / crop.size)
     face = face_mask(GRID, points_xy) > 0.3
     small = transforms.resize(crop.pixels, (GRID, GRID))
-    drawn = transforms.resize(answer, (GRID, GRID))
+    drawn = transforms.resize(output, (GRID, GRID))
     # A network that colours a grey face contradicts it nowhere.
     tinted = keep_tint(drawn, small)
     before, after = (
@@ -85,11 +85,11 @@ def occluders(crop: Crop, answer: Pixels) -> FloatArray:
 
 
 def _contradiction(before: FloatArray, after: FloatArray, face: NDArray[np.bool_]) -> FloatArray:
-    """How much an answer contradicts its input, (GRID, GRID); 1 is the least that means anything.
+    """How much an output contradicts its input, (GRID, GRID); 1 is the least that means anything.
 
     Args:
         before: The input, (GRID, GRID, 3).
-        after: The answer.
+        after: The output.
         face: (GRID, GRID), where the median is taken.
     """
     import cv2
@@ -111,7 +111,7 @@ def _contradiction(before: FloatArray, after: FloatArray, face: NDArray[np.bool_
 
 
 def _best_fit(before: FloatArray, after: FloatArray, face: NDArray[np.bool_]) -> Any:
-    """Input minus the answer under the blur that fits best, where few large differences count."""
+    """Input minus the output under the blur that fits best, where few large differences count."""
     import cv2
 
     fits = []

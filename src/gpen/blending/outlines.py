@@ -1,4 +1,4 @@
-"""Keeps the outline of a head free of rims.
+"""Keeps the outline of a head free of halos.
 
 Networks overshoot along outlines: a jaw before a plain wall gets a light or dark line. Around the
 inner face a fused crop therefore stays within the levels that the input has near by, and a little

@@ -12,8 +12,8 @@ What is pasted is a difference, so that a network that changes nothing changes n
 
 `back` resamples from the crop to the image. `image − back(crop)` is detail that the network never
 saw, lost between image and crop. `kept` is the share of it that stays: 1 where the network left its
-crop alone, 0 where it cleaned or replaced the finest detail that it saw, unless `Patch.keep_unseen`
-says that all of it stays. See docs/adr/0001.
+crop alone, 0 where it cleaned or replaced the finest detail that it saw, unless
+`Patch.keep_residual` keeps all of it. See docs/adr/0001.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from ..images.tones import match_tones
 from ..settings import MaskShape
 from ..types import Crop, Float64Array, FloatArray, Pixels
 from .masks import face_mask
-from .patches import Patch, Placed, bounds, overlapping, parts, place_patch, weights
-from .residual import REGIONS, lost_share
+from .patches import Patch, PlacedPatch, bounds, overlapping, parts, place_patch, weights
+from .residual import REGIONS, residual_weight
 
-__all__ = ["Patch", "blended", "paste_faces"]
+__all__ = ["Patch", "blend_crop", "paste_faces"]
 
 
 def paste_faces(
@@ -50,10 +50,10 @@ def paste_faces(
     Args:
         image_pixels: RGB, (height, width, 3), uint8 or uint16: what the crops were cut from. An
             image that was enlarged is enlarged before its crops are cut.
-        patches: The crops with the network's answers.
+        patches: The crops with the network's outputs.
         blend: 0 keeps the image, 1 takes the restored faces.
         mask: "face" follows the face, "box" is a soft square.
-        match_color: Give each answer the mean and spread of its crop, per RGB channel as stored,
+        match_color: Give each output the mean and spread of its crop, per RGB channel as stored,
             within the mask. Both are measured on a coarse grid, where neither blur nor noise count.
 
     Returns:
@@ -65,17 +65,17 @@ def paste_faces(
     placed = [place_patch(patch, image_pixels.shape[1::-1], mask) for patch in patches]
     # A fixed order of summation makes the result the same to the last bit for any order given.
     in_order = sorted(
-        (place for place in placed if place is not None),
-        key=lambda place: tuple(place.patch.crop.crop_from_image.ravel()),
+        (placed_patch for placed_patch in placed if placed_patch is not None),
+        key=lambda placed_patch: tuple(placed_patch.patch.crop.crop_from_image.ravel()),
     )
     for group in overlapping(in_order):
         left, top, size = bounds(group)
         # Where faces meet, their changes add up before they are rounded.
         total = np.zeros((*size, 3), np.float32) if len(group) > 1 else None
-        for place, weight in zip(group, weights(group), strict=True):
-            for part, change in _changes(place, image_pixels, match_color=match_color):
-                share = _in_channels(weight[part.window(place.left, place.top)])
-                cv2.multiply(change, share, dst=change, scale=blend * place.patch.blend)
+        for placed_patch, weight in zip(group, weights(group), strict=True):
+            for part, change in _changes(placed_patch, image_pixels, match_color=match_color):
+                share = _in_channels(weight[part.window(placed_patch.left, placed_patch.top)])
+                cv2.multiply(change, share, dst=change, scale=blend * placed_patch.patch.blend)
                 if total is None:
                     _add(result[part.window()], change)
                 else:
@@ -85,8 +85,8 @@ def paste_faces(
     return result
 
 
-def blended(patch: Patch) -> Pixels:
-    """A whole crop with its answer: no mask, no border."""
+def blend_crop(patch: Patch) -> Pixels:
+    """Blend a whole crop with its output, without a mask."""
     before, after = patch.crop.pixels.astype(np.float32), patch.pixels.astype(np.float32)
     share = patch.blend if patch.weight is None else patch.weight[..., None] * patch.blend
     mixed = before + (after - before) * share
@@ -101,32 +101,38 @@ def _add(window: Any, change: Any) -> None:
 
 
 def _changes(
-    place: Placed, image_pixels: Pixels, *, match_color: bool
-) -> Iterator[tuple[Placed, FloatArray]]:
+    placed_patch: PlacedPatch, image_pixels: Pixels, *, match_color: bool
+) -> Iterator[tuple[PlacedPatch, FloatArray]]:
     """What a restored face changes at full weight, (height, width, 3), part by part of its box.
 
     See the formula at the top of this file.
     """
     import cv2
 
-    crop, answer, keep_unseen = place.patch.crop, place.patch.pixels, place.patch.keep_unseen
+    crop, output, keep_residual = (
+        placed_patch.patch.crop,
+        placed_patch.patch.pixels,
+        placed_patch.patch.keep_residual,
+    )
     before = crop.pixels.astype(np.float32)
-    unseen: Any = None
-    if not keep_unseen:
-        seen = place.back(before)
-        unseen = cv2.subtract(image_pixels[place.window()], seen, dst=seen, dtype=cv2.CV_32F)
-        lost = lost_share(crop, answer, unseen, place.back)
-    step: Any = cv2.subtract(answer, crop.pixels, dtype=cv2.CV_32F)
+    residual: Any = None
+    if not keep_residual:
+        seen = placed_patch.back(before)
+        residual = cv2.subtract(
+            image_pixels[placed_patch.window()], seen, dst=seen, dtype=cv2.CV_32F
+        )
+        lost = residual_weight(crop, output, residual, placed_patch.back)
+    step: Any = cv2.subtract(output, crop.pixels, dtype=cv2.CV_32F)
     if match_color:
         tones = match_tones(
-            answer.astype(np.float32), before, face_mask(REGIONS, _grid_points(crop))
+            output.astype(np.float32), before, face_mask(REGIONS, _grid_points(crop))
         )
         step = tones - before
-    for part in parts(place):
+    for part in parts(placed_patch):
         change = part.back(step)
-        if unseen is not None:
-            window = part.window(place.left, place.top)
-            change -= cv2.multiply(unseen[window], _in_channels(lost[window]))
+        if residual is not None:
+            window = part.window(placed_patch.left, placed_patch.top)
+            change -= cv2.multiply(residual[window], _in_channels(lost[window]))
         yield part, change
 
 

@@ -1,4 +1,4 @@
-"""Where patches lie in an image: boxes, masks, and who has which pixel where faces meet.
+"""Patches placed in an image: boxes, masks, and the weights where faces overlap.
 
 Convention:
     points   (5, 2), (x, y) in pixels, order as in `gpen.types.Face`
@@ -23,7 +23,7 @@ from .masks import Mask
 #: Places along the side of a crop at which the depth of a mask is computed; between them it is a
 #: straight line, to within 0.2 levels of a change from black to white.
 DEPTHS = 128
-#: Pixels that are changed at once.
+#: Pixels processed at once.
 PART_PIXELS = 1 << 16
 
 
@@ -33,22 +33,22 @@ class Patch:
 
     Attributes:
         crop: The face as cut out of the image that is pasted into.
-        pixels: The network's answer, (size, size, 3), same dtype as the crop.
-        weight: How much of the answer to take, (size, size) in [0, 1] crop pixels: it multiplies
+        pixels: The network's output, (size, size, 3), same dtype as the crop.
+        weight: How much of the output to take, (size, size) in [0, 1] crop pixels: it multiplies
             the mask. None takes all.
         blend: The same as one number for all of it.
-        keep_unseen: Detail beyond the crop stays: where the input is kept as far as it can be
-            trusted, and where the answer has the grain of the crop.
+        keep_residual: Detail beyond the crop stays: where the input is kept as far as it can be
+            trusted, and where the output has the grain of the crop.
     """
 
     crop: Crop
     pixels: Pixels
     weight: FloatArray | None = None
     blend: float = 1.0
-    keep_unseen: bool = False
+    keep_residual: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse an answer or a weight that does not fit its crop."""
+        """Refuse an output or a weight that does not fit its crop."""
         before, after = self.crop.pixels, self.pixels
         if (before.shape, before.dtype) != (after.shape, after.dtype):
             raise ValueError(
@@ -62,7 +62,7 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Placed:
+class PlacedPatch:
     """A patch in the box of image pixels that its mask touches; for depth see `.masks`."""
 
     patch: Patch
@@ -108,7 +108,9 @@ class Placed:
         return transforms.warp(field, result_from_field, size_wh, border="replicate")
 
 
-def place_patch(patch: Patch, image_size_wh: tuple[int, ...], shape: MaskShape) -> Placed | None:
+def place_patch(
+    patch: Patch, image_size_wh: tuple[int, ...], shape: MaskShape
+) -> PlacedPatch | None:
     """Find the box that a mask touches, and its depth there; None where it misses the image."""
     crop = patch.crop
     mask = Mask.of_face(crop.size, crop.points_xy, shape)
@@ -121,7 +123,7 @@ def place_patch(patch: Patch, image_size_wh: tuple[int, ...], shape: MaskShape) 
     if right <= left or bottom <= top:
         return None
     box = int(left), int(top), int(right), int(bottom)
-    return Placed(patch, mask, box[0], box[1], _depth(crop, mask, box))
+    return PlacedPatch(patch, mask, box[0], box[1], _depth(crop, mask, box))
 
 
 def _depth(crop: Crop, mask: Mask, box_xyxy: tuple[int, int, int, int]) -> FloatArray:
@@ -148,69 +150,80 @@ def _depth(crop: Crop, mask: Mask, box_xyxy: tuple[int, int, int, int]) -> Float
     return np.maximum(inner, 0)
 
 
-def overlapping(places: Sequence[Placed]) -> list[list[Placed]]:
+def overlapping(placed_patches: Sequence[PlacedPatch]) -> list[list[PlacedPatch]]:
     """Group the patches whose boxes overlap, directly or by way of others."""
-    groups: list[list[Placed]] = []
-    for place in places:
-        touched = [group for group in groups if any(_overlap(place, other) for other in group)]
+    groups: list[list[PlacedPatch]] = []
+    for placed_patch in placed_patches:
+        touched = [
+            group for group in groups if any(_overlap(placed_patch, other) for other in group)
+        ]
         groups = [group for group in groups if group not in touched]
-        groups.append([other for group in touched for other in group] + [place])
+        groups.append([other for group in touched for other in group] + [placed_patch])
     return groups
 
 
-def _overlap(a: Placed, b: Placed) -> bool:
+def _overlap(a: PlacedPatch, b: PlacedPatch) -> bool:
     return a.left < b.right and b.left < a.right and a.top < b.bottom and b.top < a.bottom
 
 
-def bounds(group: Sequence[Placed]) -> tuple[int, int, tuple[int, int]]:
+def bounds(group: Sequence[PlacedPatch]) -> tuple[int, int, tuple[int, int]]:
     """Left, top and (height, width) of the box around some boxes."""
-    left, top = min(place.left for place in group), min(place.top for place in group)
-    right, bottom = max(place.right for place in group), max(place.bottom for place in group)
+    left, top = (
+        min(placed_patch.left for placed_patch in group),
+        min(placed_patch.top for placed_patch in group),
+    )
+    right, bottom = (
+        max(placed_patch.right for placed_patch in group),
+        max(placed_patch.bottom for placed_patch in group),
+    )
     return left, top, (bottom - top, right - left)
 
 
-def weights(group: Sequence[Placed]) -> list[FloatArray]:
+def weights(group: Sequence[PlacedPatch]) -> list[FloatArray]:
     """The mask of each patch in its box; where masks overlap they share, up to the largest.
 
     Without what `Patch.blend` says.
     """
-    masks = [_weighted(place) for place in group]
+    masks = [_weighted(placed_patch) for placed_patch in group]
     if len(group) == 1:
         return masks
     left, top, size = bounds(group)
     # A high power gives most of a pixel to the face in which it lies deepest, without a seam.
-    claims: list[FloatArray] = [np.square(np.square(place.depth)) for place in group]
+    claims: list[FloatArray] = [np.square(np.square(placed_patch.depth)) for placed_patch in group]
     total = np.full(size, np.finfo(np.float32).tiny, np.float32)
-    for place, claim in zip(group, claims, strict=True):
-        total[place.window(left, top)] += claim
+    for placed_patch, claim in zip(group, claims, strict=True):
+        total[placed_patch.window(left, top)] += claim
     return [
-        mask * (claim / total[place.window(left, top)])
-        for place, mask, claim in zip(group, masks, claims, strict=True)
+        mask * (claim / total[placed_patch.window(left, top)])
+        for placed_patch, mask, claim in zip(group, masks, claims, strict=True)
     ]
 
 
-def _weighted(place: Placed) -> FloatArray:
+def _weighted(placed_patch: PlacedPatch) -> FloatArray:
     """The mask of a patch in its box, times the patch's own weight."""
-    mask = place.mask.rise(place.depth)
-    if place.patch.weight is not None:
+    mask = placed_patch.mask.rise(placed_patch.depth)
+    if placed_patch.patch.weight is not None:
         # Bicubic interpolation overshoots at the edges of a weight.
-        mask *= np.clip(place.back(place.patch.weight), 0, 1)
+        mask *= np.clip(placed_patch.back(placed_patch.patch.weight), 0, 1)
     return mask
 
 
-def parts(place: Placed) -> Iterator[Placed]:
+def parts(placed_patch: PlacedPatch) -> Iterator[PlacedPatch]:
     """The box in bands as wide as the mask, which stay in the processor's cache."""
-    if 2 * place.crop_side < place.patch.crop.size:
+    if 2 * placed_patch.crop_side < placed_patch.patch.crop.size:
         # Its crop is shrunk first, which in parts would begin at other pixels.
-        yield place
+        yield placed_patch
         return
-    height, width = place.depth.shape
+    height, width = placed_patch.depth.shape
     rows = max(1, PART_PIXELS // width)
     for top in range(0, height, rows):
-        depth = place.depth[top : top + rows]
+        depth = placed_patch.depth[top : top + rows]
         columns = np.flatnonzero(depth.any(axis=0))
         if len(columns):
             left, right = int(columns[0]), int(columns[-1]) + 1
             yield replace(
-                place, left=place.left + left, top=place.top + top, depth=depth[:, left:right]
+                placed_patch,
+                left=placed_patch.left + left,
+                top=placed_patch.top + top,
+                depth=depth[:, left:right],
             )

@@ -2,7 +2,7 @@
 
 Convention:
     points   (5, 2), (x, y) in crop pixels, order as in `gpen.types.Face`
-    mask     (size, size) float32, 1 keeps the input, 0 takes the answer
+    mask     (size, size) float32, 1 keeps the input, 0 takes the output
 """
 
 from __future__ import annotations

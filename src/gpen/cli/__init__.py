@@ -1,1 +1,1 @@
-"""Doors: thin programs over `gpen.pipeline`."""
+"""The command line: one file per command."""

@@ -77,7 +77,7 @@ app.command(epilog=doctor.EPILOG)(doctor.doctor)
 app.command(epilog=train.EPILOG)(train.train)
 app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)
 data = typer.Typer(
-    help="Make and look at faces to train on.", no_args_is_help=True, rich_markup_mode="markdown"
+    help="Prepare and preview training faces.", no_args_is_help=True, rich_markup_mode="markdown"
 )
 data.command(epilog=data_prepare.EPILOG)(data_prepare.prepare)
 data.command(epilog=data_preview.EPILOG)(data_preview.preview)

@@ -27,9 +27,9 @@ from . import console
 
 if TYPE_CHECKING:
     from gpen.cluster.batch_plan import Plan
-    from gpen.cluster.manifest import Answer, Row
-    from gpen.cluster.ray_run import Crew
-    from gpen.cluster.storage import Place
+    from gpen.cluster.manifest import PhotoResult, Row
+    from gpen.cluster.ray_run import WorkerConfig
+    from gpen.cluster.storage import Storage
 
 EPILOG = """
 **Examples**
@@ -48,26 +48,30 @@ _LINE_EVERY = 30
 
 def batch(
     source: Annotated[
-        str, typer.Argument(metavar="SRC", help="A folder, with all below, or s3://, gs:// …")
+        str, typer.Argument(metavar="SRC", help="A folder, searched recursively, or s3://, gs:// …")
     ],
     target: Annotated[
-        str, typer.Argument(metavar="DST", help="Where results go, under the same names.")
+        str,
+        typer.Argument(
+            metavar="DST", help="Folder or bucket for the results, under the same names."
+        ),
     ],
     ray: Annotated[
         str | None,
         typer.Option(
-            metavar="ADDRESS", help="A Ray cluster, such as host:6379; else this machine."
+            metavar="ADDRESS",
+            help="Address of a Ray cluster, such as host:6379; default: this machine.",
         ),
     ] = None,
     workers: Annotated[
         int,
-        typer.Option(min=0, help="Copies of the model; 0 is one for each GPU or machine."),
+        typer.Option(min=0, help="Number of workers; 0 means one per GPU or machine."),
     ] = 0,
     gpus_per_worker: Annotated[
-        float, typer.Option(min=0, help="1, or 0.5 for two workers on a GPU; 0 runs on CPUs.")
+        float, typer.Option(min=0, help="1, or 0.5 for two workers per GPU; 0 runs on CPUs.")
     ] = 0,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Photos that a worker has in hand at the same time.")
+        int, typer.Option(min=1, help="Photos that a worker restores at the same time.")
     ] = 2,
     block: Annotated[
         int, typer.Option(min=1, help="Photos given to a worker at once; a lost block is redone.")
@@ -76,27 +80,27 @@ def batch(
         bool, typer.Option("--overwrite", help="Replace results that gpen batch did not record.")
     ] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave photos that have such a result.")
+        bool, typer.Option("--skip-existing", help="Skip photos that already have such a result.")
     ] = False,
     **options: Any,
 ) -> None:
-    """Restore a folder or bucket by many workers; goes on where it stopped."""
-    from gpen.cluster.ray_run import Crew, load_ray
-    from gpen.cluster.storage import Place
+    """Restore a folder or bucket with many workers; resumes where it stopped."""
+    from gpen.cluster.ray_run import WorkerConfig, load_ray
+    from gpen.cluster.storage import Storage
 
     if overwrite and skip_existing:
         raise typer.BadParameter("--overwrite and --skip-existing exclude each other")
     settings = Settings(**options)
     load_ray()
-    places = Place(source), Place(target)
-    for place in places:
-        if not place.is_shared:
+    storages = Storage(source), Storage(target)
+    for storage in storages:
+        if not storage.is_shared:
             raise SettingsError(
-                f"{place.url} is in the memory of this process only; expected a folder or bucket "
+                f"{storage.url} is in the memory of this process only; expected a folder or bucket "
                 "that the workers see too"
             )
-    crew = Crew(ray, workers, gpus_per_worker)
-    run = _Run(*places, settings, crew, jobs, overwrite=overwrite)
+    worker_config = WorkerConfig(ray, workers, gpus_per_worker)
+    run = _Run(*storages, settings, worker_config, jobs, overwrite=overwrite)
     raise typer.Exit(run.through(run.plan(block, skip_existing=skip_existing)))
 
 
@@ -143,14 +147,14 @@ class PhotoRestorer:
         self._restorer = Restorer(settings)
         _ = self._restorer.engine  # a model that cannot run is one error, not one per photo
 
-    def __call__(self, data: bytes, name: str, target: Path) -> Answer:
+    def __call__(self, data: bytes, name: str, target: Path) -> PhotoResult:
         """Restore a photo from the bytes of its file to another file."""
-        from gpen.cluster.manifest import Answer
+        from gpen.cluster.manifest import PhotoResult
 
         from .restore_inputs import Options, Task, run_one
 
         outcome = run_one(Task(data, name, target), self._restorer, Options())
-        return Answer(
+        return PhotoResult(
             status=outcome.status,
             error=outcome.error,
             width=outcome.width,
@@ -170,10 +174,10 @@ class _Run:
 
     def __init__(
         self,
-        source: Place,
-        target: Place,
+        source: Storage,
+        target: Storage,
         settings: Settings,
-        crew: Crew,
+        worker_config: WorkerConfig,
         jobs: int,
         *,
         overwrite: bool,
@@ -182,7 +186,7 @@ class _Run:
         from gpen.models import find_model
 
         self._source, self._target = source, target
-        self._settings, self._crew = settings, crew
+        self._settings, self._worker_config = settings, worker_config
         self._jobs, self._overwrite = jobs, overwrite
         model = find_model(settings.model, settings.models_dir)
         self._fingerprint = fingerprint(dataclasses.asdict(settings), model.sha256)
@@ -247,7 +251,7 @@ class _Run:
             stack.callback(self._target.remove, job.token)
             count = stack.enter_context(_counting(before, before + left))
             make_restore = partial(PhotoRestorer, self._settings)
-            for rows in run_blocks(plan.blocks, job, make_restore, self._crew):
+            for rows in run_blocks(plan.blocks, job, make_restore, self._worker_config):
                 yield from rows
                 count(len(rows))
 

@@ -30,17 +30,17 @@ The folder is GPEN_CACHE_DIR, or the user's cache folder. Deleting it at any tim
 
 def cache(
     prune: Annotated[
-        bool, typer.Option("--prune", help="Remove what was not used for longest.")
+        bool, typer.Option("--prune", help="Remove the least recently used entries.")
     ] = False,
     clear: Annotated[bool, typer.Option("--clear", help="Remove everything.")] = False,
     limit: Annotated[
         str | None,
         typer.Option(
-            metavar="SIZE", help="Prune to this size, once: 500M, 2G.", show_default=False
+            metavar="SIZE", help="Prune to this size, such as 500M or 2G.", show_default=False
         ),
     ] = None,
 ) -> None:
-    """Show or remove what gpen keeps to start faster: graphs, and graphs compiled."""
+    """Show or clear the cache of inference graphs."""
     from gpen.engines.cache_store import (
         cache_entries,
         cache_limit,

@@ -37,7 +37,7 @@ def convert(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the target.")] = False,
 ) -> None:
-    """Turn a weight file into another kind."""
+    """Convert a weight file to another format."""
     with console.err.status(f"Converting {source.name}"):
         if for_ is None:
             written = gpen.convert(source, target, half=half, write_hash=hash_, overwrite=overwrite)

@@ -40,36 +40,40 @@ def prepare(
     template: Annotated[str, typer.Option(help="gpen, ffhq_512 or arcface_128")] = "gpen",
     min_face: Annotated[
         float,
-        typer.Option(metavar="SHARE", help="Least pixels across a crop in the photo, of --size."),
+        typer.Option(metavar="SHARE", help="Smallest face, as a share of --size."),
     ] = 0.5,
     min_sharpness: Annotated[
         float, typer.Option(help="Sharp photos have 0.13 to 0.30, blurred by a pixel 0.05.")
     ] = 0.1,
-    max_sharpness: Annotated[float, typer.Option(help="What has more is noise.")] = 0.7,
+    max_sharpness: Annotated[float, typer.Option(help="Higher values count as noise.")] = 0.7,
     max_turn: Annotated[
         float, typer.Option(help="0 faces the camera; at 1 the nose is over an eye.")
     ] = 0.9,
     min_inside: Annotated[
-        float, typer.Option(metavar="SHARE", help="Least part of a crop inside its photo.")
+        float, typer.Option(metavar="SHARE", help="Smallest share of a crop inside its photo.")
     ] = 0.5,
-    min_score: Annotated[float, typer.Option(help="Least confidence of the detector.")] = 0.8,
+    min_score: Annotated[float, typer.Option(help="Lowest detector confidence.")] = 0.8,
     max_duplicate: Annotated[
-        int, typer.Option(metavar="BITS", help="How unlike duplicates may be; -1 keeps them.")
+        int,
+        typer.Option(metavar="BITS", help="Largest hash distance of duplicates; -1 keeps them."),
     ] = 32,
     identities: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.csv", help="Who is on a photo: lines of photo,person."),
+        typer.Option(metavar="FILE.csv", help="CSV of photo,person."),
     ] = None,
     identity_from: Annotated[
-        str | None, typer.Option(metavar="folder", help="A photo's folder names the person.")
+        str | None,
+        typer.Option(metavar="folder", help="Take the person from a photo's folder name."),
     ] = None,
-    val_share: Annotated[float, typer.Option(help="Share of persons to test on.")] = 0.05,
-    seed: Annotated[int, typer.Option(help="Decides split and order.")] = 0,
+    val_share: Annotated[
+        float, typer.Option(help="Share of persons in the validation set.")
+    ] = 0.05,
+    seed: Annotated[int, typer.Option(help="Random seed of split and order.")] = 0,
     jpeg_quality: Annotated[int, typer.Option(help="1-100")] = 95,
-    png: Annotated[bool, typer.Option("--png", help="Store crops without loss.")] = False,
-    shard_size: Annotated[int, typer.Option(help="Faces in a shard.")] = 1000,
-    limit: Annotated[int, typer.Option(help="Look at so many photos only; 0 for all.")] = 0,
-    licence: Annotated[str, typer.Option(help="A note that each face carries.")] = "",
+    png: Annotated[bool, typer.Option("--png", help="Store crops losslessly.")] = False,
+    shard_size: Annotated[int, typer.Option(help="Faces per shard.")] = 1000,
+    limit: Annotated[int, typer.Option(help="Most photos to read; 0 for all.")] = 0,
+    licence: Annotated[str, typer.Option(help="Licence note stored with every face.")] = "",
     detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
     models_dir: Annotated[
         Path | None,
@@ -78,14 +82,14 @@ def prepare(
     max_pixels: Annotated[
         int, typer.Option(help="Refuse larger photos (decompression bombs).")
     ] = 250_000_000,
-    jobs: Annotated[int, typer.Option(min=1, help="Photos worked on at the same time.")] = 2,
+    jobs: Annotated[int, typer.Option(min=1, help="Photos restored at the same time.")] = 2,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an older data set in DST.")
+        bool, typer.Option("--overwrite", help="Replace an existing data set in DST.")
     ] = False,
 ) -> None:
     """Make training faces: find, align, filter, drop duplicates, split, write shards.
 
-    A run that was stopped goes on where it was when it is started again in the same way.
+    An interrupted run resumes when the same command is started again.
     """
     if identity_from not in (None, "folder"):
         raise typer.BadParameter(f"--identity-from is {identity_from!r}; expected folder")

@@ -33,7 +33,7 @@ def preview(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SRC...", help="Aligned faces: pictures, folders or shards (.tar) of them."
+            metavar="SRC...", help="Aligned faces: images, folders or shards (.tar) of them."
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The sheet to write.")] = Path(
@@ -48,15 +48,17 @@ def preview(
         ),
     ] = None,
     steps: Annotated[
-        bool, typer.Option("--steps", help="Draw each step alone, at half strength, instead.")
+        bool, typer.Option("--steps", help="Draw each degradation step alone, at half strength.")
     ] = False,
-    draws: Annotated[int, typer.Option(min=1, help="Columns of each recipe.")] = 3,
-    count: Annotated[int, typer.Option(min=1, help="Faces, spread over the sources.")] = 4,
+    draws: Annotated[int, typer.Option(min=1, help="Columns per recipe.")] = 3,
+    count: Annotated[
+        int, typer.Option(min=1, help="Number of faces, spread over the sources.")
+    ] = 4,
     size: Annotated[int, typer.Option(min=32, max=2048, help="Side of a face in pixels.")] = 256,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the damage.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet.")] = False,
 ) -> None:
-    """Draw what a training recipe does to faces."""
+    """Preview the damage of a training recipe."""
     if steps and preset:
         raise typer.BadParameter("--steps draws every step and takes no --preset")
     code = write_preview(
@@ -86,7 +88,7 @@ def write_preview(
     """Write a sheet of damaged faces.
 
     Args:
-        sources: Pictures, folders and shards of aligned faces.
+        sources: Images, folders and shards of aligned faces.
         output: The sheet; its suffix chooses the format.
         presets: Recipes; without any, every step alone.
         draws: Columns of each recipe.
@@ -151,7 +153,7 @@ def _chosen_faces(
     for source in sources:
         try:
             if Path(source).is_file() and Path(source).suffix != ".tar":
-                faces.append(_picture(source, size))
+                faces.append(_image(source, size))
                 continue
             found = open_faces([source], size)
             places = np.linspace(0, len(found) - 1, min(count, len(found))).round().astype(int)
@@ -165,8 +167,8 @@ def _chosen_faces(
     return [faces[int(place)] for place in places], faults
 
 
-def _picture(source: str, size: int) -> UInt8Array:
-    """The middle square of a picture, uint8 RGB (size, size, 3).
+def _image(source: str, size: int) -> UInt8Array:
+    """The middle square of an image, uint8 RGB (size, size, 3).
 
     Raises:
         ReadError: It cannot be read.

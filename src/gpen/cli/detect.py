@@ -37,8 +37,12 @@ def detect(
         Path | None,
         typer.Option(help="Look for models in this folder first.", show_default=False),
     ] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", help="Folders in folders too.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace drawings.")] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Search subfolders as well.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing drawings.")
+    ] = False,
 ) -> None:
     """Find the faces in photos: boxes, five points, scores; largest first."""
     from .detect_images import detect_photos

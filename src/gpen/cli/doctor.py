@@ -35,7 +35,7 @@ _MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "fix": ("fix", "red
 def doctor(
     json_: Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")] = False,
 ) -> None:
-    """Look at the installation: packages, devices, models, speed of each engine, what to fix."""
+    """Check the installation: packages, devices, models, speed of each engine, what to fix."""
     found: dict[str, list[Finding]] = {}
     for part, findings in _parts():
         with console.err.status(f"Looking at {part}"):

@@ -87,7 +87,7 @@ def _writable(about: str, folder: Path, text: str, otherwise: str) -> Finding:
 
 
 def video() -> Iterator[Finding]:
-    """Encoders for clips."""
+    """Encoders for videos."""
     try:
         import av
     except ImportError:  # the extra says how to get it

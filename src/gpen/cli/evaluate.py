@@ -12,9 +12,9 @@ from gpen.errors import ReadError, SettingsError
 from gpen.settings import DEFAULT_DETECTOR
 
 if TYPE_CHECKING:
-    from gpen.metrics.evaluation_tasks import Damage, Task, Workshop
+    from gpen.metrics.evaluation_tasks import Damage, SampleMaker, Task
     from gpen.metrics.metric_files import MetricFiles
-    from gpen.metrics.registry import Judges
+    from gpen.metrics.registry import MetricNetworks
 
 EPILOG = """
 **Examples**
@@ -31,9 +31,9 @@ EPILOG = """
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where pictures come from; see the options of the same names."""
+    """Where images come from; see the options of the same names."""
 
-    pictures: Path
+    images: Path
     truth: Path | None
     damaged: Path | None
     reference: Path | None
@@ -42,7 +42,7 @@ class Sources:
 
 
 def evaluate(
-    pictures: Annotated[
+    images: Annotated[
         Path,
         typer.Argument(
             metavar="PICTURES",
@@ -59,32 +59,36 @@ def evaluate(
     degrade: Annotated[
         list[str] | None,
         typer.Option(
-            help="Damage the pictures first: mild (×2), medium (×4), hard (×8, noise, JPEG), or a "
+            help="Damage the images first: mild (×2), medium (×4), hard (×8, noise, JPEG), or a "
             "training recipe: published, gfpgan, codeformer, real, tiny, none, resized, soft, "
             "phone, web, video. Repeat it for more.",
         ),
     ] = None,
     damaged: Annotated[
         Path | None,
-        typer.Option(help="What PICTURES were restored from, to compare with.", show_default=False),
+        typer.Option(
+            help="The damaged faces that PICTURES were restored from.", show_default=False
+        ),
     ] = None,
     reference: Annotated[
         Path | None,
-        typer.Option(help="Faces for FID and KID, in place of the truth.", show_default=False),
+        typer.Option(
+            help="Reference faces for FID and KID; default: the truth.", show_default=False
+        ),
     ] = None,
     bicubic: Annotated[
-        bool, typer.Option(help="Measure the damaged picture too, enlarged bicubically.")
+        bool, typer.Option(help="Measure the damaged image too, enlarged bicubically.")
     ] = True,
     size: Annotated[
         int, typer.Option(min=0, max=4096, help="Side of degraded faces; 0 for the first model's.")
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the damage of --degrade.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of --degrade.")] = 0,
     groups: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.csv", help="Lines file,group: means of each group too."),
+        typer.Option(metavar="FILE.csv", help="CSV of file,group; reports means per group."),
     ] = None,
     detector: Annotated[
-        str, typer.Option(help="Finds the points: name or path of a detector.")
+        str, typer.Option(help="Name or path of the detector that finds landmarks.")
     ] = DEFAULT_DETECTOR,
     lpips_backbone: Annotated[
         Path | None, typer.Option(metavar="FILE", help="SqueezeNet 1.1, AlexNet or VGG-16.")
@@ -97,24 +101,25 @@ def evaluate(
     ] = None,
     features: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="For FID and KID: RetinaFace, or picture → vector ONNX."),
+        typer.Option(metavar="FILE", help="For FID and KID: RetinaFace, or image → vector ONNX."),
     ] = None,
     metrics_dir: Annotated[
-        Path | None, typer.Option(help="A folder in which these four files are recognised.")
+        Path | None, typer.Option(help="Folder to look for these four files in.")
     ] = None,
     json_: Annotated[
         Path | None, typer.Option("--json", metavar="FILE.json", help="Write all figures.")
     ] = None,
     sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw faces side by side.")
+        Path | None, typer.Option(metavar="FILE.png", help="Write a comparison sheet.")
     ] = None,
-    sheet_rows: Annotated[int, typer.Option(min=1, help="Faces of the sheet.")] = 12,
+    sheet_rows: Annotated[int, typer.Option(min=1, help="Number of faces on the sheet.")] = 12,
     models_dir: Annotated[
         Path | None,
         typer.Option(help="Look for models in this folder first.", show_default=False),
     ] = None,
     engine: Annotated[
-        Literal["auto", "openvino", "onnxruntime", "torch"], typer.Option(help="Runs the models.")
+        Literal["auto", "openvino", "onnxruntime", "torch"],
+        typer.Option(help="Library that runs the models."),
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     precision: Annotated[
@@ -125,7 +130,7 @@ def evaluate(
     ] = False,
 ) -> None:
     """Measure restored faces: PSNR, SSIM, LPIPS, identity, landmarks, recall, FID and KID."""
-    sources = Sources(pictures, truth, damaged, reference, tuple(degrade or ()), tuple(model or ()))
+    sources = Sources(images, truth, damaged, reference, tuple(degrade or ()), tuple(model or ()))
     _check_sources(sources)
     from gpen.metrics.image_pairs import read_groups
     from gpen.metrics.metric_files import MetricFiles
@@ -137,14 +142,16 @@ def evaluate(
     check_places(output)
     tasks, alone = plan(sources)
     options = {"engine": engine, "device": device, "precision": precision}
-    workshop = _workshop(sources, models_dir, options, bicubic=bicubic, size=size, seed=seed)
-    judges = _judges(
+    sample_maker = _sample_maker(
+        sources, models_dir, options, bicubic=bicubic, size=size, seed=seed
+    )
+    metric_networks = _metric_networks(
         MetricFiles(lpips_backbone, lpips_heads, identity, features),
         metrics_dir,
         detector,
         models_dir,
     )
-    raise typer.Exit(measure(tasks, alone, workshop, judges, reference, output))
+    raise typer.Exit(measure(tasks, alone, sample_maker, metric_networks, reference, output))
 
 
 def _check_sources(sources: Sources) -> None:
@@ -169,10 +176,10 @@ def plan(sources: Sources) -> tuple[list[Task], list[Path]]:
         SettingsError: Two photos of a folder have the same stem.
     """
     from gpen.metrics.evaluation_tasks import Task
-    from gpen.metrics.image_pairs import list_pictures, match
+    from gpen.metrics.image_pairs import list_images, match
 
     if sources.degrade:
-        faces = list_pictures(sources.pictures)
+        faces = list_images(sources.images)
         return [
             Task(name, index, truth=path, damage=damage)
             for damage in sources.degrade
@@ -181,21 +188,21 @@ def plan(sources: Sources) -> tuple[list[Task], list[Path]]:
     alone: list[Path] = []
     truths: dict[str, Path] = {}
     if sources.truth is not None:
-        matches = match(sources.pictures, sources.truth)
+        matches = match(sources.images, sources.truth)
         alone += matches.alone
         faces = {stem: pair[0] for stem, pair in matches.pairs.items()}
         truths = {stem: pair[1] for stem, pair in matches.pairs.items()}
     else:
-        faces = list_pictures(sources.pictures)
+        faces = list_images(sources.images)
     inputs: dict[str, Path] = {}
     if sources.damaged is not None:
-        inputs = list_pictures(sources.damaged)
+        inputs = list_images(sources.damaged)
         alone += [path for stem, path in faces.items() if stem not in inputs]
         faces = {stem: path for stem, path in faces.items() if stem in inputs}
         if not faces:
             raise ReadError(
-                f"no photo of {sources.pictures} has the name of one in {sources.damaged}",
-                path=sources.pictures,
+                f"no photo of {sources.images} has the name of one in {sources.damaged}",
+                path=sources.images,
             )
     role = "damaged" if sources.models else "restored"
     tasks = []
@@ -205,7 +212,7 @@ def plan(sources: Sources) -> tuple[list[Task], list[Path]]:
     return tasks, alone
 
 
-def _workshop(
+def _sample_maker(
     sources: Sources,
     models_dir: Path | None,
     options: dict[str, Any],
@@ -213,8 +220,8 @@ def _workshop(
     bicubic: bool,
     size: int,
     seed: int,
-) -> Workshop:
-    """What makes the pictures; models are opened here, so that a bad one fails at once.
+) -> SampleMaker:
+    """What makes the images; models are opened here, so that a bad one fails at once.
 
     Raises:
         SettingsError: A damage has no such name.
@@ -222,7 +229,7 @@ def _workshop(
         EngineError: It cannot run.
     """
     from gpen.engines import open_engine
-    from gpen.metrics.evaluation_tasks import Workshop, column_names
+    from gpen.metrics.evaluation_tasks import SampleMaker, column_names
     from gpen.models import find_model
 
     damages = {name: _damage(name, seed) for name in sources.degrade}
@@ -230,8 +237,8 @@ def _workshop(
     names = column_names(sources.models)
     engines = {name: open_engine(info, **options) for name, info in zip(names, found, strict=True)}
     side = size or next((engine.size for engine in engines.values()), 256)
-    column = sources.pictures.resolve().name
-    return Workshop(engines, damages, bicubic, column, side)
+    column = sources.images.resolve().name
+    return SampleMaker(engines, damages, bicubic, column, side)
 
 
 def _damage(name: str, seed: int) -> Damage:
@@ -259,9 +266,9 @@ def _damage(name: str, seed: int) -> Damage:
     return draw
 
 
-def _judges(
+def _metric_networks(
     files: MetricFiles, metrics_dir: Path | None, detector: str, models_dir: Path | None
-) -> Judges:
+) -> MetricNetworks:
     """The metrics with the networks that are at hand.
 
     Raises:
@@ -270,8 +277,8 @@ def _judges(
     """
     from gpen.faces.detection import load_detector
     from gpen.metrics.metric_files import find_metric_files
-    from gpen.metrics.registry import Judges
+    from gpen.metrics.registry import MetricNetworks
 
     if metrics_dir is not None:
         files = find_metric_files(metrics_dir, files)
-    return Judges(files, load_detector(detector, models_dir=models_dir))
+    return MetricNetworks(files, load_detector(detector, models_dir=models_dir))

@@ -19,10 +19,10 @@ from gpen.files import written_whole
 from gpen.images.formats import WRITABLE_NAMES, find_format
 from gpen.images.write import write_image
 from gpen.metrics.comparison import Comparison
-from gpen.metrics.comparison_sheet import Picture, draw_sheet, spread
-from gpen.metrics.evaluation_tasks import Made, Task, Workshop
-from gpen.metrics.image_pairs import list_pictures, read_pixels
-from gpen.metrics.registry import METRICS, PER_PICTURE, Judges
+from gpen.metrics.comparison_sheet import ImageArray, draw_sheet, spread
+from gpen.metrics.evaluation_tasks import Sample, SampleMaker, Task
+from gpen.metrics.image_pairs import list_images, read_pixels
+from gpen.metrics.registry import METRICS, PER_IMAGE, MetricNetworks
 
 from . import console
 
@@ -80,18 +80,18 @@ def check_places(output: Output) -> None:
 def measure(
     tasks: Sequence[Task],
     alone: Sequence[Path],
-    workshop: Workshop,
-    judges: Judges,
+    sample_maker: SampleMaker,
+    metric_networks: MetricNetworks,
     reference: Path | None,
     output: Output,
 ) -> int:
-    """Make and measure the pictures of every task, and show the result.
+    """Make and measure the images of every task, and show the result.
 
     Returns:
         The exit code: 0 all done, 1 some faces were skipped or had no counterpart, 3 nothing
         could be measured.
     """
-    comparison = Comparison(judges)
+    comparison = Comparison(metric_networks)
     skipped = [(str(path), "has no counterpart of the same name") for path in alone]
     skipped += _add_reference(comparison, reference)
     drawn = set(spread(len(tasks), output.sheet_rows)) if output.sheet else set()
@@ -99,7 +99,7 @@ def measure(
     with console.progress_bar("Measuring", len(tasks)) as bar:
         for position, task in enumerate(tasks):
             try:
-                made = workshop.make(task)
+                made = sample_maker.make(task)
                 comparison.add(
                     task.name, made.columns, truth=made.truth, damaged=made.damaged,
                     damage=task.damage,
@@ -123,10 +123,10 @@ def measure(
 
 def _add_reference(comparison: Comparison, folder: Path | None) -> list[tuple[str, str]]:
     """Read the reference; files that cannot be read, with the reason."""
-    if folder is None or "fid" in comparison.judges.missing:
+    if folder is None or "fid" in comparison.metric_networks.missing:
         return []
     skipped = []
-    paths = list_pictures(folder).values()
+    paths = list_images(folder).values()
     with console.progress_bar("Reading the reference", len(paths)) as bar:
         for path in paths:
             try:
@@ -137,9 +137,9 @@ def _add_reference(comparison: Comparison, folder: Path | None) -> list[tuple[st
     return skipped
 
 
-def _sheet_row(made: Made) -> dict[str, Picture]:
+def _sheet_row(made: Sample) -> dict[str, ImageArray]:
     row = {"damaged": made.small} | dict(made.columns) | {"truth": made.truth}
-    return {name: picture for name, picture in row.items() if picture is not None}
+    return {name: image for name, image in row.items() if image is not None}
 
 
 def _show(comparison: Comparison, groups: Mapping[str, Sequence[str]]) -> None:
@@ -154,7 +154,7 @@ def _show(comparison: Comparison, groups: Mapping[str, Sequence[str]]) -> None:
     for key in ("lpips", "identity", "landmarks", "fid"):
         if key not in absent:
             names = "FID, KID" if key == "fid" else METRICS[key].title
-            console.say(f"{names}: by {comparison.judges.networks[key]}")
+            console.say(f"{names}: by {comparison.metric_networks.networks[key]}")
 
 
 def _side_by_side(rows: Sequence[dict[str, Any]], absent: Mapping[str, str]) -> Table:
@@ -178,7 +178,7 @@ def _side_by_side(rows: Sequence[dict[str, Any]], absent: Mapping[str, str]) -> 
 
 
 def _by_group(rows: Sequence[dict[str, Any]], absent: Mapping[str, str]) -> Table:
-    keys = [key for key in PER_PICTURE if key not in absent]
+    keys = [key for key in PER_IMAGE if key not in absent]
     titles = [METRICS[key].title for key in keys]
     table = Table("damage", "image", "group", "faces", *titles, box=SIMPLE_HEAD, title="by group")
     for row in rows:
@@ -200,14 +200,14 @@ def _figure(key: str, value: float | None) -> str:
 def _write(
     comparison: Comparison,
     skipped: Sequence[tuple[str, str]],
-    rows: Sequence[Mapping[str, Picture]],
+    rows: Sequence[Mapping[str, ImageArray]],
     output: Output,
 ) -> None:
     """Write the JSON file and the sheet."""
     if output.json is not None:
         data = {
             "gpen": __version__,
-            "networks": comparison.judges.networks,
+            "networks": comparison.metric_networks.networks,
             "not_measured": comparison.not_measured(),
             "rows": comparison.rows(),
             "groups": comparison.group_rows(output.groups),

@@ -28,8 +28,8 @@ EPILOG = """
 
 `gpen models get gpen_bfr_512 --accept-licence --mirror https://hf-mirror.com`
 
-Stopped half-way, the same command goes on. HTTPS_PROXY and NO_PROXY are honoured. A mirror takes
-the place of every host; one with `{file}` in it names each file: `https://files.example/{file}`.
+An interrupted download resumes with the same command. HTTPS_PROXY and NO_PROXY are honoured.
+A mirror takes the place of every host; one with `{file}` in it names each file: `https://files.example/{file}`.
 """
 
 
@@ -38,22 +38,22 @@ def get(
         list[str] | None,
         typer.Argument(
             metavar="NAME...",
-            help="What to fetch; none lists what there is.",
+            help="Models to fetch; none lists the available ones.",
             autocompletion=completion.offers,
         ),
     ] = None,
     models_dir: Annotated[
         Path | None,
-        typer.Option(help="Put it there; default: gpen's models folder.", show_default=False),
+        typer.Option(help="Target folder; default: gpen's models folder.", show_default=False),
     ] = None,
     mirror: Annotated[
         str | None,
-        typer.Option(metavar="URL", envvar="GPEN_MIRROR", help="Fetch from there instead."),
+        typer.Option(metavar="URL", envvar="GPEN_MIRROR", help="Mirror to fetch from."),
     ] = None,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept the licences without being asked.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace other files.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     json_: Annotated[
         bool, typer.Option("--json", help="List as JSON, for other programs.")
     ] = False,

@@ -1,4 +1,4 @@
-"""Which inputs are clips, and how results are named."""
+"""Which inputs are videos, and how results are named."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from gpen.errors import SettingsError
 from gpen.files import free_path
 from gpen.images.formats import find_format
 
-#: Endings of clips that are read. A GIF is a clip where it moves.
+#: Endings of videos that are read. A GIF is a video where it moves.
 CLIP_SUFFIXES = frozenset(
     [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".wmv"]
 )
-#: Endings of clips that are written.
+#: Endings of videos that are written.
 WRITTEN_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
 
 
-def is_clip_target(output: str | None) -> bool:
-    """Whether a result with this name is a clip: a video file, or numbered pictures."""
+def is_video_target(output: str | None) -> bool:
+    """Whether a result with this name is a video: a video file, or numbered images."""
     if output is None or Path(output).is_dir():
         return False
     return "%" in Path(output).name or Path(output).suffix.lower() in WRITTEN_SUFFIXES
 
 
-def is_clip(name: str) -> bool:
-    """Whether a file is a clip: by its ending; a GIF has to have several pictures."""
+def is_video(name: str) -> bool:
+    """Whether a file is a video: by its ending; a GIF has to have several images."""
     path = Path(name)
     if path.suffix.lower() != ".gif":
         return path.suffix.lower() in CLIP_SUFFIXES
     return path.is_file() and _moves(path)
 
 
-def split_clips(inputs: Sequence[str], output: str | None) -> tuple[list[str], list[str]]:
-    """Clips and all the rest. A folder is a clip if the result is to be one.
+def split_videos(inputs: Sequence[str], output: str | None) -> tuple[list[str], list[str]]:
+    """Videos and all the rest. A folder is a video if the result is to be one.
 
-    Folders and patterns of photos stay photos, so that no film is restored by accident; clips are
+    Folders and patterns of photos stay photos, so that no film is restored by accident; videos are
     named one by one or by a pattern that ends like one (`*.mp4`).
     """
-    clips: list[str] = []
+    videos: list[str] = []
     others: list[str] = []
     for name in inputs:
         found = sorted(glob.glob(name, recursive=True)) if _is_pattern(name) else [name]  # noqa: PTH207
         for item in found or [name]:
-            clip = is_clip(item) or (Path(item).is_dir() and is_clip_target(output))
-            (clips if clip else others).append(item if clip else name)
-    return list(dict.fromkeys(clips)), list(dict.fromkeys(others))
+            video = is_video(item) or (Path(item).is_dir() and is_video_target(output))
+            (videos if video else others).append(item if video else name)
+    return list(dict.fromkeys(videos)), list(dict.fromkeys(others))
 
 
 def check_folder(output: str | None) -> None:
@@ -64,25 +64,25 @@ def check_folder(output: str | None) -> None:
         )
 
 
-def clip_targets(clips: Sequence[str], output: str | None) -> list[Path]:
-    """Where the results of clips go: `<stem>_gpen.<ext>` beside each unless told otherwise.
+def video_targets(videos: Sequence[str], output: str | None) -> list[Path]:
+    """Where the results of videos go: `<stem>_gpen.<ext>` beside each unless told otherwise.
 
     Names that would meet (`a.avi` and `a.gif`) are numbered, as those of photos are.
 
     Raises:
-        SettingsError: The output is neither a folder nor a clip, or one clip for several.
+        SettingsError: The output is neither a folder nor a video, or one video for several.
     """
-    if is_clip_target(output):
-        if len(clips) > 1:
-            raise SettingsError(f"{output} is one clip; several inputs need a folder for results")
+    if is_video_target(output):
+        if len(videos) > 1:
+            raise SettingsError(f"{output} is one video; several inputs need a folder for results")
         return [Path(str(output))]
     if output is not None and not Path(output).is_dir() and _is_file_name(output):
         raise SettingsError(
-            f"{output} is no clip that can be written; expected a folder, "
-            f"{', '.join(WRITTEN_SUFFIXES)}, or numbered pictures such as out/%06d.png"
+            f"{output} is no video that can be written; expected a folder, "
+            f"{', '.join(WRITTEN_SUFFIXES)}, or numbered images such as out/%06d.png"
         )
     taken: set[str] = set()
-    return [_free_name(Path(clip), output, taken) for clip in clips]
+    return [_free_name(Path(video), output, taken) for video in videos]
 
 
 def _is_file_name(output: str) -> bool:
@@ -91,11 +91,11 @@ def _is_file_name(output: str) -> bool:
     return output == "-" or suffix in CLIP_SUFFIXES or bool(suffix and find_format(suffix))
 
 
-def _free_name(clip: Path, output: str | None, taken: set[str]) -> Path:
-    """`<stem>_gpen.<ext>`, numbered if another clip has taken it."""
-    folder = clip.parent if output is None else Path(output)
-    suffix = clip.suffix.lower() if clip.suffix.lower() in WRITTEN_SUFFIXES else ".mp4"
-    return free_path(folder, clip.stem, f"_gpen{suffix}", taken)
+def _free_name(video: Path, output: str | None, taken: set[str]) -> Path:
+    """`<stem>_gpen.<ext>`, numbered if another video has taken it."""
+    folder = video.parent if output is None else Path(output)
+    suffix = video.suffix.lower() if video.suffix.lower() in WRITTEN_SUFFIXES else ".mp4"
+    return free_path(folder, video.stem, f"_gpen{suffix}", taken)
 
 
 def _is_pattern(name: str) -> bool:
@@ -106,7 +106,7 @@ def _moves(path: Path) -> bool:
     import PIL.Image
 
     try:
-        with PIL.Image.open(path) as picture:
-            return getattr(picture, "n_frames", 1) > 1
+        with PIL.Image.open(path) as image:
+            return getattr(image, "n_frames", 1) > 1
     except Exception:  # a broken GIF is told to be broken where photos are read
         return False

@@ -1,4 +1,4 @@
-"""`gpen restore`: options to settings; photos and clips each to those who restore them."""
+"""`gpen restore`: options to settings; photos and videos each to those who restore them."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ EPILOG = """
 `gpen restore frames/ -o film.mp4 --frame-rate 24`
 """
 
-_CLIPS = "Clips"
+_CLIPS = "VideoQueue"
 
 
 def restore(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT...", help="Photos, clips, folders, patterns, or - for stdin."
+            metavar="INPUT...", help="Photos, videos, folders, patterns, or - for stdin."
         ),
     ],
     output: Annotated[
@@ -64,12 +64,12 @@ def restore(
     ] = None,
     aligned: Annotated[
         bool,
-        typer.Option("--aligned", help="The inputs are face crops, squares; restore them whole."),
+        typer.Option("--aligned", help="Inputs are aligned face crops; restore them whole."),
     ] = False,
     fusion: Annotated[
         bool,
         typer.Option(
-            "--fusion/--no-fusion", help="Keep detail that can be trusted; restore the rest."
+            "--fusion/--no-fusion", help="Keep the detail that is still good; restore the rest."
         ),
     ] = True,
     blend: Annotated[float, typer.Option(help="0 keeps the input, 1 is fully restored.")] = 1.0,
@@ -79,15 +79,17 @@ def restore(
         typer.Option(
             metavar="WHICH",
             help="all, largest, left, right, center, numbers (0,2), like:PHOTO, "
-            "in clips track:NUMBERS of `gpen tracks`.",
+            "in videos track:NUMBERS of `gpen tracks`.",
         ),
     ] = "all",
-    min_face: Annotated[float, typer.Option(metavar="PX", help="Leave smaller faces alone.")] = 0,
+    min_face: Annotated[
+        float, typer.Option(metavar="PX", help="Skip faces smaller than this.")
+    ] = 0,
     face_blend: Annotated[
-        str, typer.Option(metavar="N=B,…", help="A blend of its own for some faces: 0=0.5,2=0.")
+        str, typer.Option(metavar="N=B,…", help="Blend of single faces: 0=0.5,2=0.")
     ] = "",
     mask: Annotated[
-        Literal["head", "face", "box"], typer.Option(help="Shape pasted back.")
+        Literal["head", "face", "box"], typer.Option(help="Shape of the pasted area.")
     ] = "head",
     match_color: Annotated[
         bool, typer.Option("--match-color", help="Give restored faces the colour of the input.")
@@ -97,13 +99,14 @@ def restore(
     ] = False,
     restore_color: Annotated[
         bool,
-        typer.Option("--restore-color/--no-restore-color", help="Let grey faces become coloured."),
+        typer.Option("--restore-color/--no-restore-color", help="Colourise grey faces."),
     ] = False,
     keep: Annotated[
-        str, typer.Option(metavar="PARTS", help="Leave as they are: eyes,mouth,glasses.")
+        str, typer.Option(metavar="PARTS", help="Parts to keep as they are: eyes,mouth,glasses.")
     ] = "",
     occlusion: Annotated[
-        bool, typer.Option("--occlusion", help="Leave hands and things before a face alone.")
+        bool,
+        typer.Option("--occlusion", help="Keep hands and objects in front of a face as they are."),
     ] = False,
     detector: Annotated[
         str, typer.Option(help="Name or path of a detector.", autocompletion=completion.detectors)
@@ -111,11 +114,12 @@ def restore(
     embedding: Annotated[
         str,
         typer.Option(
-            help="Name or path of what tells people apart.", autocompletion=completion.embeddings
+            help="Name or path of the face embedding.", autocompletion=completion.embeddings
         ),
     ] = DEFAULT_EMBEDDING,
     engine: Annotated[
-        Literal["auto", "openvino", "onnxruntime", "torch"], typer.Option(help="Runs the network.")
+        Literal["auto", "openvino", "onnxruntime", "torch"],
+        typer.Option(help="Library that runs the network."),
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     precision: Annotated[
@@ -128,56 +132,69 @@ def restore(
         bool, typer.Option("--compare", help="Also write input and result side by side.")
     ] = False,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Write what was done, per input.")
+        Path | None, typer.Option(metavar="FILE.json", help="Write a report of every input.")
     ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", help="png, jpg, webp, tiff, avif, heic …")
     ] = None,
-    quality: Annotated[int | None, typer.Option(help="1-100, for formats with loss.")] = None,
-    strip: Annotated[bool, typer.Option("--strip", help="Leave EXIF and XMP out.")] = False,
+    quality: Annotated[int | None, typer.Option(help="1-100, for lossy formats.")] = None,
+    strip: Annotated[bool, typer.Option("--strip", help="Remove EXIF and XMP metadata.")] = False,
     max_pixels: Annotated[
         int, typer.Option(help="Refuse larger photos (decompression bombs).")
     ] = 250_000_000,
     stabilise: Annotated[
         float,
-        typer.Option(help="0: each frame by itself; 1: stillest.", rich_help_panel=_CLIPS),
+        typer.Option(
+            help="0 restores each frame on its own; 1 steadies most.", rich_help_panel=_CLIPS
+        ),
     ] = 1.0,
     deflicker: Annotated[
         bool,
-        typer.Option("--deflicker", help="Even out jumping brightness.", rich_help_panel=_CLIPS),
+        typer.Option("--deflicker", help="Even out brightness flicker.", rich_help_panel=_CLIPS),
     ] = False,
     start: Annotated[
-        str, typer.Option(metavar="TIME", help="Begin at 90 or 1:30.", rich_help_panel=_CLIPS)
+        str,
+        typer.Option(
+            metavar="TIME", help="Start time, such as 90 or 1:30.", rich_help_panel=_CLIPS
+        ),
     ] = "0",
     end: Annotated[
-        str | None, typer.Option(metavar="TIME", help="End there.", rich_help_panel=_CLIPS)
+        str | None, typer.Option(metavar="TIME", help="End time.", rich_help_panel=_CLIPS)
     ] = None,
     preview: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="Only so much, to look.", rich_help_panel=_CLIPS),
+        typer.Option(
+            metavar="SECONDS", help="Process only the first seconds.", rich_help_panel=_CLIPS
+        ),
     ] = None,
     codec: Annotated[
         Literal["auto", "h264", "h265", "av1", "vp9"],
-        typer.Option(help="How pictures are stored.", rich_help_panel=_CLIPS),
+        typer.Option(help="Video codec.", rich_help_panel=_CLIPS),
     ] = "auto",
     crf: Annotated[
         int | None,
-        typer.Option(help="Quality of the codec; lower is better.", rich_help_panel=_CLIPS),
+        typer.Option(
+            help="Constant rate factor of the codec; lower is better.", rich_help_panel=_CLIPS
+        ),
     ] = None,
     preset: Annotated[
         str | None, typer.Option(help="Speed of the encoder.", rich_help_panel=_CLIPS)
     ] = None,
     frame_rate: Annotated[
-        float, typer.Option(help="Of a folder of pictures.", rich_help_panel=_CLIPS)
+        float, typer.Option(help="Frames per second of a folder of images.", rich_help_panel=_CLIPS)
     ] = 25.0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace old results.")] = False,
-    skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave photos that have a result.")
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing results.")
     ] = False,
-    recursive: Annotated[bool, typer.Option("--recursive", help="Folders in folders too.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Photos worked on at the same time.")] = 2,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Skip photos that already have a result.")
+    ] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Search subfolders as well.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Photos restored at the same time.")] = 2,
 ) -> None:
-    """Restore the faces in photos and clips."""
+    """Restore the faces in photos and videos."""
     values = {name.rstrip("_"): value for name, value in locals().items()}
     if overwrite and skip_existing:
         raise typer.BadParameter("--overwrite and --skip-existing exclude each other")
@@ -190,30 +207,30 @@ def restore(
 def _run(
     inputs: list[str], settings: Settings, video: VideoSettings, values: Mapping[str, Any]
 ) -> int:
-    """Photos first, then clips; the worse exit code of the two."""
+    """Photos first, then videos; the worse exit code of the two."""
     from . import console
-    from .output_names import check_folder, split_clips
+    from .output_names import check_folder, split_videos
     from .restore_inputs import Outcome, write_report
 
-    clips, photos = split_clips(inputs, values["output"])
-    if clips and photos:
+    videos, photos = split_videos(inputs, values["output"])
+    if videos and photos:
         check_folder(values["output"])
     codes: list[int] = []
     outcomes: list[Outcome] = []
     try:
-        if photos or not clips:
+        if photos or not videos:
             from .restore_images import restore_photos
 
             names = ("overwrite", "skip_existing", "save_faces", "compare", "recursive", "jobs")
             options = {name: values[name] for name in names}
             options["similarity"] = values["report"] is not None
             codes.append(restore_photos(photos, values["output"], settings, outcomes, **options))
-        if clips:
-            from .restore_videos import restore_clips
+        if videos:
+            from .restore_videos import restore_videos
 
             options = {name: values[name] for name in ("overwrite", "skip_existing")}
             codes.append(
-                restore_clips(clips, values["output"], settings, video, outcomes, **options)
+                restore_videos(videos, values["output"], settings, video, outcomes, **options)
             )
     finally:
         if values["report"] is not None:

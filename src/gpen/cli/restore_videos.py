@@ -1,4 +1,4 @@
-"""`gpen restore` for clips: with progress, one by one; a bad clip never stops the rest."""
+"""`gpen restore` for videos: with progress, one by one; a bad video never stops the rest."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from gpen.video.run import partial_of, restore_clip
 from gpen.video.video_result import ClipResult, OnProgress
 
 from . import console
-from .output_names import clip_targets
+from .output_names import video_targets
 from .restore_inputs import Outcome
 
 _STAGES = {"faces": "Finding faces", "frames": "Restoring", "joining": "Joining"}
 
 
-def restore_clips(
-    clips: Sequence[str],
+def restore_videos(
+    videos: Sequence[str],
     output: str | None,
     settings: Settings,
     video: VideoSettings,
@@ -29,18 +29,18 @@ def restore_clips(
     overwrite: bool,
     skip_existing: bool,
 ) -> int:
-    """Restore the clips named on the command line; what becomes of each goes into `outcomes`.
+    """Restore the videos named on the command line; what becomes of each goes into `outcomes`.
 
     Returns:
-        The exit code: 0 all done, 1 some clips failed, 3 nothing could be done.
+        The exit code: 0 all done, 1 some videos failed, 3 nothing could be done.
 
     Raises:
         SettingsError: The output is no place for the results.
     """
-    targets = clip_targets(clips, output)
+    targets = video_targets(videos, output)
     restorer = Restorer(settings)
     failed = 0
-    for name, target in zip(clips, targets, strict=True):
+    for name, target in zip(videos, targets, strict=True):
         outcome = Outcome(name)
         outcomes.append(outcome)
         if skip_existing and target.exists():
@@ -66,7 +66,7 @@ def restore_clips(
             raise
     if not failed:
         return console.EXIT_OK
-    return console.EXIT_NOTHING_DONE if failed == len(clips) else console.EXIT_SOME_FAILED
+    return console.EXIT_NOTHING_DONE if failed == len(videos) else console.EXIT_SOME_FAILED
 
 
 def _note(outcome: Outcome, result: ClipResult, restorer: Restorer) -> None:

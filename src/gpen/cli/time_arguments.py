@@ -24,7 +24,7 @@ def seconds(text: str, option: str) -> float:
 
 
 def time_range(start: str, end: str | None, preview: float | None) -> tuple[float, float | None]:
-    """Start and end in seconds of --start, --end and --preview; an end of None is the clip's.
+    """Start and end in seconds of --start, --end and --preview; an end of None is the video's.
 
     Raises:
         BadParameter: --preview and --end are both there.

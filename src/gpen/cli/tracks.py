@@ -1,4 +1,4 @@
-"""`gpen tracks`: the people of a clip, with their numbers and pictures."""
+"""`gpen tracks`: the people of a video, with their numbers and images."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from . import completion, console
 from .time_arguments import time_range
 
 if TYPE_CHECKING:
-    from gpen.video.io.frames import Clip
+    from gpen.video.io.frames import VideoInfo
     from gpen.video.tracking.face_tracks import Track, Tracks
 
 EPILOG = """
 **Examples**
 
-`gpen tracks clip.mp4` — a list, and a picture of each face in clip_tracks/
+`gpen tracks clip.mp4` — a list, and an image of each face in clip_tracks/
 
 `gpen restore clip.mp4 --faces track:1,3` — restores only those
 
@@ -33,13 +33,17 @@ THUMBNAIL_PX = 256
 
 
 def tracks(
-    clip: Annotated[Path, typer.Argument(help="A video, or a folder of pictures.")],
+    video_path: Annotated[
+        Path, typer.Argument(metavar="VIDEO", help="A video, or a folder of images.")
+    ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Folder for the pictures; default <clip>_tracks."),
+        typer.Option("-o", "--output", help="Folder for the images; default <video>_tracks."),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")] = False,
-    min_face: Annotated[float, typer.Option(metavar="PX", help="Leave smaller faces out.")] = 0,
+    min_face: Annotated[
+        float, typer.Option(metavar="PX", help="Skip faces smaller than this.")
+    ] = 0,
     detector: Annotated[
         str, typer.Option(help="Name or path of a detector.", autocompletion=completion.detectors)
     ] = DEFAULT_DETECTOR,
@@ -47,28 +51,32 @@ def tracks(
         Path | None,
         typer.Option(help="Look for models in this folder first.", show_default=False),
     ] = None,
-    start: Annotated[str, typer.Option(metavar="TIME", help="Begin at 90 or 1:30.")] = "0",
-    end: Annotated[str | None, typer.Option(metavar="TIME", help="End there.")] = None,
+    start: Annotated[
+        str, typer.Option(metavar="TIME", help="Start time, such as 90 or 1:30.")
+    ] = "0",
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="End time.")] = None,
     preview: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Only so much, to look.")
+        float | None, typer.Option(metavar="SECONDS", help="Process only the first seconds.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace old pictures.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing images.")
+    ] = False,
 ) -> None:
-    """List the faces of a clip, each followed through its shot, for `--faces track:N`.
+    """List the faces of a video, each followed through its shot, for `--faces track:N`.
 
     Numbers count from the start of the range: restore with the same --start.
     """
     from gpen import Restorer
     from gpen.video.analysis import analyse
-    from gpen.video.io.decode import open_clip
+    from gpen.video.io.decode import open_video
     from gpen.video.work_folder import LineLog
 
     start_s, end_s = time_range(start, end, preview)
     video = VideoSettings(start_s=start_s, end_s=end_s)
-    folder_out = output or clip.with_name(f"{clip.stem}_tracks")
+    folder_out = output or video_path.with_name(f"{video_path.stem}_tracks")
     if not overwrite:
         _check_free(folder_out)
-    opened = open_clip(clip)
+    opened = open_video(video_path)
     settings = Settings(detector=detector, models_dir=models_dir, min_face=min_face)
     with (
         tempfile.TemporaryDirectory(prefix="gpen-") as folder,
@@ -82,8 +90,8 @@ def tracks(
             lambda done: bar.update(bar.task_ids[0], completed=done),
             min_face=min_face,
         ).tracks
-    pictures = _write_pictures(found, opened, video, folder_out, overwrite=overwrite)
-    rows = [_row(track, opened, start_s, pictures.get(track.id)) for track in found.tracks]
+    images = _write_images(found, opened, video, folder_out, overwrite=overwrite)
+    rows = [_row(track, opened, start_s, images.get(track.id)) for track in found.tracks]
     if json_:
         console.say(json.dumps(rows, indent=1))
     else:
@@ -91,7 +99,7 @@ def tracks(
 
 
 def _check_free(folder: Path) -> None:
-    """Refuse to replace pictures before the clip is searched, not after it."""
+    """Refuse to replace images before the video is searched, not after it."""
     old = next(folder.glob("track-*.png"), None)
     if old is not None:
         raise OutputExistsError(
@@ -99,8 +107,8 @@ def _check_free(folder: Path) -> None:
         )
 
 
-def _row(track: Track, clip: Clip, start_s: float, picture: Path | None) -> dict[str, Any]:
-    rate = float(clip.rate)
+def _row(track: Track, video_path: VideoInfo, start_s: float, image: Path | None) -> dict[str, Any]:
+    rate = float(video_path.rate)
     x, y = track.points_xy.mean(axis=(0, 1))
     return {
         "track": track.id,
@@ -110,25 +118,25 @@ def _row(track: Track, clip: Clip, start_s: float, picture: Path | None) -> dict
         "to_s": round(start_s + (track.last + 1) / rate, 3),
         "size_px": round(float(track.sizes.mean()), 1),
         "middle_xy": [round(float(x), 1), round(float(y), 1)],
-        "picture": None if picture is None else str(picture),
+        "picture": None if image is None else str(image),
     }
 
 
-def _write_pictures(
-    found: Tracks, clip: Clip, video: VideoSettings, folder: Path, *, overwrite: bool
+def _write_images(
+    found: Tracks, video_path: VideoInfo, video: VideoSettings, folder: Path, *, overwrite: bool
 ) -> dict[int, Path]:
-    """One picture of each face, where it is seen best."""
+    """One image of each face, where it is seen best."""
     from gpen.faces.alignment import cut_around
     from gpen.images.write import write_image
     from gpen.types import Image
-    from gpen.video.track_identity import sightings
+    from gpen.video.track_identity import best_frames
 
-    pictures: dict[int, Path] = {}
-    for track_id, pixels, face in sightings(found.tracks, clip, video, 1):
+    images: dict[int, Path] = {}
+    for track_id, pixels, face in best_frames(found.tracks, video_path, video, 1):
         thumbnail = cut_around(pixels, face, THUMBNAIL_PX)
         path = folder / f"track-{track_id:03}.png"
-        pictures[track_id] = write_image(Image(thumbnail), path, overwrite=overwrite)
-    return pictures
+        images[track_id] = write_image(Image(thumbnail), path, overwrite=overwrite)
+    return images
 
 
 def _show(rows: list[dict[str, Any]], found: Tracks, folder: Path) -> None:

@@ -43,19 +43,19 @@ def train(
     ],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE...]", help="Settings that replace those of the file."),
+        typer.Argument(metavar="[KEY=VALUE...]", help="Settings that override those of the file."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print parameters, memory and time; train nothing.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the newest run of this name.")
+        bool, typer.Option("--resume", help="Resume the newest run of this name.")
     ] = False,
     prior: Annotated[
-        Path | None, typer.Option(help="Start from the synthesis of a StyleGAN2 generator.")
+        Path | None, typer.Option(help="Start from the synthesis network of a StyleGAN2 generator.")
     ] = None,
-    runs: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
-    run: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder for run folders.")] = Path("runs"),
+    run: Annotated[Path | None, typer.Option(help="Resume the run in this folder.")] = None,
 ) -> None:
     """Train a restorer; stops cleanly on Ctrl-C and goes on with --resume."""
     # Waiting threads that spin cost most of the speed beside any other busy process.

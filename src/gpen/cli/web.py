@@ -33,15 +33,17 @@ _LIMITS = "Limits"
 
 
 def web(
-    host: Annotated[str, typer.Option(help="Address to serve on; 0.0.0.0 is all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 7860,
     token: Annotated[
         str | None,
-        typer.Option(envvar="GPEN_WEB_TOKEN", help="Ask clients for this.", show_default=False),
+        typer.Option(
+            envvar="GPEN_WEB_TOKEN", help="Token that clients must send.", show_default=False
+        ),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A name that clients may call this machine by."),
+        typer.Option(metavar="NAME", help="Host name that clients may use for this machine."),
     ] = None,
     model: Annotated[str, typer.Option(help="Name or path of the weights.")] = DEFAULT_MODEL,
     models_dir: Annotated[
@@ -50,10 +52,11 @@ def web(
     ] = None,
     detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
     embedding: Annotated[
-        str, typer.Option(help="Name or path of what tells people apart.")
+        str, typer.Option(help="Name or path of the face embedding.")
     ] = DEFAULT_EMBEDDING,
     engine: Annotated[
-        Literal["auto", "openvino", "onnxruntime", "torch"], typer.Option(help="Runs the network.")
+        Literal["auto", "openvino", "onnxruntime", "torch"],
+        typer.Option(help="Library that runs the network."),
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     precision: Annotated[
@@ -63,27 +66,27 @@ def web(
         float, typer.Option(metavar="MIB", help="Largest photo file.", rich_help_panel=_LIMITS)
     ] = 64,
     max_video: Annotated[
-        float, typer.Option(metavar="MIB", help="Largest clip file.", rich_help_panel=_LIMITS)
+        float, typer.Option(metavar="MIB", help="Largest video file.", rich_help_panel=_LIMITS)
     ] = 2048,
     max_pixels: Annotated[
-        int, typer.Option(help="Pixels after enlarging.", rich_help_panel=_LIMITS)
+        int, typer.Option(help="Most pixels of a photo, after upscaling.", rich_help_panel=_LIMITS)
     ] = 100_000_000,
     max_clip: Annotated[
-        float, typer.Option(metavar="S", help="Longest clip.", rich_help_panel=_LIMITS)
+        float, typer.Option(metavar="S", help="Longest video, in seconds.", rich_help_panel=_LIMITS)
     ] = 1800,
     queue: Annotated[
-        int, typer.Option(help="Photos served or waiting.", rich_help_panel=_LIMITS)
+        int, typer.Option(help="Most photos served or waiting at once.", rich_help_panel=_LIMITS)
     ] = 128,
     jobs: Annotated[
         int | None,
         typer.Option(
-            help="Photos worked on at the same time; default: the cores, 2 to 8.",
+            help="Photos restored at the same time; default: number of cores, 2 to 8.",
             rich_help_panel=_LIMITS,
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Serve the web page and the HTTP interface, on this machine only unless told otherwise."""
+    """Serve the web page and the HTTP interface, on this machine only by default."""
     from gpen.server import Limits, create_app
 
     limits = Limits(

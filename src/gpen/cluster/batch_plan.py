@@ -14,7 +14,7 @@ from ..images.formats import READABLE_SUFFIXES
 from ..images.read import RESULT_NAME
 from ..images.write import output_paths
 from .manifest import Row
-from .storage import Place
+from .storage import Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,10 @@ class Block:
     photos: tuple[Photo, ...]
 
     def to_json(self) -> str:
-        """The block as text."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Block:
-        """The block of `to_json`."""
         data = json.loads(text)
         return cls(data["id"], tuple(Photo(**photo) for photo in data["photos"]))
 
@@ -72,7 +70,7 @@ class Plan:
     blocks: list[Block] = field(default_factory=list)
 
 
-def find_photos(source: Place, target: Place) -> dict[str, str]:
+def find_photos(source: Storage, target: Storage) -> dict[str, str]:
     """Names and stamps of the photos below the source, in the order of their names.
 
     Hidden files, gpen's own results (`<stem>_gpen.*`) and the target, where it lies within the

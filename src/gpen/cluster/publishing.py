@@ -1,4 +1,4 @@
-"""Results from where they are staged to their places, and what an earlier run has left."""
+"""Publishes staged results, and recovers those of an interrupted run."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from .manifest import STAGED, STATE, Row
-from .storage import Place
+from .storage import Storage
 
 
-def land(target: Place, row: Row) -> Row:
-    """Move the result of a row to its place, if it is not there yet; done twice, nothing changes.
+def publish(target: Storage, row: Row) -> Row:
+    """Publish the staged result of a row under its final name; idempotent.
 
     Returns:
         The row, failed where another file has taken the place or the result is gone.
@@ -34,7 +34,7 @@ def land(target: Place, row: Row) -> Row:
 
 
 def recover(
-    target: Place, rows: Sequence[Row], existing: Iterable[str], *, overwrite: bool
+    target: Storage, rows: Sequence[Row], existing: Iterable[str], *, overwrite: bool
 ) -> tuple[list[Row], set[str]]:
     """Finish what an earlier run has recorded, and clear away what it has not.
 
@@ -53,8 +53,8 @@ def recover(
         if row.staged is None or row.staged not in there:
             held.append(row)
             continue
-        landed = land(target, dataclasses.replace(row, replace=row.replace or overwrite))
-        if landed.status == "failed":
+        published = publish(target, dataclasses.replace(row, replace=row.replace or overwrite))
+        if published.status == "failed":
             waiting.add(row.staged)
         else:
             held.append(row)

@@ -1,4 +1,4 @@
-"""Ray: workers that hold the model, and the blocks they are given."""
+"""Runs blocks of photos on Ray workers."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _CONNECT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
-    """How many workers there are, and where.
+class WorkerConfig:
+    """How many workers to run, and where.
 
     Attributes:
         address: Of a Ray cluster ("host:6379", "auto"); None starts Ray on this machine.
@@ -49,7 +49,7 @@ class Crew:
 
 
 @contextmanager
-def connected(crew: Crew) -> Iterator[None]:
+def connected(worker_config: WorkerConfig) -> Iterator[None]:
     """Start Ray here, or join a cluster, for the length of the block.
 
     Raises:
@@ -57,8 +57,8 @@ def connected(crew: Crew) -> Iterator[None]:
         EngineError: The cluster cannot be reached or will not have us.
     """
     ray = load_ray()
-    if crew.address is None:
-        cpus = max(os.cpu_count() or 1, crew.workers)
+    if worker_config.address is None:
+        cpus = max(os.cpu_count() or 1, worker_config.workers)
         options: dict[str, Any] = {
             "address": "local",
             "num_cpus": cpus,
@@ -66,13 +66,15 @@ def connected(crew: Crew) -> Iterator[None]:
             "include_dashboard": False,
         }
     else:
-        _check_reachable(crew.address)
-        options = {"address": crew.address}
+        _check_reachable(worker_config.address)
+        options = {"address": worker_config.address}
     try:
         with _silenced():
             ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise _trouble(f"cannot join Ray at {crew.address or 'this machine'}", error) from error
+        raise _trouble(
+            f"cannot join Ray at {worker_config.address or 'this machine'}", error
+        ) from error
     try:
         yield
     finally:
@@ -80,7 +82,10 @@ def connected(crew: Crew) -> Iterator[None]:
 
 
 def run_blocks(
-    blocks: Sequence[Block], job: Job, make_restore: Callable[[], Restore], crew: Crew
+    blocks: Sequence[Block],
+    job: Job,
+    make_restore: Callable[[], Restore],
+    worker_config: WorkerConfig,
 ) -> Iterator[list[Row]]:
     """Have all blocks done and yield the rows of each, as they come.
 
@@ -98,8 +103,8 @@ def run_blocks(
         before = len(left)
         try:
             # A new connection ends what is left of the last pass, and the room it takes.
-            with connected(crew):
-                for done, rows in _one_pass(list(left.values()), job, make_restore, crew):
+            with connected(worker_config):
+                for done, rows in _one_pass(list(left.values()), job, make_restore, worker_config):
                     if left.pop(done, None) is not None:
                         yield rows
         except _ray_errors() as error:
@@ -130,7 +135,10 @@ def load_ray() -> Any:
 
 
 def _one_pass(
-    blocks: Sequence[Block], job: Job, make_restore: Callable[[], Restore], crew: Crew
+    blocks: Sequence[Block],
+    job: Job,
+    make_restore: Callable[[], Restore],
+    worker_config: WorkerConfig,
 ) -> Iterator[tuple[str, list[Row]]]:
     """Give each block to a worker once."""
     ray = load_ray()
@@ -149,17 +157,17 @@ def _one_pass(
             fn_constructor_args=(job, make_restore),
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(
-                size=min(_room(ray, crew), len(blocks)), max_tasks_in_flight_per_actor=1
+                size=min(_room(ray, worker_config), len(blocks)), max_tasks_in_flight_per_actor=1
             ),
             num_cpus=1,
-            num_gpus=crew.gpus or None,
+            num_gpus=worker_config.gpus or None,
             # Ray would bind a lost block to its old worker, and wait for one that cannot return.
             max_task_retries=0,
         )
-    for answer in dataset.iter_rows():
-        if answer["trouble"]:
-            raise EngineError(f"a worker cannot start: {answer['trouble']}", engine="ray")
-        yield str(answer["block"]), from_lines(str(answer["rows"]))
+    for output in dataset.iter_rows():
+        if output["trouble"]:
+            raise EngineError(f"a worker cannot start: {output['trouble']}", engine="ray")
+        yield str(output["block"]), from_lines(str(output["rows"]))
 
 
 @contextmanager
@@ -175,29 +183,29 @@ def _silenced() -> Iterator[None]:
         os.close(nothing)
 
 
-def _room(ray: Any, crew: Crew) -> int:
+def _room(ray: Any, worker_config: WorkerConfig) -> int:
     """How many workers to have on the machines that are there.
 
     Raises:
         EngineError: There is no room for one.
     """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    places = [int(node.get("CPU", 0)) for node in nodes]
-    if crew.gpus:
-        places = [
-            min(cpus, int(node.get("GPU", 0) / crew.gpus))
-            for cpus, node in zip(places, nodes, strict=True)
+    storages = [int(node.get("CPU", 0)) for node in nodes]
+    if worker_config.gpus:
+        storages = [
+            min(cpus, int(node.get("GPU", 0) / worker_config.gpus))
+            for cpus, node in zip(storages, nodes, strict=True)
         ]
-    room = sum(places)
+    room = sum(storages)
     if not room:
-        wanted = f"{crew.gpus:g} GPUs and a CPU" if crew.gpus else "a CPU"
+        wanted = f"{worker_config.gpus:g} GPUs and a CPU" if worker_config.gpus else "a CPU"
         raise EngineError(
             f"no machine of the cluster has {wanted} for a worker; expected at least one: "
             "see ray status, or change --gpus-per-worker",
             engine="ray",
         )
-    usual = room if crew.gpus else sum(1 for free in places if free)
-    return min(crew.workers or usual, room)
+    usual = room if worker_config.gpus else sum(1 for free in storages if free)
+    return min(worker_config.workers or usual, room)
 
 
 def _check_reachable(address: str) -> None:

@@ -1,4 +1,4 @@
-"""Folders and buckets, through fsspec: listing, reading, writing whole, moving into place."""
+"""Folders and buckets through fsspec: listing, reading, atomic writing, moving."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..files import os_errors_as, publish
 _VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
 
 
-class Place:
+class Storage:
     """A folder on any file system that fsspec knows; names are relative to it, with slashes.
 
     Attributes:

@@ -83,7 +83,7 @@ def open_engine(
         model: What `find_model` found.
         engine: "auto" takes torch where it has CUDA, else OpenVINO; or the name of one.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", or a device of the engine.
-        precision: "auto" is the fastest that keeps the picture; or "f32", "bf16", "f16".
+        precision: "auto" is the fastest that keeps the image; or "f32", "bf16", "f16".
 
     Raises:
         WeightsError: The file became unreadable, or torch is asked to run another tool's ONNX.
@@ -139,7 +139,7 @@ def _choose(model: ModelInfo, device: str) -> str:
 
 
 def _fastest_faithful(model: ModelInfo, engine: str, device: str) -> str:
-    """The fastest arithmetic that keeps the picture.
+    """The fastest arithmetic that keeps the image.
 
     On held-out damaged crops the default restorer in bf16 has 55 dB PSNR to itself in f32, at
     least 52, in about half the time (`benchmarks/int8.py`). A sub-pixel network of random weights

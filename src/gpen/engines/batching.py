@@ -31,19 +31,19 @@ def run_in_batches(graph: Graph, crops: FloatArray, *, most: int = 32) -> FloatA
         most: Crops in a batch, a power of 2.
 
     Returns:
-        (N, …), the answers.
+        (N, …), the outputs.
 
     Raises:
         EngineError: The shapes do not fit, or the library failed.
     """
     fixed = graph.inputs[0][1][0]
-    answers = []
+    outputs = []
     for start in range(0, len(crops), fixed or most):
         batch = crops[start : start + (fixed or most)]
         count = fixed or 1 << (len(batch) - 1).bit_length()
         filled = np.concatenate([batch, *[batch[:1]] * (count - len(batch))])
-        answers.append(graph.run(filled)[0][: len(batch)])
-    return np.concatenate(answers)
+        outputs.append(graph.run(filled)[0][: len(batch)])
+    return np.concatenate(outputs)
 
 
 @dataclass(slots=True, eq=False)
@@ -58,7 +58,7 @@ class SharedEngine:
     """An engine that many threads share; see `Engine`.
 
     What threads ask for while it is busy goes through the network in common batches. It never
-    waits for more: a thread that is alone gets its answer as from the engine itself.
+    waits for more: a thread that is alone gets its output as from the engine itself.
     """
 
     def __init__(self, engine: Engine, *, batch_size: int = BATCH_SIZE) -> None:
@@ -69,31 +69,25 @@ class SharedEngine:
 
     @property
     def name(self) -> str:
-        """The library that runs it."""
         return self._engine.name
 
     @property
     def device(self) -> str:
-        """Where it runs."""
         return self._engine.device
 
     @property
     def precision(self) -> str:
-        """Arithmetic used."""
         return self._engine.precision
 
     @property
     def size(self) -> int:
-        """Side of the square it returns."""
         return self._engine.size
 
     @property
     def in_size(self) -> int:
-        """Side of the square it takes."""
         return self._engine.in_size
 
     def run(self, crops: FloatArray) -> FloatArray:
-        """Restore crops; see `Engine.run`."""
         request = _Request(crops)
         self._waiting.append(request)
         with self._busy:  # whoever has it works for all
@@ -120,7 +114,7 @@ class SharedEngine:
     def _run_together(self, batch: Sequence[_Request]) -> bool:
         """Whether all went well; one thread's bad crop must not be another's error."""
         try:
-            answers = self._engine.run(np.concatenate([request.crops for request in batch]))
+            outputs = self._engine.run(np.concatenate([request.crops for request in batch]))
         except Exception as error:
             _log.warning(
                 "%d crops failed together; the %d requests go one by one: %s",
@@ -131,7 +125,7 @@ class SharedEngine:
             return False
         start = 0
         for request in batch:
-            request.outcome = answers[start : start + len(request.crops)]
+            request.outcome = outputs[start : start + len(request.crops)]
             start += len(request.crops)
         return True
 

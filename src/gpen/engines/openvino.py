@@ -98,9 +98,9 @@ class OpenVinoGraph:
             with self._lock:
                 given = [np.ascontiguousarray(array) for array in inputs]
                 places = [self._place(port) for port in self._compiled.outputs]
-                answers = self._request.infer(given, share_inputs=True, share_outputs=True)
+                outputs = self._request.infer(given, share_inputs=True, share_outputs=True)
                 return [
-                    np.array(answers[port]) if place is None else place
+                    np.array(outputs[port]) if place is None else place
                     for port, place in zip(self._compiled.outputs, places, strict=True)
                 ]
         except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Out of memory: a smaller batch, one picture alone, the CPU, and then a clear error.
+"""Out of memory: a smaller batch, one image alone, the CPU, and then a clear error.
 
 The libraries have no common exception for it, some not even one of their own, so that their words
 decide where their types do not.
@@ -65,18 +65,18 @@ class SparingEngine:
             EngineError: The shape does not fit, the library failed, or even the CPU has too little
                 memory for one crop.
         """
-        answers: list[FloatArray] = []
+        outputs: list[FloatArray] = []
         start = 0
-        while start < len(crops) or not answers:
+        while start < len(crops) or not outputs:
             batch = crops[start : start + (self._most or max(1, len(crops)))]
-            answer = _run_if_enough(self._engine, batch)
-            if answer is None and len(batch) > 1:
+            output = _run_if_enough(self._engine, batch)
+            if output is None and len(batch) > 1:
                 self._most = len(batch) // 2
                 _log.info("%s: %d faces at once are too many", self.device, len(batch))
                 continue
-            answers.append(self._run_on_cpu(batch) if answer is None else answer)
+            outputs.append(self._run_on_cpu(batch) if output is None else output)
             start += len(batch)
-        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
     def _run_on_cpu(self, crops: FloatArray) -> FloatArray:
         if not is_cpu(self.device):
@@ -88,9 +88,9 @@ class SparingEngine:
                         self.size,
                     )
                     self._cpu = _open_if_enough(self._open_on_cpu)
-            answer = _run_if_enough(self._cpu, crops) if self._cpu is not None else None
-            if answer is not None:
-                return answer
+            output = _run_if_enough(self._cpu, crops) if self._cpu is not None else None
+            if output is not None:
+                return output
         raise EngineError(
             f"too little memory for one face of {self.size} px: close other programs, use fewer "
             "--jobs, or choose a model of a smaller size",

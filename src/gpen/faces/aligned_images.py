@@ -1,4 +1,4 @@
-"""Images that are one face crop each: to the size of the network and back, never squashed.
+"""Inputs that are aligned face crops already: padded to the network's square and cut back.
 
 Convention:
     pixels   uint8 or uint16 RGB, shape (height, width, 3)
@@ -37,7 +37,7 @@ def crop_of_image(image_pixels: Pixels, points_xy: Float64Array, size: int) -> C
 
 
 def padding_note(size_wh: tuple[int, int], size: int) -> str | None:
-    """What a user should know of an image that is not square; None for one that is."""
+    """A note for the user on an image that is not square, else None."""
     width, height = size_wh
     if width == height:
         return None

@@ -1,9 +1,9 @@
-"""Face → crop: a face cut out upright, at the place and size that a network was trained on.
+"""Face alignment: cuts a face out upright, at the position and size a network was trained on.
 
 Convention:
     pixels   uint8 or uint16 RGB, shape (height, width, 3)
     points   (5, 2), (x, y) in pixels: left eye, right eye, nose tip, left and right mouth corner,
-             left and right as seen in the upright picture; (0, 0) is the centre of the first pixel
+             left and right as seen in the upright image; (0, 0) is the centre of the first pixel
     matrix   2×3 float64; `crop_from_image` maps image points to crop points
 """
 
@@ -17,7 +17,7 @@ from ..face_templates import template_points
 from ..images import transforms
 from ..types import Crop, Face, Pixels
 
-#: Side of a square that shows a face, in sizes of the face.
+#: Side of the square around a face in `cut_around`, in face sizes.
 SHOWN_AROUND = 1.6
 
 

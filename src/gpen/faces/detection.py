@@ -98,6 +98,8 @@ def load_detector(
 
 
 def _own(folder: Path, *, engine: str, device: str) -> Detector:
-    from .detectors.gpen_detector import FINDER_FILE, REFINER_FILE, OwnDetector
+    from .detectors.gpen_detector import PROPOSAL_FILE, REFINEMENT_FILE, GpenDetector
 
-    return OwnDetector(folder / FINDER_FILE, folder / REFINER_FILE, engine=engine, device=device)
+    return GpenDetector(
+        folder / PROPOSAL_FILE, folder / REFINEMENT_FILE, engine=engine, device=device
+    )

@@ -1,4 +1,4 @@
-"""Face → vector: who it is, near for the same person.
+"""Face embedding: face → vector, near for images of the same person.
 
 Two families of networks, each with its own crops and its own measure: dlib's, of which gpen brings
 `gpen-face-embedding`, and ArcFace (Deng et al., CVPR 2019), of which files of the user are taken
@@ -8,7 +8,7 @@ Convention:
     pixels      uint8 or uint16 RGB, shape (height, width, 3)
     points      (5, 2), (x, y) in pixels, order as in `gpen.types.Face`
     vector      float32, (D,); of length 1 by ArcFace, of any length by dlib
-    similarity  from 0 to 1, the same for every network: 1 is the same picture; at 0.5 the network
+    similarity  from 0 to 1, the same for every network: 1 is the same image; at 0.5 the network
                 draws the line between one person and two
 """
 
@@ -36,7 +36,7 @@ _Network = Callable[[FloatArray], FloatArray]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How the vectors of a network are compared.
+    """How embeddings of a network are compared.
 
     Attributes:
         limit: Distance below which two vectors are taken for one person.
@@ -63,8 +63,8 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Family:
-    """What networks of one kind are shown, and how their vectors are compared.
+class EmbeddingFamily:
+    """The crops that a kind of network takes, and how its embeddings are compared.
 
     Attributes:
         size: Side of their crops in pixels.
@@ -79,14 +79,14 @@ class Family:
 
 #: dlib documents the distance of 0.6. Where the five points lie in its crops, which it cuts itself
 #: by other points, was found with the conversion of its network (MODELS.md).
-DLIB = Family(
+DLIB = EmbeddingFamily(
     150,
     np.array([(47.57, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103.02), (97.61, 103.02)]),
     Measure(limit=0.6, by_angle=False),
 )
 #: Source of the line: config/threshold.py of github.com/serengil/deepface draws it for ArcFace at
 #: a cosine distance of 0.68.
-ARCFACE = Family(
+ARCFACE = EmbeddingFamily(
     112,
     np.array(ARCFACE_XY),
     Measure(limit=0.68, by_angle=True),
@@ -98,14 +98,14 @@ _WANTED = (
 
 
 class Identity:
-    """Tells people apart. One instance serves many threads.
+    """A face embedding network. One instance serves many threads.
 
     Attributes:
         path: The weight file.
-        family: What the network is shown, and how its vectors are compared.
+        family: Its crops, and how its embeddings are compared.
     """
 
-    def __init__(self, path: Path, family: Family, network: _Network) -> None:
+    def __init__(self, path: Path, family: EmbeddingFamily, network: _Network) -> None:
         self.path, self.family = path, family
         self._network = network
 
@@ -186,7 +186,7 @@ def open_identity(
     engine: str = "auto",
     device: str = "auto",
 ) -> Identity:
-    """Open a network that tells people apart.
+    """Open a face embedding.
 
     Args:
         name_or_path: "gpen-face-embedding", which comes with gpen, or the name or path of an
@@ -254,7 +254,7 @@ def _torch_network(path: Path) -> _Network:
         points_xy = torch.tensor(ARCFACE.template_xy, dtype=torch.float32)
         images = torch.from_numpy(planes / np.float32(127.5) - 1)
         with torch.inference_mode():
-            answer: FloatArray = net.embed(images, points_xy.expand(len(images), -1, -1)).numpy()
-        return answer
+            output: FloatArray = net.embed(images, points_xy.expand(len(images), -1, -1)).numpy()
+        return output
 
     return run

@@ -1,7 +1,7 @@
 """Five points of a face → 68 landmarks: jaw, brows, nose, lids, lips.
 
-A small network looks at an upright square around the face, twice: first at the square that the five
-points tell, then at the one that its own first answer tells. It is coarse: about 4 % of the eye
+A small network looks at an upright square around the face, twice: first at the square given by
+the five points, then at the one that its own first output tells. It is coarse: about 4 % of the eye
 distance on sharp faces (`benchmarks/identity.py`), more on blurred ones, and it guesses what a hand
 or hair hides.
 
@@ -9,7 +9,7 @@ Convention:
     pixels      uint8 or uint16 RGB, shape (height, width, 3)
     points      (5, 2), (x, y) in pixels, order as in `gpen.types.Face`; any rotation in the plane
     landmarks   (68, 2), (x, y) in pixels, in the order of 300-W: `JAW` from left to right, `BROWS`,
-                `NOSE`, eyes, `MOUTH`, left and right as seen in the upright picture
+                `NOSE`, eyes, `MOUTH`, left and right as seen in the upright image
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from ..images.tones import to_planes
 from ..models import ASSETS
 from ..types import Float64Array, Pixels
 
-#: Places of the parts among the 68. Eyes begin at their left corner and go clockwise over the upper
-#: lid; of the mouth the first twelve are the outer rim of the lips, the others the inner one.
+#: Indices of the parts. Eyes begin at their left corner and go clockwise over the upper lid;
+#: of the mouth the first twelve are the outer rim of the lips, the others the inner one.
 JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
 LEFT_EYE, RIGHT_EYE, MOUTH = slice(36, 42), slice(42, 48), slice(48, 68)
 
@@ -40,8 +40,8 @@ _TEMPLATE_XY: Float64Array = np.array(
 )
 #: Side of the second square, in sizes of the landmarks in the first.
 _AROUND = 1.15
-#: The network answers this many pixels of its picture too far to the left: so much is the answer to
-#: a mirrored picture, mirrored back, off to the right of the answer to the picture. Upward it can
+#: The network answers this many pixels of its image too far to the left: so much is the output to
+#: a mirrored image, mirrored back, off to the right of the output to the image. Upward it can
 #: only be seen against labels, which agree.
 _OFFSET = 0.9
 

@@ -1,4 +1,4 @@
-"""Crops → crops: pixels into the network's numbers and back.
+"""Restores face crops: pixels to network tensors and back.
 
 Convention:
     pixels   uint8 or uint16 RGB, shape (size, size, 3)
@@ -25,11 +25,11 @@ def restore_crops(
 
     Args:
         crops: Crops at the size that the network returns; 8 and 16 bit may be mixed.
-        engine: The network. One that takes smaller pictures than it returns is fed shrunk crops.
+        engine: The network. One that takes smaller images than it returns is fed shrunk crops.
         batch_size: Crops that go through the network together.
 
     Returns:
-        For each crop the network's answer, of the same dtype and size, clipped and rounded.
+        For each crop the network's output, of the same dtype and size, clipped and rounded.
 
     Raises:
         EngineError: A crop has another size, or the engine failed.
@@ -37,15 +37,15 @@ def restore_crops(
     restored: list[Pixels] = []
     for start in range(0, len(crops), batch_size):
         batch = crops[start : start + batch_size]
-        answers = engine.run(_to_network(batch, engine))
-        if not np.isfinite(answers).all():
+        outputs = engine.run(_to_network(batch, engine))
+        if not np.isfinite(outputs).all():
             raise EngineError(
                 f"the network returned values that are no numbers in {engine.precision}: "
                 "choose --precision f32",
                 engine=engine.name,
             )
         restored += [
-            _to_pixels(answer, like=crop) for answer, crop in zip(answers, batch, strict=True)
+            _to_pixels(output, like=crop) for output, crop in zip(outputs, batch, strict=True)
         ]
     return restored
 
@@ -74,12 +74,12 @@ def _fitting(crop: Pixels, engine: Engine) -> Pixels:
     return resize(crop, (engine.in_size, engine.in_size))
 
 
-def _to_pixels(answer: FloatArray, *, like: Pixels) -> Pixels:
+def _to_pixels(output: FloatArray, *, like: Pixels) -> Pixels:
     """(size, size, 3) in the dtype of another crop."""
     import cv2
 
     half = np.iinfo(like.dtype).max / 2
     depth = cv2.CV_8U if like.dtype == np.uint8 else cv2.CV_16U
-    # In one pass OpenCV scales, shifts, rounds and clips.
-    planes = [cv2.addWeighted(plane, half, plane, 0, half, dtype=depth) for plane in answer]
+    # In one pass OpenCV scales, shifts, rounds and videos.
+    planes = [cv2.addWeighted(plane, half, plane, 0, half, dtype=depth) for plane in output]
     return cast("Pixels", cv2.merge(planes))

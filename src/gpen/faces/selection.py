@@ -1,4 +1,4 @@
-"""Which faces to restore, and faces whose points the caller knows."""
+"""Selects the faces to restore; faces from given landmarks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..types import Face, Float64Array
 def choose_faces(
     faces: Sequence[Face], which: str, min_face: float, image_size_wh: tuple[int, int]
 ) -> list[int]:
-    """Numbers of the faces to restore.
+    """Select the faces to restore.
 
     Args:
         faces: All faces found.
-        which: "all", "largest", "left" or "right" as seen in the picture, "center", or numbers from
+        which: "all", "largest", "left" or "right" as seen in the image, "center", or numbers from
             0 such as "0,2".
         min_face: Smallest longer side of the box, in pixels.
         image_size_wh: Width and height of the image, in pixels.
@@ -44,7 +44,7 @@ def choose_faces(
 
 
 def faces_from_points(points_xy: ArrayLike) -> list[Face]:
-    """Faces whose five points the caller knows.
+    """Make faces from given five-point landmarks.
 
     Raises:
         SettingsError: The shape is not (faces, 5, 2).

@@ -1,4 +1,4 @@
-"""Colour profiles to sRGB, for pixels that cannot stay in their own colour space."""
+"""Converts colour profiles to sRGB where pixels cannot stay in their own colour space."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import ImageCms
 
 logger = logging.getLogger("gpen")
 
-Picture = PIL.Image.Image
+PilImage = PIL.Image.Image
 
 
 def color_space(profile: bytes | None) -> str | None:
@@ -19,34 +19,34 @@ def color_space(profile: bytes | None) -> str | None:
     return profile[16:20].decode("ascii", "replace").strip() if profile else None
 
 
-def to_srgb(picture: Picture, profile: bytes | None) -> Picture:
-    """The picture in sRGB.
+def to_srgb(pil_image: PilImage, profile: bytes | None) -> PilImage:
+    """The image in sRGB.
 
     Args:
-        picture: Mode L, RGB, CMYK or LAB.
+        pil_image: Mode L, RGB, CMYK or LAB.
         profile: Its ICC profile. Without one, or where it does not fit, grey and RGB are taken
             as sRGB already, and CMYK is converted by Pillow's plain formula.
 
     Returns:
-        A picture of mode RGB.
+        An image of mode RGB.
     """
-    if picture.mode == "LAB":
-        return _convert(picture, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+    if pil_image.mode == "LAB":
+        return _convert(pil_image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
     if profile is not None:
         try:
-            return _convert(picture, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+            return _convert(pil_image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
         except (ImageCms.PyCMSError, OSError) as error:
             logger.warning("the colour profile is not usable, colours may be off: %s", error)
-    return picture.convert("RGB")
+    return pil_image.convert("RGB")
 
 
-def _convert(picture: Picture, source: ImageCms.ImageCmsProfile) -> Picture:
+def _convert(pil_image: PilImage, source: ImageCms.ImageCmsProfile) -> PilImage:
     converted = ImageCms.profileToProfile(
-        picture,
+        pil_image,
         source,
         ImageCms.createProfile("sRGB"),
         renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
         outputMode="RGB",
         flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
     )
-    return cast("Picture", converted)  # None only when converting in place
+    return cast("PilImage", converted)  # None only when converting in place

@@ -1,4 +1,4 @@
-"""Opened files as arrays: colour modes, alpha, 16 bits, and the EXIF turn."""
+"""Decodes opened files to arrays: colour modes, alpha, 16 bits, EXIF orientation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger("gpen")
 
 #: Modes whose pixels come out as sRGB, so that the file's own profile no longer describes them.
 CONVERTED_MODES = ("CMYK", "LAB")
-#: EXIF orientations that flip the picture: its columns (1), its rows (0) or both (-1).
+#: EXIF orientations that flip the image: its columns (1), its rows (0) or both (-1).
 FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
 #: Rows that are copied at once.
 STRIP_ROWS = 64
@@ -32,25 +32,25 @@ STRIP_ROWS = 64
 _opencv_lock = threading.Lock()
 
 
-def from_picture(picture: PIL.Image.Image) -> tuple[Pixels, Pixels | None, bool]:
-    """The channels of a loaded picture of any mode.
+def from_pil(pil_image: PIL.Image.Image) -> tuple[Pixels, Pixels | None, bool]:
+    """The channels of a loaded image of any mode.
 
     CMYK and LAB come out as sRGB; 1-bit as grey 0 and 255.
 
     Returns:
-        RGB (height, width, 3), alpha (height, width) or None, and whether the picture is grey.
+        RGB (height, width, 3), alpha (height, width) or None, and whether the image is grey.
 
     Raises:
         ReadError: 32-bit samples outside of what 16 bits hold.
     """
-    if picture.mode[0] in "IF":
-        gray, alpha = _deep_gray(picture)
+    if pil_image.mode[0] in "IF":
+        gray, alpha = _deep_gray(pil_image)
         return repeat_gray(gray), alpha, True
-    is_gray = picture.mode in ("1", "L", "LA", "La")
-    if picture.mode in CONVERTED_MODES:
-        picture = to_srgb(picture, picture.info.get("icc_profile"))
-    wanted = ("L" if is_gray else "RGB") + ("A" if picture.has_transparency_data else "")
-    array: Any = _samples(picture.convert(wanted) if picture.mode != wanted else picture)
+    is_gray = pil_image.mode in ("1", "L", "LA", "La")
+    if pil_image.mode in CONVERTED_MODES:
+        pil_image = to_srgb(pil_image, pil_image.info.get("icc_profile"))
+    wanted = ("L" if is_gray else "RGB") + ("A" if pil_image.has_transparency_data else "")
+    array: Any = _samples(pil_image.convert(wanted) if pil_image.mode != wanted else pil_image)
     if is_gray:
         channels = array if array.ndim == 3 else array[..., None]
         alpha = channels[..., 1].copy() if channels.shape[2] == 2 else None
@@ -59,18 +59,18 @@ def from_picture(picture: PIL.Image.Image) -> tuple[Pixels, Pixels | None, bool]
     return np.ascontiguousarray(array[..., :3]), alpha, False
 
 
-def _samples(picture: PIL.Image.Image) -> NDArray[np.uint8]:
-    """The 8-bit samples of a picture, (height, width) or (height, width, channels).
+def _samples(pil_image: PIL.Image.Image) -> NDArray[np.uint8]:
+    """The 8-bit samples of an image, (height, width) or (height, width, channels).
 
     Through copies of a few rows, which stay in the processor's cache: Pillow's own way to an array
     makes two of the whole.
     """
-    width, height = picture.size
-    depth = len(picture.getbands())
+    width, height = pil_image.size
+    depth = len(pil_image.getbands())
     array = np.empty((height, width, depth) if depth > 1 else (height, width), np.uint8)
     for top in range(0, height, STRIP_ROWS):
         bottom = min(height, top + STRIP_ROWS)
-        array[top:bottom] = np.asarray(picture.crop((0, top, width, bottom)))
+        array[top:bottom] = np.asarray(pil_image.crop((0, top, width, bottom)))
     return array
 
 
@@ -94,19 +94,19 @@ def turn_upright(array: AnyPixels, orientation: int) -> AnyPixels:
     return cast("AnyPixels", turned)
 
 
-def deep_layout(picture: PIL.Image.Image) -> str | None:
+def deep_layout(pil_image: PIL.Image.Image) -> str | None:
     """Pillow's name for a layout of 16-bit colour of which it keeps 8 bits, such as "RGB;16B".
 
-    None for all other files. Ask before loading the picture.
+    None for all other files. Ask before loading the image.
 
     Raises:
         ReadError: The colours lie in separate planes of 16 bits, which Pillow mistakes.
     """
-    tags = getattr(picture, "tag_v2", {})
+    tags = getattr(pil_image, "tag_v2", {})
     if tags.get(PLANES) == 2 and len(tags.get(BITS, ())) > 1 and tags[BITS][0] > 8:
         raise ReadError("its 16-bit colours lie in separate planes; save it interleaved")
-    tiles = getattr(picture, "tile", ())
-    if not tiles or picture.mode not in ("RGB", "RGBA"):
+    tiles = getattr(pil_image, "tile", ())
+    if not tiles or pil_image.mode not in ("RGB", "RGBA"):
         return None
     arguments = tiles[0].args
     layout = arguments if isinstance(arguments, str) else (arguments or ("",))[0]
@@ -114,18 +114,18 @@ def deep_layout(picture: PIL.Image.Image) -> str | None:
 
 
 def decode_deep_color(
-    data: bytes, picture: PIL.Image.Image, layout: str, orientation: int
+    data: bytes, pil_image: PIL.Image.Image, layout: str, orientation: int
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None, bool] | None:
     """The channels of a PNG or TIFF file of 16-bit colour, decoded by OpenCV.
 
     Args:
         data: The file.
-        picture: The same file loaded by Pillow; its 8 bits vouch for OpenCV's reading.
+        pil_image: The same file loaded by Pillow; its 8 bits vouch for OpenCV's reading.
         layout: From `deep_layout`.
         orientation: The turn that Pillow has done while loading and OpenCV does not.
 
     Returns:
-        As `from_picture`; nothing where OpenCV cannot read the file or sees something else in
+        As `from_pil`; nothing where OpenCV cannot read the file or sees something else in
         it than Pillow.
     """
     stored = _decode_16bit(data)
@@ -134,12 +134,12 @@ def decode_deep_color(
     is_premultiplied = layout.startswith("RGBa")
     # Whether OpenCV turns TIFF files depends on its version.
     for samples in (stored, turn_upright(stored, orientation)):
-        if _agree(samples, picture, is_premultiplied=is_premultiplied):
+        if _agree(samples, pil_image, is_premultiplied=is_premultiplied):
             break
     else:
         return None
     pixels = np.ascontiguousarray(samples[..., 2::-1])
-    if not picture.has_transparency_data:
+    if not pil_image.has_transparency_data:
         return pixels, None, False
     alpha = np.ascontiguousarray(samples[..., 3])
     if is_premultiplied:
@@ -152,7 +152,7 @@ def _decode_16bit(data: bytes) -> NDArray[np.uint16] | None:
     import cv2
 
     if data.startswith(SIGNATURE):
-        data = without_metadata(data)  # libpng prints what it thinks of it
+        data = without_metadata(data)  # libpng prints warnings about it
     with _quiet_opencv(), contextlib.suppress(cv2.error):
         stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if stored is not None and stored.dtype == np.uint16 and stored.ndim == 3:
@@ -161,33 +161,33 @@ def _decode_16bit(data: bytes) -> NDArray[np.uint16] | None:
 
 
 def _agree(
-    samples: NDArray[np.uint16], picture: PIL.Image.Image, *, is_premultiplied: bool
+    samples: NDArray[np.uint16], pil_image: PIL.Image.Image, *, is_premultiplied: bool
 ) -> bool:
     """Whether OpenCV's 16 bits, BGR(A), show the same as Pillow's 8."""
-    known = np.asarray(picture.convert("RGBA")).astype(np.int16)
-    depth = 4 if picture.has_transparency_data else 3
+    known = np.asarray(pil_image.convert("RGBA")).astype(np.int16)
+    depth = 4 if pil_image.has_transparency_data else 3
     if samples.shape[:2] != known.shape[:2] or samples.shape[2] < depth:
         return False
     high = (samples >> 8).astype(np.int16)
     same_color = is_premultiplied or np.abs(high[..., 2::-1] - known[..., :3]).max() <= 1
-    same_alpha = picture.mode != "RGBA" or np.abs(high[..., 3] - known[..., 3]).max() <= 1
+    same_alpha = pil_image.mode != "RGBA" or np.abs(high[..., 3] - known[..., 3]).max() <= 1
     return bool(same_color and same_alpha)
 
 
-def _deep_gray(picture: PIL.Image.Image) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
+def _deep_gray(pil_image: PIL.Image.Image) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
     """Grey samples of modes I;16 (any byte order), I (integers) and F (0 to 1)."""
-    array = np.asarray(picture)
-    if picture.mode == "F":
+    array = np.asarray(pil_image)
+    if pil_image.mode == "F":
         if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
             raise ReadError("it has floating-point samples outside 0 to 1; save it with 16 bits")
         return np.rint(array * np.float32(65535)).astype(np.uint16), None
     if array.min() < 0 or array.max() > 65535:
         raise ReadError("it has 32-bit samples outside 0 to 65535; save it with 16 bits")
     gray = array.astype(np.uint16)
-    clear = picture.info.get("transparency")  # PNG: the one sample that is transparent
+    clear = pil_image.info.get("transparency")  # PNG: the one sample that is transparent
     alpha = None if clear is None else np.where(gray == clear, 0, 65535).astype(np.uint16)
     if (
-        picture.format == "TIFF" and getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0
+        pil_image.format == "TIFF" and getattr(pil_image, "tag_v2", {}).get(PHOTOMETRIC) == 0
     ):  # white is 0
         gray = (65535 - gray).astype(np.uint16)
     return gray, alpha

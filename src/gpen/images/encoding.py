@@ -1,4 +1,4 @@
-"""`Image` to the bytes of a file, keeping what the format can hold."""
+"""Encodes an `Image` to the bytes of a file, keeping what the format can hold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..errors import WriteError
 from ..types import Image, Metadata
 from .color_profiles import color_space, to_srgb
 from .formats import AVIF, HEIF, JPEG, PNG, TIFF, WRITABLE, FileFormat
-from .pillow import pillow_at_ease, register_formats
+from .pillow import lenient_pillow, register_formats
 from .png16 import encode_png16, xmp_text
 from .tiff import encode_tiff
 
@@ -25,7 +25,7 @@ logger = logging.getLogger("gpen")
 
 #: Quality at which the loss does not show.
 DEFAULT_QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 80}
-#: What encoders are told besides. The choices of speed are three to seven times as fast as the
+#: Further encoder options. The choices of speed are three to seven times as fast as the
 #: encoders' own and cost at most 5 % of size, measured on photos of 3 and 4 megapixels.
 ENCODER_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"subsampling": "4:4:4"},
@@ -49,19 +49,19 @@ def encode(image: Image, kind: FileFormat, *, quality: int | None, strip: bool) 
         metadata = replace(metadata, exif=None, xmp=None)
     samples, metadata = _samples_for(kind, image, metadata)
     if kind is TIFF:
-        with pillow_at_ease():
+        with lenient_pillow():
             return encode_tiff(samples, metadata)
     if samples.dtype == np.uint16:
         return encode_png16(samples.astype(np.uint16, copy=False), metadata)
-    picture = _as_picture(samples, kind)
-    options = _save_options(kind, picture, quality, metadata)
+    pil_image = _as_pil_image(samples, kind)
+    options = _save_options(kind, pil_image, quality, metadata)
     register_formats()
     file = io.BytesIO()
     # AVIF and HEIF parse the EXIF block and warn about what they find odd in it.
-    guard = pillow_at_ease() if kind in (AVIF, HEIF) else contextlib.nullcontext()
+    guard = lenient_pillow() if kind in (AVIF, HEIF) else contextlib.nullcontext()
     try:
         with guard:
-            picture.save(file, kind.name, **options)
+            pil_image.save(file, kind.name, **options)
     except (OSError, ValueError, RuntimeError) as error:
         width, height = image.size_wh
         raise WriteError(
@@ -99,8 +99,8 @@ def _samples_for(
     return np.ascontiguousarray(samples), metadata
 
 
-def _as_picture(samples: NDArray[np.uint8], kind: FileFormat) -> PIL.Image.Image:
-    """Samples as Pillow's picture."""
+def _as_pil_image(samples: NDArray[np.uint8], kind: FileFormat) -> PIL.Image.Image:
+    """Samples as Pillow's image."""
     import cv2
 
     if samples.shape[2] == 1:
@@ -121,14 +121,14 @@ def _as_8bit(samples: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _apply_profile(color: NDArray[np.uint8], profile: bytes, *, is_gray: bool) -> NDArray[np.uint8]:
     """The colours in sRGB, with as many channels as before."""
-    picture = PIL.Image.fromarray(np.ascontiguousarray(color[..., 0] if is_gray else color))
-    return np.asarray(to_srgb(picture, profile))[..., : color.shape[2]]
+    pil_image = PIL.Image.fromarray(np.ascontiguousarray(color[..., 0] if is_gray else color))
+    return np.asarray(to_srgb(pil_image, profile))[..., : color.shape[2]]
 
 
 def _save_options(
-    kind: FileFormat, picture: PIL.Image.Image, quality: int | None, metadata: Metadata
+    kind: FileFormat, pil_image: PIL.Image.Image, quality: int | None, metadata: Metadata
 ) -> dict[str, Any]:
-    """What Pillow's writer of the format wants to be told."""
+    """Options for Pillow's writer of the format."""
     options = dict(ENCODER_OPTIONS.get(kind.name, {}))
     if kind.name in DEFAULT_QUALITY:
         options["quality"] = quality or DEFAULT_QUALITY[kind.name]
@@ -145,6 +145,6 @@ def _save_options(
     if kind is PNG and "xmp" in options:
         options["pnginfo"] = PngInfo()
         options["pnginfo"].add(b"iTXt", xmp_text(options.pop("xmp")))
-    if kind in (AVIF, HEIF) and picture.mode != "L":
+    if kind in (AVIF, HEIF) and pil_image.mode != "L":
         options["subsampling"] = "4:4:4"
     return options

@@ -1,9 +1,10 @@
 """File formats: names, suffixes, what each can hold.
 
-metadata   EXIF, XMP, colour profile and resolution of an opened file
-channels   an opened file as arrays: modes, alpha, 16 bit
-color      colour profiles to sRGB
-png, tiff  writers for what Pillow cannot write (16-bit colour)
+metadata        EXIF, XMP, colour profile and resolution of an opened file
+decoding        an opened file as arrays: modes, alpha, 16 bit
+encoding        an image as the bytes of a file
+color_profiles  colour profiles to sRGB
+png16, tiff     writers for what Pillow cannot write (16-bit colour)
 """
 
 from __future__ import annotations

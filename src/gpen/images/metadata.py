@@ -1,4 +1,4 @@
-"""What travels with a photo: EXIF, XMP, colour profile, resolution."""
+"""Metadata of a photo: EXIF, XMP, colour profile, resolution."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 
 
-def read_metadata(picture: PIL.Image.Image) -> tuple[Metadata, int]:
-    """Metadata of a loaded picture, as it has to be written beside upright pixels.
+def read_metadata(pil_image: PIL.Image.Image) -> tuple[Metadata, int]:
+    """Metadata of a loaded image, as it has to be written beside upright pixels.
 
     Args:
-        picture: Loaded; some formats store metadata behind the pixels.
+        pil_image: Loaded; some formats store metadata behind the pixels.
 
     Returns:
         The metadata, and the EXIF orientation (1-8) that the pixels still wait for.
     """
-    info = picture.info
-    exif, orientation = _read_exif(picture)
+    info = pil_image.info
+    exif, orientation = _read_exif(pil_image)
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
     if isinstance(xmp, str):
         xmp = xmp.encode()
     if xmp:
-        # Pillow and others look here too; two answers would turn the photo twice.
+        # Pillow and others look here too; two outputs would turn the photo twice.
         xmp = re.sub(rb'(tiff:Orientation(?:=["\']|>))[2-8]', rb"\g<1>1", xmp)
     metadata = Metadata(
         icc_profile=info.get("icc_profile") or None,
         exif=exif,
         xmp=xmp or None,
-        dpi=_read_dpi(picture),
+        dpi=_read_dpi(pil_image),
     )
     return metadata, orientation
 
@@ -86,13 +86,13 @@ def load_exif(exif: bytes | None) -> PIL.Image.Exif:
     return tags
 
 
-def _read_exif(picture: PIL.Image.Image) -> tuple[bytes | None, int]:
-    info = picture.info
-    if picture.format == "TIFF":
-        return _exif_of_tiff(picture), 1  # Pillow has turned the pixels already
+def _read_exif(pil_image: PIL.Image.Image) -> tuple[bytes | None, int]:
+    info = pil_image.info
+    if pil_image.format == "TIFF":
+        return _exif_of_tiff(pil_image), 1  # Pillow has turned the pixels already
     stored = info.get("exif")
     if not stored and "Raw profile type exif" in info:  # how ImageMagick writes EXIF into PNG
-        stored = picture.getexif().tobytes()
+        stored = pil_image.getexif().tobytes()
     if not stored:
         return None, 1
     exif, orientation = upright_exif(stored)
@@ -101,9 +101,9 @@ def _read_exif(picture: PIL.Image.Image) -> tuple[bytes | None, int]:
     return exif, orientation
 
 
-def _exif_of_tiff(picture: PIL.Image.Image) -> bytes | None:
+def _exif_of_tiff(pil_image: PIL.Image.Image) -> bytes | None:
     """An EXIF block from the tags of a TIFF file, without those that describe its storage."""
-    stored = picture.getexif()
+    stored = pil_image.getexif()
     kept = PIL.Image.Exif()
     for tag in DESCRIPTIVE_TAGS:
         if tag in stored:
@@ -116,9 +116,9 @@ def _exif_of_tiff(picture: PIL.Image.Image) -> bytes | None:
     return kept.tobytes() if found else None
 
 
-def _read_dpi(picture: PIL.Image.Image) -> tuple[float, float] | None:
+def _read_dpi(pil_image: PIL.Image.Image) -> tuple[float, float] | None:
     """The resolution; None where the file gives none or nonsense such as 0 or 1 dpi."""
-    value: Any = picture.info.get("dpi")
+    value: Any = pil_image.info.get("dpi")
     try:
         x, y = float(value[0]), float(value[1])
     except (TypeError, ValueError, IndexError, ZeroDivisionError):

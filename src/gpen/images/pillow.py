@@ -1,4 +1,4 @@
-"""Pillow without its process-wide manners."""
+"""Pillow without its process-wide limits and warnings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _lock = threading.RLock()
 
 
 @contextlib.contextmanager
-def pillow_at_ease() -> Iterator[None]:
+def lenient_pillow() -> Iterator[None]:
     """Lift Pillow's own size limit and keep its warnings on slightly odd files to itself.
 
     Both are state of the process, so that one thread at a time may do this: keep it short.
@@ -31,7 +31,7 @@ def pillow_at_ease() -> Iterator[None]:
             PIL.Image.MAX_IMAGE_PIXELS = limit
 
 
-def open_picture(file: BinaryIO) -> PIL.Image.Image:
+def open_pil_image(file: BinaryIO) -> PIL.Image.Image:
     """The header of a file in one of the formats that gpen reads; pixels are decoded on load.
 
     Raises:
@@ -40,7 +40,7 @@ def open_picture(file: BinaryIO) -> PIL.Image.Image:
     """
     register_formats()
     known = [name for name in READABLE if name in PIL.Image.OPEN]
-    with pillow_at_ease():
+    with lenient_pillow():
         return PIL.Image.open(file, formats=known)
 
 

@@ -1,4 +1,4 @@
-"""Files, bytes, Pillow pictures and arrays to `Image`; arguments of a command to files."""
+"""Reads files, bytes, Pillow images and arrays; expands folders and patterns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from . import decoding
 from .decoding import CONVERTED_MODES
 from .formats import READABLE, READABLE_SUFFIXES
 from .metadata import ORIENTATION, read_metadata
-from .pillow import open_picture, pillow_at_ease
+from .pillow import lenient_pillow, open_pil_image
 
 logger = logging.getLogger("gpen")
 
@@ -40,7 +40,7 @@ def read_image(source: Source, *, max_pixels: int = 250_000_000) -> Image:
 
     Args:
         source: A path, the bytes of a file, an open binary file (read from its beginning), a
-            Pillow picture, or a uint8 or uint16 array: grey (h, w) or (h, w, 1), RGB (h, w, 3) or
+            Pillow image, or a uint8 or uint16 array: grey (h, w) or (h, w, 1), RGB (h, w, 3) or
             RGBA (h, w, 4).
         max_pixels: Larger photos are refused before their pixels are decoded.
 
@@ -53,7 +53,7 @@ def read_image(source: Source, *, max_pixels: int = 250_000_000) -> Image:
     name = str(path) if path is not None else "the photo"
     try:
         if isinstance(source, PIL.Image.Image):
-            return _from_picture(source, max_pixels)
+            return _from_pil(source, max_pixels)
         with _binary_file(source) as file:
             return replace(_from_file(file, max_pixels), path=path)
     except ReadError as error:
@@ -157,7 +157,7 @@ def _binary_file(source: str | Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
     else:
         raise ReadError(
             f"it is a {type(source).__name__}; expected a path, bytes, an open binary file, "
-            "a Pillow picture or an array"
+            "a Pillow image or an array"
         )
 
 
@@ -165,27 +165,27 @@ def _from_file(file: BinaryIO, max_pixels: int) -> Image:
     file.seek(0)
     if not file.read(1):
         raise ReadError("it is empty (0 bytes)")
-    picture = open_picture(file)
-    _check_size(picture, max_pixels)
-    layout = decoding.deep_layout(picture)
+    pil_image = open_pil_image(file)
+    _check_size(pil_image, max_pixels)
+    layout = decoding.deep_layout(pil_image)
     # Pillow turns TIFF files while it loads them, and then forgets that it did.
-    turned = picture.getexif().get(ORIENTATION, 1) if picture.format == "TIFF" else 1
-    _load(picture)
+    turned = pil_image.getexif().get(ORIENTATION, 1) if pil_image.format == "TIFF" else 1
+    _load(pil_image)
     if layout is None:
-        return _assemble(picture, decoding.from_picture(picture))
+        return _assemble(pil_image, decoding.from_pil(pil_image))
     file.seek(0)
-    decoded = decoding.decode_deep_color(file.read(), picture, layout, turned)
+    decoded = decoding.decode_deep_color(file.read(), pil_image, layout, turned)
     if decoded is None:
-        if picture.format == "PNG":  # which has one layout only
+        if pil_image.format == "PNG":  # which has one layout only
             raise ReadError("it is damaged (checksum)")
         logger.warning("a 16-bit file of unusual layout is read with 8 bits")
-    return _assemble(picture, decoded or decoding.from_picture(picture))
+    return _assemble(pil_image, decoded or decoding.from_pil(pil_image))
 
 
-def _from_picture(picture: PIL.Image.Image, max_pixels: int) -> Image:
-    _check_size(picture, max_pixels)
-    _load(picture)
-    return _assemble(picture, decoding.from_picture(picture))
+def _from_pil(pil_image: PIL.Image.Image, max_pixels: int) -> Image:
+    _check_size(pil_image, max_pixels)
+    _load(pil_image)
+    return _assemble(pil_image, decoding.from_pil(pil_image))
 
 
 def _from_array(array: NDArray[Any]) -> Image:
@@ -207,8 +207,8 @@ def _from_array(array: NDArray[Any]) -> Image:
     return Image(samples[..., :3].copy(), alpha)
 
 
-def _check_size(picture: PIL.Image.Image, max_pixels: int) -> None:
-    width, height = picture.size
+def _check_size(pil_image: PIL.Image.Image, max_pixels: int) -> None:
+    width, height = pil_image.size
     if width * height > max_pixels:
         raise ReadError(
             f"it has {width} × {height} = {width * height} pixels, more than the limit of "
@@ -216,31 +216,31 @@ def _check_size(picture: PIL.Image.Image, max_pixels: int) -> None:
         )
 
 
-def _load(picture: PIL.Image.Image) -> None:
+def _load(pil_image: PIL.Image.Image) -> None:
     """Decode the pixels, which fails on damaged files."""
-    width, height = picture.size
+    width, height = pil_image.size
     limit = PIL.Image.MAX_IMAGE_PIXELS
     # Some of Pillow's readers look at its limit once more here.
     is_large = limit is not None and width * height > limit
-    with pillow_at_ease() if is_large else contextlib.nullcontext():
-        picture.load()
+    with lenient_pillow() if is_large else contextlib.nullcontext():
+        pil_image.load()
 
 
-def _assemble(picture: PIL.Image.Image, decoded: tuple[Pixels, Pixels | None, bool]) -> Image:
-    """Pixels and metadata of a loaded picture, turned upright."""
-    with pillow_at_ease():
-        metadata, orientation = read_metadata(picture)
-        has_more = picture.format != "MPO" and getattr(picture, "is_animated", False)
+def _assemble(pil_image: PIL.Image.Image, decoded: tuple[Pixels, Pixels | None, bool]) -> Image:
+    """Pixels and metadata of a loaded image, turned upright."""
+    with lenient_pillow():
+        metadata, orientation = read_metadata(pil_image)
+        has_more = pil_image.format != "MPO" and getattr(pil_image, "is_animated", False)
     if has_more:
         logger.warning("only the first of several frames or pages is read")
-    if picture.mode in CONVERTED_MODES:
+    if pil_image.mode in CONVERTED_MODES:
         metadata = replace(metadata, icc_profile=None)
     pixels, alpha, is_gray = decoded
     return Image(
         decoding.turn_upright(pixels, orientation),
         decoding.turn_upright(alpha, orientation) if alpha is not None else None,
         is_gray,
-        "JPEG" if picture.format == "MPO" else picture.format,
+        "JPEG" if pil_image.format == "MPO" else pil_image.format,
         metadata,
     )
 

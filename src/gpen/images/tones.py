@@ -1,8 +1,8 @@
-"""Tones of pictures: their mean and spread, and whether they have more than one tint.
+"""Tone and colour: matching mean and spread, keeping a single tint, depth and luma.
 
 Convention:
     pixels    uint8 or uint16 RGB, shape (height, width, 3)
-    picture   float32 RGB, the same shape, in levels from 0 to 255
+    image   float32 RGB, the same shape, in levels from 0 to 255
     luma      Rec. 601, as Pillow and OpenCV define grey
     chroma    R - luma and B - luma, shape (…, 2); G follows from them
 """
@@ -24,27 +24,27 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 GRID = 12
 #: Groups of cells of similar luma that tell the chroma at that luma.
 GROUPS = 8
-#: Levels of 255 that chroma strays from what its luma says: up to the first a picture has one tint,
+#: Levels of 255 that chroma strays from what its luma says: up to the first an image has one tint,
 #: from the second on it has colours. Between them it is taken for something of both, so that no
-#: frame of a clip jumps. Figures: `benchmarks/finishing.py`.
+#: frame of a video jumps. Figures: `benchmarks/finishing.py`.
 ONE_TINT, COLORS = 2.5, 4.5
 
 
 def match_tones(after: FloatArray, before: FloatArray, weight: FloatArray) -> FloatArray:
-    """Give a picture the weighted mean and spread of another, channel by channel.
+    """Give an image the weighted mean and spread of another, channel by channel.
 
     Spreads are changed by at most a factor of 2, since those of a flat face are mostly noise.
 
     Args:
-        after: The picture to change.
+        after: The image to change.
         before: The one to take mean and spread from, same shape.
         weight: (rows, columns) of the coarse grid on which both are measured.
     """
     grid = weight.shape[1], weight.shape[0]
     share = (weight / weight.sum())[..., None]
 
-    def mean_and_spread(picture: FloatArray) -> tuple[FloatArray, FloatArray]:
-        coarse = transforms.resize(picture, grid)
+    def mean_and_spread(pil_image: FloatArray) -> tuple[FloatArray, FloatArray]:
+        coarse = transforms.resize(pil_image, grid)
         mean = (coarse * share).sum(axis=(0, 1))
         return mean, np.sqrt((np.square(coarse - mean) * share).sum(axis=(0, 1))) + 1e-3
 
@@ -78,7 +78,7 @@ def in_depth_of(pixels: Pixels, dtype: DTypeLike) -> Pixels:
 
 
 def to_planes(crops: Sequence[Pixels]) -> FloatArray:
-    """Pictures of one size as what networks take: (N, 3, height, width), in levels from 0 to 255.
+    """Images of one size as what networks take: (N, 3, height, width), in levels from 0 to 255.
 
     Args:
         crops: At least one; 8 and 16 bit may be mixed.
@@ -88,22 +88,22 @@ def to_planes(crops: Sequence[Pixels]) -> FloatArray:
 
 
 def level_of(pixels: Pixels) -> int:
-    """Steps of a picture's dtype in a level of 8 bit."""
+    """Steps of an image's dtype in a level of 8 bit."""
     return 1 if pixels.dtype == np.uint8 else 257
 
 
 def keep_tint(after: Pixels, before: Pixels) -> Pixels | None:
-    """Give a picture the tint of one that has only one: grey, sepia, or a cast of its own.
+    """Give an image the tint of one that has only one: grey, sepia, or a cast of its own.
 
-    The tint is a curve of chroma over luma; where the other picture strays from it over large
+    The tint is a curve of chroma over luma; where the other image strays from it over large
     areas, as yellowed paper does, so does the result.
 
     Args:
-        after: The picture to change.
+        after: The image to change.
         before: The one that may be of one tint, same shape and dtype.
 
     Returns:
-        The tinted picture; None where `before` has colours, and nothing is to be done.
+        The tinted image; None where `before` has colours, and nothing is to be done.
     """
     import cv2
 
@@ -114,24 +114,24 @@ def keep_tint(after: Pixels, before: Pixels) -> Pixels | None:
     colors = (float(np.hypot(stray[..., 0], stray[..., 1]).mean()) - ONE_TINT) / (COLORS - ONE_TINT)
     if colors >= 1:
         return None
-    picture = after.astype(np.float32)
-    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    pil_image = after.astype(np.float32)
+    gray = cv2.cvtColor(pil_image, cv2.COLOR_RGB2GRAY)
     gray = cv2.merge([gray, gray, gray])
     index = cv2.convertScaleAbs(gray, alpha=float(1 / level))
     tint = cv2.LUT(index, _rgb(curve[None]) * level)
     tint = tint + transforms.resize(_rgb(stray) * level, after.shape[1::-1])
-    # The last step rounds and clips.
+    # The last step rounds and videos.
     depth = cv2.CV_8U if after.dtype == np.uint8 else cv2.CV_16U
     if colors <= 0:
         return cast("Pixels", cv2.add(gray, tint, dtype=depth))
     share = colors * colors * (3 - 2 * colors)
-    return cast("Pixels", cv2.addWeighted(gray + tint, 1 - share, picture, share, 0, dtype=depth))
+    return cast("Pixels", cv2.addWeighted(gray + tint, 1 - share, pil_image, share, 0, dtype=depth))
 
 
-def _split(picture: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _split(pil_image: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Luma and chroma; that of exact grey is exactly 0."""
-    luma = picture @ LUMA
-    chroma = picture[..., ::2] - luma[..., None]
+    luma = pil_image @ LUMA
+    chroma = pil_image[..., ::2] - luma[..., None]
     chroma[np.abs(chroma) < 0.01] = 0
     return luma, chroma
 

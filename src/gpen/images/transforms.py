@@ -63,7 +63,7 @@ def fit_similarity(source_xy: ArrayLike, target_xy: ArrayLike) -> Float64Array:
         raise AlignError("points lie all in one place; expected five different points of a face")
     factor = np.vdot(s, t) / source_power
     if abs(factor) < 1e-6 * math.sqrt(target_power / source_power):
-        raise AlignError("points are mirrored; expected left and right as seen in the picture")
+        raise AlignError("points are mirrored; expected left and right as seen in the image")
     linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
     return np.column_stack([linear, target_mean - linear @ source_mean])
 
@@ -107,7 +107,7 @@ def compose(second: Float64Array, first: Float64Array) -> Float64Array:
 
 
 def scaling(x: float, y: float | None = None) -> Float64Array:
-    """The matrix that goes with resizing a picture by these factors.
+    """The matrix that goes with resizing an image by these factors.
 
     Pixel centres lie at integers, so the corner (-0.5, -0.5) is what stays in place, not (0, 0).
     """
@@ -121,12 +121,12 @@ def shifting(x: float, y: float) -> Float64Array:
 
 
 def scale_points(points_xy: ArrayLike, factor: float) -> Float64Array:
-    """Where points, (…, 2), lie after their picture was resized by a factor."""
+    """Where points, (…, 2), lie after their image was resized by a factor."""
     return apply(scaling(factor), points_xy)
 
 
 def resize(pixels: Raster, size_wh: tuple[int, int]) -> Raster:
-    """Resize a picture: area average along an axis that shrinks, bicubic along one that grows."""
+    """Resize an image: area average along an axis that shrinks, bicubic along one that grows."""
     import cv2
 
     height, width = pixels.shape[:2]
@@ -154,7 +154,7 @@ def warp(
     *,
     border: Border = "reflect",
 ) -> Raster:
-    """Resample a picture along a similarity transform.
+    """Resample an image along a similarity transform.
 
     A target pixel that covers less than one source pixel is interpolated (bicubic). One that covers
     more is the mean over its footprint: the source is first shrunk to twice the target's
@@ -169,7 +169,7 @@ def warp(
         border: What lies around the source: its mirror image, its outermost pixels, or zeros.
 
     Returns:
-        The resampled picture, same dtype.
+        The resampled image, same dtype.
 
     Raises:
         AlignError: The matrix has no inverse.
@@ -216,7 +216,7 @@ def _plan_warp(
     size_wh: tuple[int, int],
     border: Border,
 ) -> _WarpSteps:
-    """How to resample a picture of a size along a similarity transform; see `warp`."""
+    """How to resample an image of a size along a similarity transform; see `warp`."""
     shrink = 1 / max(scale_of(target_from_source), np.finfo(np.float64).tiny)
     samples = 2 if shrink > 1 else 1
     sample_from_source = compose(scaling(samples), target_from_source)
@@ -269,13 +269,13 @@ def _needed_range(low: float, high: float, length: int, *, mirrored: bool) -> tu
 
 
 def _mirror(part: Any, footprint_xy: Float64Array) -> tuple[Any, Float64Array]:
-    """Continue a picture by its mirror image where samples lie outside, and cut it to them.
+    """Continue an image by its mirror image where samples lie outside, and cut it to them.
 
     By a copy, not by the border mode of cv2's warps: that keeps positions in 16 bits, while a face
     may lie anywhere.
 
     Returns:
-        The picture and `old_from_new`.
+        The image and `old_from_new`.
     """
     import cv2
 

@@ -1,4 +1,4 @@
-"""`Image` to bytes and files; where results go."""
+"""Writes an `Image` to bytes and files; names output paths."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def file_name(program: Program, size: int) -> str:
 
     Args:
         program: "facefusion", "reactor" or "visomaster".
-        size: Side of the network's picture, in pixels.
+        size: Side of the network's image, in pixels.
 
     Raises:
         SettingsError: There is no such program, or it runs no network of this size.

@@ -1,4 +1,4 @@
-"""Scores of several columns of pictures (bicubic, each model), side by side and by group."""
+"""Scores of several columns of images (bicubic, each model), side by side and by group."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from ..errors import ReadError
 from ..types import Float64Array
 from .distribution import LEAST, frechet_distance, kernel_distance
-from .registry import METRICS, PER_PICTURE, Judges
+from .registry import METRICS, PER_IMAGE, MetricNetworks
 
-Picture = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 
 
 @dataclass(slots=True)
 class Column:
-    """What was measured of one kind of pictures under one kind of damage.
+    """What was measured of one kind of images under one kind of damage.
 
     Attributes:
-        damage: Name of the damage; empty where the pictures came damaged.
+        damage: Name of the damage; empty where the images came damaged.
         name: "bicubic", a model, a folder.
         scores: One dict per face, by metric.
         features: One vector per face, where a network for FID is there.
@@ -36,58 +36,60 @@ class Column:
 
 
 class Comparison:
-    """Collects the scores of face after face; keeps no picture.
+    """Collects the scores of face after face; keeps no image.
 
     Attributes:
-        judges: What measures.
+        metric_networks: What measures.
         columns: By damage and name, in the order they came.
         names: Of the faces, by damage.
     """
 
-    def __init__(self, judges: Judges) -> None:
-        self.judges = judges
+    def __init__(self, metric_networks: MetricNetworks) -> None:
+        self.metric_networks = metric_networks
         self.columns: dict[tuple[str, str], Column] = {}
         self.names: dict[str, list[str]] = {}
         self._true_features: dict[str, list[Float64Array]] = {}
         self._reference: list[Float64Array] = []
         self._has_truth = self._has_model = False
 
-    def add_reference(self, image: Picture) -> None:
-        """Add a picture of the set that FID and KID compare with, in place of the truth."""
-        if (vector := self.judges.features(image)) is not None:
+    def add_reference(self, image: ImageArray) -> None:
+        """Add an image of the set that FID and KID compare with, in place of the truth."""
+        if (vector := self.metric_networks.features(image)) is not None:
             self._reference.append(vector)
 
     def add(
         self,
         name: str,
-        pictures: Mapping[str, Picture],
+        images: Mapping[str, ImageArray],
         *,
-        truth: Picture | None = None,
-        damaged: Picture | None = None,
+        truth: ImageArray | None = None,
+        damaged: ImageArray | None = None,
         damage: str = "",
     ) -> None:
         """Measure one face.
 
         Args:
             name: Of the face.
-            pictures: Of every column, RGB (H, W, 3).
+            images: Of every column, RGB (H, W, 3).
             truth: What they should be, the same shape.
             damaged: Without truth: what identity is compared with, the same shape.
             damage: Name of the damage.
 
         Raises:
-            ReadError: A picture has another shape than the truth; nothing of this face is kept.
+            ReadError: An image has another shape than the truth; nothing of this face is kept.
         """
         model = truth if truth is not None else damaged
-        for column, image in pictures.items():
+        for column, image in images.items():
             if model is not None and image.shape != model.shape:
                 raise ReadError(
                     f"{name} of {column} has {image.shape[1]} × {image.shape[0]} pixels; expected "
                     f"{model.shape[1]} × {model.shape[0]} like its counterpart"
                 )
-        scores = self._scores(pictures, truth, model)
-        features = {column: self.judges.features(image) for column, image in pictures.items()}
-        true = self.judges.features(truth) if truth is not None else None
+        scores = self._scores(images, truth, model)
+        features = {
+            column: self.metric_networks.features(image) for column, image in images.items()
+        }
+        true = self.metric_networks.features(truth) if truth is not None else None
         self._has_truth |= truth is not None
         self._has_model |= model is not None
         self.names.setdefault(damage, []).append(name)
@@ -101,20 +103,24 @@ class Comparison:
                 kept.features.append(vector)
 
     def _scores(
-        self, pictures: Mapping[str, Picture], truth: Picture | None, model: Picture | None
+        self, images: Mapping[str, ImageArray], truth: ImageArray | None, model: ImageArray | None
     ) -> dict[str, dict[str, float]]:
-        points = self.judges.points(model) if model is not None else np.full((5, 2), np.nan)
+        points = (
+            self.metric_networks.points(model) if model is not None else np.full((5, 2), np.nan)
+        )
         scores = {}
-        for column, image in pictures.items():
-            values = self.judges.likeness(image, model if model is not None else image, points)
+        for column, image in images.items():
+            values = self.metric_networks.likeness(
+                image, model if model is not None else image, points
+            )
             if truth is not None:
-                values |= self.judges.compare(image, truth)
+                values |= self.metric_networks.compare(image, truth)
             scores[column] = values
         return scores
 
     def not_measured(self) -> dict[str, str]:
         """What each metric that has no figure needs, by key."""
-        reasons = dict(self.judges.missing)
+        reasons = dict(self.metric_networks.missing)
         if not self._has_truth:
             need = "needs --truth or --degrade"
             reasons |= dict.fromkeys(("psnr", "ssim", "lpips"), need)
@@ -133,7 +139,7 @@ class Comparison:
         """One row per column: damage, name, faces, the mean of each metric, and its misses.
 
         A metric that has no figure is None. `misses` counts faces that were not found in the
-        column's pictures, which have no part in the landmark error.
+        column's images, which have no part in the landmark error.
         """
         rows = []
         for column in self.columns.values():
@@ -179,7 +185,7 @@ class Comparison:
 def _mean_row(column: Column, chosen: Iterable[int]) -> dict[str, Any]:
     scores = [column.scores[i] for i in chosen]
     row: dict[str, Any] = {"damage": column.damage, "image": column.name, "faces": len(scores)}
-    for key in PER_PICTURE:
+    for key in PER_IMAGE:
         values = np.array([s[key] for s in scores if key in s])
         values = values[~np.isnan(values)]
         row[key] = float(values.mean()) if len(values) else None

@@ -1,4 +1,4 @@
-"""A picture sheet: faces as rows, what was made of them as labelled columns."""
+"""An image sheet: faces as rows, what was made of them as labelled columns."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 
 from ..images.transforms import resize
 
-Picture = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 
 #: Height of the line of labels, in pixels, and the fewest per letter.
 _LABEL_PX = 22
 _BACKGROUND, _INK = 24, (235, 235, 235)
 
 
-def draw_sheet(rows: Sequence[Mapping[str, Picture]], *, side: int = 256) -> Picture:
+def draw_sheet(rows: Sequence[Mapping[str, ImageArray]], *, side: int = 256) -> ImageArray:
     """Draw faces side by side under the names of their columns.
 
     Args:
-        rows: Pictures of each face by column, RGB (H, W, 3); the columns of the first row count,
+        rows: Images of each face by column, RGB (H, W, 3); the columns of the first row count,
             and a column that a row lacks is left dark.
-        side: Width and height of each picture.
+        side: Width and height of each image.
 
     Returns:
         RGB, (rows · side + label, columns · side, 3).
@@ -44,8 +44,8 @@ def spread(count: int, wanted: int) -> list[int]:
     return [int(i) for i in np.unique(np.linspace(0, count - 1, min(count, wanted)).round())]
 
 
-def _fitted(image: Picture, side: int) -> Picture:
-    """The picture in a square; a small one is enlarged without smoothing, to show what it holds."""
+def _fitted(image: ImageArray, side: int) -> ImageArray:
+    """The image in a square; a small one is enlarged without smoothing, to show what it holds."""
     height, width = image.shape[:2]
     if height == width and side % height == 0:
         return np.repeat(np.repeat(image, side // height, axis=0), side // height, axis=1)
@@ -56,7 +56,7 @@ def _fitted(image: Picture, side: int) -> Picture:
     return square
 
 
-def _write(strip: Picture, text: str) -> None:
+def _write(strip: ImageArray, text: str) -> None:
     """Write a label into a strip of the sheet, shortened to what fits."""
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.45
     while text and cv2.getTextSize(text, font, scale, 1)[0][0] > strip.shape[1] - 8:

@@ -1,4 +1,4 @@
-"""How alike two sets of pictures are, whatever picture belongs to which: FID and KID."""
+"""How alike two sets of images are, whatever image belongs to which: FID and KID."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from numpy.typing import ArrayLike
 from ..errors import TrainingError
 from ..types import Float64Array
 
-#: Fewest pictures that have a covariance and an unbiased kernel mean.
+#: Fewest images that have a covariance and an unbiased kernel mean.
 LEAST = 2
 
 
 def frechet_distance(features: ArrayLike, others: ArrayLike) -> float:
     """Fréchet distance of two Gaussians fitted to features (FID, Heusel et al., NeurIPS 2017).
 
-    It is biased upwards for few pictures, so it compares only with figures of as many pictures.
+    It is biased upwards for few images, so it compares only with figures of as many images.
 
     Args:
-        features: (N, D), one row per picture.
+        features: (N, D), one row per image.
         others: (M, D).
 
     Returns:
         ‖μ₁ - μ₂‖² + Tr(C₁ + C₂ - 2 (C₁ C₂)^½), in squared units of the features; 0 for equal sets.
 
     Raises:
-        TrainingError: A set has fewer than two pictures, or the lengths D differ.
+        TrainingError: A set has fewer than two images, or the lengths D differ.
     """
     one, other = _checked(features, others)
     covariance, other_covariance = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (one, other))
@@ -42,15 +42,15 @@ def kernel_distance(features: ArrayLike, others: ArrayLike) -> float:
     """Squared maximum mean discrepancy under a cubic kernel (KID, Bińkowski et al., ICLR 2018).
 
     Args:
-        features: (N, D), one row per picture.
+        features: (N, D), one row per image.
         others: (M, D).
 
     Returns:
         The unbiased estimate with k(x, y) = (x·y / D + 1)³; about 0 for two sets of the same kind,
-        and below where each picture of one set is near its own counterpart in the other.
+        and below where each image of one set is near its own counterpart in the other.
 
     Raises:
-        TrainingError: A set has fewer than two pictures, or the lengths D differ.
+        TrainingError: A set has fewer than two images, or the lengths D differ.
     """
     one, other = _checked(features, others)
 
@@ -85,7 +85,7 @@ def _checked(features: ArrayLike, others: ArrayLike) -> tuple[Float64Array, Floa
         )
     if min(len(one), len(other)) < LEAST:
         raise TrainingError(
-            f"sets of {len(one)} and {len(other)} pictures have no spread; "
-            f"expected at least {LEAST} each: add pictures"
+            f"sets of {len(one)} and {len(other)} images have no spread; "
+            f"expected at least {LEAST} each: add images"
         )
     return one, other

@@ -1,4 +1,4 @@
-"""From files to the pictures that are measured: read, damage, enlarge, restore."""
+"""From files to the images that are measured: read, damage, enlarge, restore."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..faces.restoration import restore_crops
 from ..images.transforms import resize
 from .image_pairs import read_pixels
 
-Picture = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 #: A true face and its place in the set → the damaged face, still small, and its truth.
-Damage = Callable[[Picture, int], tuple[Picture, Picture]]
+Damage = Callable[[ImageArray, int], tuple[ImageArray, ImageArray]]
 
-#: Name of the column that holds the damaged picture, enlarged.
+#: Name of the column that holds the damaged image, enlarged.
 BICUBIC = "bicubic"
 
 
@@ -45,8 +45,8 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """The pictures of one face.
+class Sample:
+    """The images of one face.
 
     Attributes:
         columns: What is measured, by name.
@@ -55,20 +55,20 @@ class Made:
         small: The damaged face as it was, or None.
     """
 
-    columns: Mapping[str, Picture]
-    truth: Picture | None
-    damaged: Picture | None
-    small: Picture | None
+    columns: Mapping[str, ImageArray]
+    truth: ImageArray | None
+    damaged: ImageArray | None
+    small: ImageArray | None
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
-    """What makes the pictures of a task.
+class SampleMaker:
+    """What makes the images of a task.
 
     Attributes:
         models: Engines by the name of their column.
         damages: By name.
-        bicubic: Whether the damaged picture, enlarged, is a column too.
+        bicubic: Whether the damaged image, enlarged, is a column too.
         column: Name of the column of restored files.
         size: Side that faces are damaged at.
     """
@@ -79,11 +79,11 @@ class Workshop:
     column: str
     size: int
 
-    def make(self, task: Task) -> Made:
-        """Read and make the pictures of one face.
+    def make(self, task: Task) -> Sample:
+        """Read and make the images of one face.
 
         Raises:
-            ReadError: A file is unreadable, or two pictures do not fit together.
+            ReadError: A file is unreadable, or two images do not fit together.
             EngineError: A model failed.
         """
         restored, small, truth = (
@@ -95,7 +95,7 @@ class Workshop:
         damaged = None
         if small is not None:
             damaged = enlarge(small, self._size_wh(small, truth, restored), task.name)
-        columns: dict[str, Picture] = {}
+        columns: dict[str, ImageArray] = {}
         if damaged is not None and self.bicubic:
             columns[BICUBIC] = damaged
         if restored is not None:
@@ -103,26 +103,26 @@ class Workshop:
         if damaged is not None:
             for name, engine in self.models.items():
                 columns[name] = restore_face(damaged, engine, task.name)
-        return Made(columns, truth, damaged, small)
+        return Sample(columns, truth, damaged, small)
 
-    def _damaged(self, task: Task, truth: Picture) -> tuple[Picture, Picture]:
+    def _damaged(self, task: Task, truth: ImageArray) -> tuple[ImageArray, ImageArray]:
         _check_square(truth, task.name)
         face = np.asarray(resize(truth, (self.size, self.size)), np.uint8)
         return self.damages[task.damage](face, task.index)
 
     def _size_wh(
-        self, small: Picture, truth: Picture | None, restored: Picture | None
+        self, small: ImageArray, truth: ImageArray | None, restored: ImageArray | None
     ) -> tuple[int, int]:
         """The size at which a face is measured: its truth's, else the largest that is at hand."""
-        for picture in (truth, restored):
-            if picture is not None:
-                return picture.shape[1], picture.shape[0]
+        for image in (truth, restored):
+            if image is not None:
+                return image.shape[1], image.shape[0]
         side = max([small.shape[0], *(engine.size for engine in self.models.values())])
         return round(side * small.shape[1] / small.shape[0]), side
 
 
-def enlarge(small: Picture, size_wh: tuple[int, int], name: str) -> Picture:
-    """A damaged picture bicubically at another size.
+def enlarge(small: ImageArray, size_wh: tuple[int, int], name: str) -> ImageArray:
+    """A damaged image bicubically at another size.
 
     Raises:
         ReadError: The size has another shape.
@@ -136,7 +136,7 @@ def enlarge(small: Picture, size_wh: tuple[int, int], name: str) -> Picture:
     return np.asarray(resize(small, size_wh), np.uint8)
 
 
-def restore_face(image: Picture, engine: Engine, name: str) -> Picture:
+def restore_face(image: ImageArray, engine: Engine, name: str) -> ImageArray:
     """Restore an aligned face and bring it back to its size.
 
     Args:
@@ -145,7 +145,7 @@ def restore_face(image: Picture, engine: Engine, name: str) -> Picture:
         name: For the error.
 
     Raises:
-        ReadError: The picture is not square.
+        ReadError: The image is not square.
         EngineError: The engine failed.
     """
     _check_square(image, name)
@@ -167,7 +167,7 @@ def column_names(models: Sequence[str | Path]) -> list[str]:
 _SUFFIXES = (".onnx", ".safetensors", ".pth", ".pt", ".ckpt")
 
 
-def _check_square(image: Picture, name: str) -> None:
+def _check_square(image: ImageArray, name: str) -> None:
     if image.shape[0] != image.shape[1]:
         raise ReadError(
             f"{name} has {image.shape[1]} × {image.shape[0]} pixels; expected an aligned face, "

@@ -1,4 +1,4 @@
-"""Pictures as vectors, for FID and KID."""
+"""Images as vectors, for FID and KID."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ..perceptual.identity_distance import IdentityDistance
 from ..perceptual.image_tensors import to_tensor
 from ..types import Float64Array
 
-#: Side that pictures are brought to where a network takes any, so that figures compare.
+#: Side that images are brought to where a network takes any, so that figures compare.
 SIDE = 256
 _MEAN_BGR = (104.0, 117.0, 123.0)
 
 
 class FeatureNetwork(Protocol):
-    """Turns a picture into a vector."""
+    """Turns an image into a vector."""
 
     @property
     def name(self) -> str:
@@ -41,7 +41,7 @@ def open_features(path: Path) -> FeatureNetwork:
     """Open a network for FID and KID.
 
     Args:
-        path: RetinaFace `.pth`: the coarsest features of its body, averaged over the picture. An
+        path: RetinaFace `.pth`: the coarsest features of its body, averaged over the image. An
             identity network that `gpen.perceptual` opens: its embedding of an aligned face. Else
             an ONNX graph from RGB in [-1, 1], (N, 3, H, W), to a vector or a map that is averaged.
 
@@ -116,13 +116,13 @@ class FaceFeatures:
 
 
 class GraphFeatures:
-    """An ONNX graph from a picture to a vector."""
+    """An ONNX graph from an image to a vector."""
 
     def __init__(self, path: Path) -> None:
         """Open the graph and try it.
 
         Raises:
-            WeightsError: It does not take one picture, or gives no vector.
+            WeightsError: It does not take one image, or gives no vector.
             EngineError: It cannot run.
         """
         self._graph = open_graph(path)
@@ -130,7 +130,7 @@ class GraphFeatures:
         shape = self._graph.inputs[0][1]
         if len(self._graph.inputs) != 1 or len(shape) != 4 or shape[1] not in (3, None):
             raise WeightsError(
-                f"{path.name} takes {self._graph.inputs}; expected one picture (N, 3, H, W)",
+                f"{path.name} takes {self._graph.inputs}; expected one image (N, 3, H, W)",
                 path=path,
             )
         self._size_wh = shape[3] or SIDE, shape[2] or SIDE
@@ -141,16 +141,16 @@ class GraphFeatures:
         """See `FeatureNetwork.vector`.
 
         Raises:
-            WeightsError: The answer is no vector.
+            WeightsError: The output is no vector.
         """
-        answer: Any = self._graph.run(to_tensor(resize(image, self._size_wh)[None]).numpy())[0]
-        if answer.ndim == 4:
-            answer = answer.mean(axis=(2, 3))
-        if answer.ndim != 2 or len(answer) != 1:
+        output: Any = self._graph.run(to_tensor(resize(image, self._size_wh)[None]).numpy())[0]
+        if output.ndim == 4:
+            output = output.mean(axis=(2, 3))
+        if output.ndim != 2 or len(output) != 1:
             raise WeightsError(
-                f"{self._path.name} answers with shape {answer.shape}; expected (1, D) or "
-                "(1, D, h, w): choose a network from a picture to a vector",
+                f"{self._path.name} answers with shape {output.shape}; expected (1, D) or "
+                "(1, D, h, w): choose a network from an image to a vector",
                 path=self._path,
             )
-        result: Float64Array = answer[0].astype(np.float64)
+        result: Float64Array = output[0].astype(np.float64)
         return result

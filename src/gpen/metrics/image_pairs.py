@@ -1,4 +1,4 @@
-"""Pictures of several folders that belong together, and the groups that they are in."""
+"""Images of several folders that belong together, and the groups that they are in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..images.read import RESULT_NAME, find_images, read_image
 from ..images.tones import in_depth_of
 
 _EXPECTED = (
-    "expected a folder with picture files in it (not in its subfolders; unpack the shards of "
+    "expected a folder with image files in it (not in its subfolders; unpack the shards of "
     "`gpen data prepare` with `tar -xf` first)"
 )
 
@@ -25,7 +25,7 @@ class Matches:
     """Files that have their counterpart, and those that have none.
 
     Attributes:
-        pairs: (picture, counterpart) by stem, in natural order.
+        pairs: (image, counterpart) by stem, in natural order.
         alone: Files without a counterpart, of both sides.
     """
 
@@ -33,7 +33,7 @@ class Matches:
     alone: Sequence[Path]
 
 
-def list_pictures(place: Path) -> dict[str, Path]:
+def list_images(place: Path) -> dict[str, Path]:
     """The photos of a folder, or one photo, by the stem without gpen's `_gpen`.
 
     Raises:
@@ -65,20 +65,20 @@ def list_pictures(place: Path) -> dict[str, Path]:
     return found
 
 
-def match(pictures: Path, counterparts: Path) -> Matches:
+def match(images: Path, counterparts: Path) -> Matches:
     """Match the photos of two folders by stem.
 
     Raises:
         ReadError: A place holds no photos, or no photo has a counterpart.
         SettingsError: Two photos of one folder have the same stem.
     """
-    one, other = list_pictures(pictures), list_pictures(counterparts)
+    one, other = list_images(images), list_images(counterparts)
     both = {stem: (path, other[stem]) for stem, path in one.items() if stem in other}
     if not both:
         raise ReadError(
-            f"no photo of {pictures} has the name of one in {counterparts}; expected pairs such as "
+            f"no photo of {images} has the name of one in {counterparts}; expected pairs such as "
             "face_gpen.png and face.png",
-            path=pictures,
+            path=images,
         )
     alone = [path for stem, path in one.items() if stem not in other]
     alone += [path for stem, path in other.items() if stem not in one]

@@ -8,12 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 from ..faces.detection import Detector
 from ..types import Float64Array
 
-#: A face further from the middle than this share of the picture's longer side is another face.
+#: A face further from the middle than this share of the image's longer side is another face.
 _REACH = 0.25
 
 
 def find_points(image: NDArray[np.uint8], detector: Detector) -> Float64Array:
-    """The five points of the face in the middle of a picture.
+    """The five points of the face in the middle of an image.
 
     Args:
         image: RGB, (H, W, 3), a face cut out.
@@ -21,7 +21,7 @@ def find_points(image: NDArray[np.uint8], detector: Detector) -> Float64Array:
 
     Returns:
         (5, 2) in pixels: left eye, right eye, nose, mouth corners; NaN where no face lies within
-        a quarter of the picture from its middle.
+        a quarter of the image from its middle.
     """
     height, width = image.shape[:2]
     middle = (width - 1) / 2, (height - 1) / 2

@@ -24,7 +24,7 @@ class MetricFiles:
         lpips_backbone: SqueezeNet 1.1, AlexNet or VGG-16.
         lpips_heads: LPIPS v0.1 heads for that backbone.
         identity: A network that turns faces into vectors: IR-SE50, MobileFaceNet or ONNX.
-        features: A network for FID and KID: RetinaFace, a face network, or picture → vector ONNX.
+        features: A network for FID and KID: RetinaFace, a face network, or image → vector ONNX.
     """
 
     lpips_backbone: Path | None = None

@@ -1,4 +1,4 @@
-"""How far a restored picture is from the truth, pixel by pixel: PSNR and SSIM."""
+"""How far a restored image is from the truth, pixel by pixel: PSNR and SSIM."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def psnr(image: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
         truth: The same shape.
 
     Returns:
-        dB of 8-bit levels; infinite for equal pictures.
+        dB of 8-bit levels; infinite for equal images.
     """
     error = float(np.mean((image.astype(np.float64) - truth) ** 2))
     return 10 * math.log10(255**2 / error) if error else math.inf
@@ -32,7 +32,7 @@ def psnr(image: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
 def ssim(image: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
     """Structural similarity of the luma, as in Wang et al., IEEE TIP 2004.
 
-    Averaged where the window lies wholly within the pictures, as their implementation does it: not
+    Averaged where the window lies wholly within the images, as their implementation does it: not
     over the outermost 5 px.
 
     Args:
@@ -40,7 +40,7 @@ def ssim(image: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
         truth: The same shape.
 
     Returns:
-        At most 1, which only equal pictures reach; NaN for pictures that the window does not fit.
+        At most 1, which only equal images reach; NaN for images that the window does not fit.
     """
     if min(image.shape[:2]) < _WINDOW:
         return math.nan

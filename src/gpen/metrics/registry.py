@@ -1,6 +1,7 @@
 """The metrics, and the networks that some of them need.
 
-A metric whose file is missing is never left out in silence: `Judges.missing` says what it needs.
+A metric whose file is missing is never left out silently: `MetricNetworks.missing` says what it
+needs.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Metric:
     higher_is_better: bool
 
 
-#: Metrics of one picture by key, in the order of tables.
-PER_PICTURE: Mapping[str, Metric] = MappingProxyType(
+#: Metrics of one image by key, in the order of tables.
+PER_IMAGE: Mapping[str, Metric] = MappingProxyType(
     {
         "psnr": Metric("PSNR dB", 2, higher_is_better=True),
         "ssim": Metric("SSIM", 4, higher_is_better=True),
@@ -55,11 +56,11 @@ PER_SET: Mapping[str, Metric] = MappingProxyType(
         "kid": Metric("KID", 4, higher_is_better=False),
     }
 )
-METRICS: Mapping[str, Metric] = MappingProxyType({**PER_PICTURE, **PER_SET})
+METRICS: Mapping[str, Metric] = MappingProxyType({**PER_IMAGE, **PER_SET})
 
 
-class Judges:
-    """Everything that measures a picture.
+class MetricNetworks:
+    """Everything that measures an image.
 
     Attributes:
         missing: What the metrics that cannot be measured need, by key.
@@ -115,11 +116,11 @@ class Judges:
             self.missing["kid"] = self.missing["fid"]
 
     def points(self, image: NDArray[np.uint8]) -> Float64Array:
-        """The five points of a picture, (5, 2); NaN where no face was found."""
+        """The five points of an image, (5, 2); NaN where no face was found."""
         return find_points(image, self._detector)
 
     def features(self, image: NDArray[np.uint8]) -> Float64Array | None:
-        """The picture as a vector for FID and KID, (D,); None without a network."""
+        """The image as a vector for FID and KID, (D,); None without a network."""
         return None if self._features is None else self._features.vector(image)
 
     def compare(self, image: NDArray[np.uint8], truth: NDArray[np.uint8]) -> dict[str, float]:
@@ -142,11 +143,11 @@ class Judges:
     def likeness(
         self, image: NDArray[np.uint8], model: NDArray[np.uint8], points_xy: Float64Array
     ) -> dict[str, float]:
-        """Identity, landmark error and recall against the picture of the same face.
+        """Identity, landmark error and recall against the image of the same face.
 
         Args:
             image: RGB, (H, W, 3).
-            model: The same face, the same shape: the truth, or the damaged picture.
+            model: The same face, the same shape: the truth, or the damaged image.
             points_xy: (5, 2) of the model; where they are NaN, nothing can be compared.
         """
         found = self.points(image)

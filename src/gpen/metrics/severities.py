@@ -20,7 +20,7 @@ UInt8Array = NDArray[np.uint8]
 Pair = tuple[UInt8Array, UInt8Array]
 
 #: Side of the face that the widths of blur are given for. They are a quarter to a third of a pixel
-#: of the small picture, as a good lens has.
+#: of the small image, as a good lens has.
 _REFERENCE_SIDE = 256
 
 
@@ -31,8 +31,8 @@ class Severity:
     Attributes:
         shrink: Factor of the downsampling (area average).
         blur: Standard deviation of the Gaussian blur before it, in pixels of a 256 px face.
-        noise: Standard deviation of the Gaussian noise on the small picture, in levels.
-        quality: JPEG quality of the small picture; None for no JPEG.
+        noise: Standard deviation of the Gaussian noise on the small image, in levels.
+        quality: JPEG quality of the small image; None for no JPEG.
     """
 
     shrink: int

@@ -229,7 +229,7 @@ def _encoder(shapes: Mapping[str, Shape], path: Path) -> tuple[Encoder, str]:
 
 
 def _depth(shapes: Mapping[str, Shape], levels: int, path: Path) -> int:
-    """How often a strided encoder halves the picture.
+    """How often a strided encoder halves the image.
 
     Raises:
         MismatchError: Never, or more often than the generator doubles it.
@@ -237,7 +237,7 @@ def _depth(shapes: Mapping[str, Shape], levels: int, path: Path) -> int:
     depth = _highest(shapes, r"ecd(\d{1,2})\.0\.[01]\.weight")
     if not 1 <= depth <= levels:
         raise MismatchError(
-            f"{path.name} is no GPEN network: its encoder halves the picture {max(0, depth)} times "
+            f"{path.name} is no GPEN network: its encoder halves the image {max(0, depth)} times "
             f"and its generator doubles it {levels} times; expected no more halvings than that",
             path=path,
             keys=[key for key in shapes if key.startswith(f"ecd{depth}.")],
@@ -269,7 +269,6 @@ def _axis(shapes: Mapping[str, Shape], key: str, axis: int, path: Path) -> int:
 
 
 def _any(shapes: Mapping[str, Shape], pattern: str) -> bool:
-    """Whether a key has this pattern."""
     return any(re.fullmatch(pattern, key) for key in shapes)
 
 

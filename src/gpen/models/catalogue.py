@@ -44,7 +44,6 @@ class Offer:
 
     @property
     def file(self) -> str:
-        """Name of its file."""
         return self.name + self.suffix
 
 

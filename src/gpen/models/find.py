@@ -43,8 +43,8 @@ class ModelInfo:
             "onnx-restorer", "yunet", "stable-diffusion", …
         role: What gpen can use it for: "restorer", "detector", "identity", "landmarks",
             "reliability" or "none".
-        size: Side of the picture a restorer returns, in pixels.
-        in_size: Side of the picture it takes; smaller for super-resolution variants.
+        size: Side of the image a restorer returns, in pixels.
+        in_size: Side of the image it takes; smaller for super-resolution variants.
         dtype: What most of its values are stored in.
         sha256: Of the whole file, in hex.
         template: Alignment a restorer was trained with: "gpen" or "ffhq_512".

@@ -46,7 +46,7 @@ _STRANGERS = (
     (rb"version https://git-lfs", "is a Git LFS pointer, not weights", "run `git lfs pull`"),
     (rb"\s*[{\[]\s*[\"{\[]", "is JSON text, not weights", "download the file itself"),
     (rb"\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ", "is a packed archive", "unpack it"),
-    (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF", "is a picture, not weights", "choose a weight file"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF", "is an image, not weights", "choose a weight file"),
     (rb"GGUF", "is a GGUF language model", "choose GPEN weights"),
 )
 
@@ -61,8 +61,8 @@ class Weights:
         title: The same in a sentence.
         role: What gpen can use it for.
         dtype: What most of its values are stored in, or None where it holds none.
-        size: Side of the picture it returns, in pixels; None unless it is a restorer.
-        in_size: Side of the picture it takes.
+        size: Side of the image it returns, in pixels; None unless it is a restorer.
+        in_size: Side of the image it takes.
         net: The numbers of a GPEN generator whose tensors are at hand, else None.
         tensors: Its tensors under their published names; empty for foreign ONNX files.
         notes: Its metadata.
@@ -213,7 +213,7 @@ def _from_onnx(path: Path, file: OnnxFile) -> Weights:
         return Weights(path, kind, f"a {kind} of gpen", role, dtype, notes=file.notes)
     if known := _by_ports(file):
         return Weights(path, *known, dtype)
-    if size := _picture_size(file):
+    if size := _image_size(file):
         kind_found = recognise(file.initializers)
         title = f"{kind_found.title} as ONNX" if kind_found else "a face restorer as ONNX"
         kind = kind_found.id if kind_found else "onnx-restorer"
@@ -249,13 +249,13 @@ def _by_shapes(
     return None
 
 
-def _picture_size(file: OnnxFile) -> int | None:
+def _image_size(file: OnnxFile) -> int | None:
     """The side of the square that a restorer's graph takes and returns, or None."""
-    pictures = [value for value in file.inputs if len(value[2]) == 4]
+    images = [value for value in file.inputs if len(value[2]) == 4]
     extras = {name for name, _, shape in file.inputs if len(shape) != 4}
-    if len(pictures) != 1 or not extras <= {"weight"} or not file.outputs:
+    if len(images) != 1 or not extras <= {"weight"} or not file.outputs:
         return None
-    shape, result = pictures[0][2], file.outputs[0][2]
+    shape, result = images[0][2], file.outputs[0][2]
     same = shape[1:] == result[1:] and shape[1] == 3 and shape[2] == shape[3]
     return shape[2] if same else None
 

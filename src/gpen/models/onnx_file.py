@@ -34,7 +34,7 @@ _ELEMENT_TYPES = {
 }
 _DTYPES = {number: name for name, number in _ELEMENT_TYPES.items()}
 _IR_VERSION = 8
-#: Nodes whose kinds are read: enough to see how a network scales its picture.
+#: Nodes whose kinds are read: enough to see how a network scales its image.
 _FIRST = 8
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 

@@ -51,7 +51,6 @@ class Tensor:
         return (self.bits.astype(np.uint32) << 16).view(np.float32)
 
     def float32(self) -> FloatArray:
-        """The values as float32."""
         return self.numpy().astype(np.float32, copy=False)
 
     def half(self) -> Tensor:

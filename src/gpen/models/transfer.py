@@ -110,8 +110,8 @@ class Transfer:
             return
         request = urllib.request.Request(url, headers=headers)  # noqa: S310
         try:
-            with self._opener.open(request, timeout=self._timeout_s) as answer:
-                self._take(url, answer, here)
+            with self._opener.open(request, timeout=self._timeout_s) as response:
+                self._take(url, response, here)
         except urllib.error.HTTPError as error:
             with error:
                 self._understand(error, here)
@@ -123,7 +123,7 @@ class Transfer:
             raise _BrokenOffError(f"broke off ({_reason(error)})") from None
 
     def _understand(self, error: urllib.error.HTTPError, here: int) -> None:
-        """Raise what an answer that is no file means, unless it says that nothing is missing."""
+        """Raise what a response that is no file means, unless it says that nothing is missing."""
         if error.code == 416:
             if error.headers.get("Content-Range") == f"bytes */{here}":
                 return
@@ -153,21 +153,21 @@ class Transfer:
             headers["If-Range"] = validator
         return here, headers
 
-    def _take(self, url: str, answer: Any, here: int) -> None:
-        """Write what an answer brings behind what is here."""
-        if answer.status == 206:
-            if (total := _total(answer, here)) is None:
+    def _take(self, url: str, response: Any, here: int) -> None:
+        """Write what a response brings behind what is here."""
+        if response.status == 206:
+            if (total := _total(response, here)) is None:
                 self._restart()
                 raise _BrokenOffError("answers with another range than was asked for")
         else:  # the whole file: the range was ignored, or it is another file now
             self._restart()
-            here, total = 0, _length(answer)
+            here, total = 0, _length(response)
         if self._size is not None and total not in (None, self._size):
             raise _RefusedError(f"offers {total} bytes where {self._size} were expected")
         with disk_errors(self._target):
             self._check_room((total or 0) - here)
-            _write_note(self._note, url, answer.headers)
-        while block := answer.read(_BLOCK_BYTES):
+            _write_note(self._note, url, response.headers)
+        while block := response.read(_BLOCK_BYTES):
             here += len(block)
             if here > (total or _MOST_BYTES):
                 self._restart()
@@ -208,16 +208,16 @@ def disk_errors(target: Path) -> AbstractContextManager[None]:
     )
 
 
-def _total(answer: Any, here: int) -> int | None:
-    """Bytes of the whole file if a partial answer goes on where the part ends, else None."""
-    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers.get("Content-Range", ""))
+def _total(response: Any, here: int) -> int | None:
+    """Bytes of the whole file if a partial response goes on where the part ends, else None."""
+    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", ""))
     if match is None or int(match[1]) != here or int(match[2]) + 1 != int(match[3]):
         return None
     return int(match[3])
 
 
-def _length(answer: Any) -> int | None:
-    text = answer.headers.get("Content-Length", "")
+def _length(response: Any) -> int | None:
+    text = response.headers.get("Content-Length", "")
     return int(text) if text.isdecimal() else None
 
 
@@ -240,7 +240,7 @@ def _read_note(note: Path) -> dict[str, Any]:
 def _reason(error: object) -> str:
     """What went wrong, in the operating system's words where it has some."""
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "no response in time"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

@@ -1,8 +1,8 @@
-"""The face detector of gpen: a single-shot finder and a refiner of upright crops.
+"""The networks of the face detector of gpen.
 
-The finder looks at a whole picture and answers, for every cell of four grids, whether a face of
-that grid's size is centred there, its box and its five points. The refiner looks at one upright
-crop, says whether it really shows a face and places box and points precisely.
+The proposal network takes a whole image and gives, for every cell of four grids, whether a face of
+that grid's size is centred there, its box and its five points. The refinement network takes one
+upright crop, says whether it really shows a face and places box and points precisely.
 
 Both take float32 RGB, NCHW, in [-1, 1]. The kind is that of BlazeFace (Bazarevsky et al., 2019)
 and FCOS (Tian et al., ICCV 2019): plain residual convolutions, a feature pyramid, no anchors.
@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-#: Grid cells of the finder, in pixels.
+#: Grid cells of the proposal network, in pixels.
 STRIDES = (4, 8, 16, 32)
 #: Score logit, centre (x, y), log size (w, h), five points (x, y).
-FINDER_CHANNELS = 15
-#: Side of the refiner's crop, in pixels.
+PROPOSAL_CHANNELS = 15
+#: Side of the refinement network's crop, in pixels.
 CROP_SIZE = 64
 #: Score logit, five points (x, y), box centre (x, y), box log size (w, h).
-REFINER_CHANNELS = 15
+REFINEMENT_CHANNELS = 15
 
 
 def _conv(inputs: int, outputs: int, *, stride: int = 1, kernel: int = 3) -> nn.Sequential:
@@ -50,13 +50,13 @@ class Residual(nn.Module):
 
 
 def _stage(inputs: int, outputs: int, blocks: int) -> nn.Sequential:
-    """Halve the picture, then `blocks` residual blocks."""
+    """Halve the image, then `blocks` residual blocks."""
     return nn.Sequential(
         _conv(inputs, outputs, stride=2), *(Residual(outputs) for _ in range(blocks))
     )
 
 
-class Finder(nn.Module):
+class ProposalNetwork(nn.Module):
     """Single-shot detector: where faces are, roughly.
 
     Args:
@@ -75,37 +75,37 @@ class Finder(nn.Module):
         )
         self.laterals = nn.ModuleList(nn.Conv2d(width, neck, 1) for width in widths[1:])
         self.smooth = nn.ModuleList(_conv(neck, neck) for _ in STRIDES)
-        self.heads = nn.ModuleList(_finder_head(neck) for _ in STRIDES)
+        self.heads = nn.ModuleList(_proposal_head(neck) for _ in STRIDES)
 
-    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Answer for every cell.
 
         Args:
-            picture: (N, 3, H, W), H and W multiples of 32.
+            image: (N, 3, H, W), H and W multiples of 32.
 
         Returns:
-            For each stride s, (N, 15, H/s, W/s): see `FINDER_CHANNELS`. Lengths are in units of
+            For each stride s, (N, 15, H/s, W/s): see `PROPOSAL_CHANNELS`. Lengths are in units of
             the stride, positions relative to the middle of the cell.
         """
-        x = self.stem(picture)
+        x = self.stem(image)
         features = []
         for stage, lateral in zip(self.stages, self.laterals, strict=True):
             x = stage(x)
             features.append(lateral(x))
-        answers: list[Tensor] = []
+        outputs: list[Tensor] = []
         above: Tensor | None = None
         levels = zip(features, self.smooth, self.heads, strict=True)
         for feature, smooth, head in reversed(list(levels)):
             merged = feature if above is None else feature + _double(above)
             above = smooth(merged)
-            answers.append(head(above))
-        return tuple(reversed(answers))
+            outputs.append(head(above))
+        return tuple(reversed(outputs))
 
 
-def _finder_head(width: int) -> nn.Conv2d:
-    head = nn.Conv2d(width, FINDER_CHANNELS, 1)
+def _proposal_head(width: int) -> nn.Conv2d:
+    head = nn.Conv2d(width, PROPOSAL_CHANNELS, 1)
     nn.init.normal_(head.weight, std=0.01)
-    bias = torch.zeros(FINDER_CHANNELS)
+    bias = torch.zeros(PROPOSAL_CHANNELS)
     bias[0] = -4.6  # nearly all cells are empty
     head.bias = nn.Parameter(bias)
     return head
@@ -115,12 +115,12 @@ def _double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
-class Refiner(nn.Module):
+class RefinementNetwork(nn.Module):
     """Says whether an upright crop shows a face, and where exactly it lies.
 
     Args:
         widths: Channels at strides 2, 4, 8 and 16.
-        hidden: Width of the layer before the answer.
+        hidden: Width of the layer before the output.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Refiner(nn.Module):
         )
         cells = (CROP_SIZE // 16) ** 2
         self.hidden = nn.Linear(widths[3] * cells, hidden)
-        self.head = nn.Linear(hidden, REFINER_CHANNELS)
+        self.head = nn.Linear(hidden, REFINEMENT_CHANNELS)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
 
@@ -146,13 +146,13 @@ class Refiner(nn.Module):
             crops: (N, 3, 64, 64).
 
         Returns:
-            (N, 15): see `REFINER_CHANNELS`. Points are relative to the template and the box centre
+            (N, 15): see `REFINEMENT_CHANNELS`. Points are relative to the template, the box centre
             to the middle of the crop, in units of the template's eye distance; sizes are logs of
             the same unit.
         """
         features: Tensor = self.features(crops).flatten(1)
-        answer: Tensor = self.head(F.relu(self.hidden(features)))
-        return answer
+        output: Tensor = self.head(F.relu(self.hidden(features)))
+        return output
 
 
 def parameter_groups(net: nn.Module, decay: float) -> list[dict[str, object]]:

@@ -29,15 +29,15 @@ class _Block(nn.Module):
 
 
 def _batch_deviation(x: Tensor, group: int) -> Tensor:
-    """(N, C, h, w) → (N, C + 1, h, w): how much the pictures of each group differ, appended.
+    """(N, C, h, w) → (N, C + 1, h, w): how much the images of each group differ, appended.
 
     Raises:
         ValueError: The batch does not fall into groups.
     """
     group = group or len(x)
     if len(x) % group:
-        raise ValueError(f"{len(x)} pictures do not fall into groups of {group}: take a multiple")
-    # Not `std`, whose gradient is infinite where all pictures are alike.
+        raise ValueError(f"{len(x)} images do not fall into groups of {group}: take a multiple")
+    # Not `std`, whose gradient is infinite where all images are alike.
     variance = x.float().reshape(-1, group, *x.shape[1:]).var(dim=1, correction=0)
     deviation = torch.sqrt(variance + 1e-8).mean(dim=(1, 2, 3))  # (N / group,)
     deviation = deviation.repeat_interleave(group).to(x.dtype).view(-1, 1, 1, 1)
@@ -48,10 +48,10 @@ class Discriminator(nn.Module):
     """Tells real faces from restored ones.
 
     Args:
-        size: Side of the pictures, in pixels.
+        size: Side of the images, in pixels.
         channel_multiplier: Widens the levels from 64 px on.
         narrow: Scales every width.
-        group: Consecutive pictures that are compared with each other; 0 for the whole batch, as
+        group: Consecutive images that are compared with each other; 0 for the whole batch, as
             published. With a group that divides their parts, processes that share a batch answer
             as one does that has it whole.
     """
@@ -75,9 +75,9 @@ class Discriminator(nn.Module):
         Raises:
             ValueError: The batch does not fall into groups.
         """
-        return self.judge(image)[0][0]
+        return self.score(image)[0][0]
 
-    def judge(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def score(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """The same logits, and the features (N, C, r, r) after every residual block.
 
         Raises:

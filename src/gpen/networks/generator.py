@@ -70,7 +70,7 @@ class _StyledConv(nn.Module):
 
 
 class _ToRGB(nn.Module):
-    """A level's picture, added to those of the levels below."""
+    """A level's image, added to those of the levels below."""
 
     def __init__(self, width: int, config: GPENConfig, *, upsample: bool, reference: bool) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class _ToPixels(nn.Module):
 
 
 class _Constant(nn.Module):
-    """The learned 4 × 4 picture that synthesis starts from."""
+    """The learned 4 × 4 image that synthesis starts from."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

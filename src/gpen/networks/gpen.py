@@ -24,7 +24,7 @@ __all__ = ["GPEN", "GPENConfig", "published_channels"]
 class GPEN(nn.Module):
     """A GPEN generator: a damaged face in, a restored face out.
 
-    Convention: RGB in [-1, 1]; the answer may go beyond, and is to be clipped by the caller.
+    Convention: RGB in [-1, 1]; the output may go beyond, and is to be clipped by the caller.
 
     Build it under `torch.device("meta")` and load with `load_state_dict(..., assign=True)` to
     allocate the weights only once.
@@ -87,7 +87,7 @@ class GPEN(nn.Module):
         Returns:
             The codes (N, style_dim), and a feature map (N, C, r, r) for each level from 4 × 4 up;
             none where the config has no encoder features. With `subpixel` 4 the image itself
-            follows the last of them, for the answer is a change to it.
+            follows the last of them, for the output is a change to it.
         """
         if self.config.is_resnet:
             code, maps = self.encoder(image)
@@ -112,8 +112,8 @@ class GPEN(nn.Module):
 
     def synthesise(self, w: Tensor, features: list[Tensor]) -> Tensor:
         """Draw faces (N, 3, size, size) from styles (N, style_dim) and what `encode` returned."""
-        answer: Tensor = self.generator(w, features)
-        return answer
+        output: Tensor = self.generator(w, features)
+        return output
 
     def _lateral(self, maps: list[Tensor]) -> list[Tensor]:
         """A feature for each level from 4 × 4 up, from the maps of a ResNet; see `stage_at`."""

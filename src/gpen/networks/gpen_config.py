@@ -20,7 +20,7 @@ Subpixel = Literal[1, 4]
 RESNET_BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 #: Channels of a ResNet's first layer, as published.
 ENCODER_WIDTH = 64
-#: Channels at half the size before a sub-pixel network's answer.
+#: Channels at half the size before a sub-pixel network's output.
 REFINE_WIDTH = 16
 #: How much wider than its 3 × 3 convolution a bottleneck block is.
 EXPANSION = 4
@@ -39,20 +39,20 @@ class GPENConfig:
     is a ResNet, "adain", "nearest" and `n_mlp` 2.
 
     Attributes:
-        size: Side of the picture it returns, in pixels: a power of two from 8.
-        in_size: Side of the picture it takes; smaller than `size` in super-resolution variants,
+        size: Side of the image it returns, in pixels: a power of two from 8.
+        in_size: Side of the image it takes; smaller than `size` in super-resolution variants,
             which have the encoder "conv".
         style_dim: Length of code and style.
         n_mlp: Layers that map the encoder's code to the style; published 8, described 2.
         channels: Width of each level, from 4 × 4 to `size` × `size`, over `subpixel`.
-        encoder: What turns the picture into a code: "conv" halves it by strided convolutions down
+        encoder: What turns the image into a code: "conv" halves it by strided convolutions down
             to 4 × 4; "resnet50" and "resnet101" are residual networks.
         encoder_features: Whether a feature map of the encoder joins every level of synthesis.
         injection: How code and features enter a layer. "concat" modulates its weights by the style
-            and puts the feature beside its answer; "add" adds it, so that the layer is one of
-            StyleGAN2; "adain" adds it too, and the style sets mean and deviation of the answer.
+            and puts the feature beside its output; "add" adds it, so that the layer is one of
+            StyleGAN2; "adain" adds it too, and the style sets mean and deviation of the output.
         upsampling: "blur" is a transposed convolution and a blur, "nearest" doubles every pixel
-            before the convolution; the picture of the levels below is enlarged likewise.
+            before the convolution; the image of the levels below is enlarged likewise.
         encoder_width: Width of a ResNet's first layer, published 64; even.
         subpixel: Side of the blocks of pixels that the encoder takes as channels of one pixel, and
             that synthesis turns back into pixels. With 4 the levels end at `size` / 4, and the
@@ -99,7 +99,7 @@ class GPENConfig:
             )
         if self.is_resnet and self.in_size != self.size:
             raise ValueError(
-                f"a {self.encoder} takes pictures of {self.size} px, the size that is returned; "
+                f"a {self.encoder} takes images of {self.size} px, the size that is returned; "
                 f"got in_size {self.in_size}, which only the encoder 'conv' can do"
             )
         if self.is_resnet and (self.encoder_width < 2 or self.encoder_width % 2):
@@ -164,7 +164,7 @@ class GPENConfig:
 
     @property
     def is_resnet(self) -> bool:
-        """Whether a residual network encodes the picture."""
+        """Whether a residual network encodes the image."""
         return self.encoder != "conv"
 
     @property
@@ -208,7 +208,7 @@ class GPENConfig:
 def stage_at(level: int, levels: int) -> int:
     """The stage of a ResNet that a level of synthesis sees.
 
-    From the picture itself (0), which the highest level sees, through the stem (1) and layer 1 (2)
+    From the image itself (0), which the highest level sees, through the stem (1) and layer 1 (2)
     to layer 4 (5), each of half the side. Lower levels see the last one, averaged.
     """
     return min(levels - 1 - level, 5)

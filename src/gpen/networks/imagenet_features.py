@@ -27,7 +27,7 @@ class FeatureNet(nn.Module):
         self.taps = frozenset(taps)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """A scaled picture (N, 3, h, w) → features (N, C, h', w') of each tap in order."""
+        """A scaled image (N, 3, h, w) → features (N, C, h', w') of each tap in order."""
         features = []
         for number, layer in enumerate(self.features):
             x = layer(x)

@@ -100,7 +100,7 @@ class Linear(nn.Module):
 
     Args:
         inputs: Length of a row.
-        outputs: Length of a row of the answer.
+        outputs: Length of a row of the output.
         lr: Learning-rate multiplier of weight and bias.
         bias: Value that the bias starts from.
         activated: Whether the activation follows.

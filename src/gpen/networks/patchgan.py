@@ -1,7 +1,7 @@
 """A discriminator that looks at patches, at several resolutions.
 
 Source: the multi-scale PatchGAN of pix2pixHD (Wang et al., CVPR 2018). Differences: layers have
-the equalised learning rate of StyleGAN2 and no normalisation, so that no picture's answer depends
+the equalised learning rate of StyleGAN2 and no normalisation, so that no image's answer depends
 on the others of its batch and a gradient penalty means what it says.
 """
 
@@ -45,7 +45,7 @@ class PatchDiscriminator(nn.Module):
     """Tells real faces from restored ones patch by patch; a network for each resolution.
 
     Args:
-        size: Side of the pictures, in pixels.
+        size: Side of the images, in pixels.
         resolutions: Sides at which it looks, powers of two from 64 to 2048; those above `size`
             are left out.
         channels: Width of the first layer; doubles from layer to layer, up to 8 times.
@@ -65,8 +65,8 @@ class PatchDiscriminator(nn.Module):
             )
         self.scales = nn.ModuleDict({side: _Patches(channels) for side in kept})
 
-    def judge(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Judge pictures, each resolution seeing the average over areas of pixels.
+    def score(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Judge images, each resolution seeing the average over areas of pixels.
 
         Args:
             image: RGB in [-1, 1], (N, 3, size, size).
@@ -77,14 +77,14 @@ class PatchDiscriminator(nn.Module):
         """
         logits, features = [], []
         for side, scale in self.scales.items():
-            answer, layers = scale(functional.avg_pool2d(image, self.size // int(side)))
-            logits.append(answer)
+            output, layers = scale(functional.avg_pool2d(image, self.size // int(side)))
+            logits.append(output)
             features += layers
         return logits, features
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """The logits of `judge`."""
-        return self.judge(image)[0]
+        return self.score(image)[0]
 
 
 def _checked(resolutions: Sequence[int]) -> set[int]:

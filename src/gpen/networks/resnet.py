@@ -77,7 +77,7 @@ class ResNet(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """RGB in [-1, 1] (N, 3, S, S), S ≥ 8 → codes (N, outputs) and the map of each stage.
 
-        The maps are the picture, the stem at S / 2 and the layers at S / 4, S / 8, S / 16, S / 32.
+        The maps are the image, the stem at S / 2 and the layers at S / 4, S / 8, S / 16, S / 32.
         """
         x = functional.relu(self.norm1(self.conv1(image)))
         maps = [image, x]

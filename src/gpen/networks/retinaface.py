@@ -62,9 +62,9 @@ class MobileNetQuarter(nn.Module):
         self.stage2 = nn.Sequential(_separable(64, 128, 2), *rest)
         self.stage3 = nn.Sequential(_separable(128, 256, 2), _separable(256, 256, 1))
 
-    def forward(self, picture: Tensor) -> list[Tensor]:
+    def forward(self, image: Tensor) -> list[Tensor]:
         """(N, 3, H, W) → features of 64, 128 and 256 channels."""
-        first = self.stage1(picture)
+        first = self.stage1(image)
         second = self.stage2(first)
         return [first, second, self.stage3(second)]
 
@@ -108,9 +108,9 @@ class ResNet50(nn.Module):
         self.layer3 = _bottlenecks(512, 256, 6, stride=2)
         self.layer4 = _bottlenecks(1024, 512, 3, stride=2)
 
-    def forward(self, picture: Tensor) -> list[Tensor]:
+    def forward(self, image: Tensor) -> list[Tensor]:
         """(N, 3, H, W) → features of 512, 1024 and 2048 channels."""
-        x = F.relu(self.bn1(self.conv1(picture)))
+        x = F.relu(self.bn1(self.conv1(image)))
         x = self.layer1(F.max_pool2d(x, 3, 2, 1))
         first = self.layer2(x)
         second = self.layer3(first)
@@ -201,21 +201,21 @@ class RetinaFace(nn.Module):
         self.BboxHead = nn.ModuleList(Head(width, 4) for _ in range(3))
         self.LandmarkHead = nn.ModuleList(Head(width, 10) for _ in range(3))
 
-    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Answer for every anchor.
 
         Args:
-            picture: (N, 3, H, W), BGR in 0…255 minus (104, 117, 123); H, W multiples of 32.
+            image: (N, 3, H, W), BGR in 0…255 minus (104, 117, 123); H, W multiples of 32.
 
         Returns:
             Probability of a face (N, A), boxes (N, A, 4) and points (N, A, 10), both still
             relative to the anchors.
         """
-        levels = self.fpn(self.body(picture))
+        levels = self.fpn(self.body(image))
         levels = [ssh(x) for ssh, x in zip((self.ssh1, self.ssh2, self.ssh3), levels, strict=True)]
 
-        def answers(heads: nn.ModuleList) -> Tensor:
+        def outputs(heads: nn.ModuleList) -> Tensor:
             return torch.cat([head(x) for head, x in zip(heads, levels, strict=True)], dim=1)
 
-        scores = F.softmax(answers(self.ClassHead), dim=2)[..., 1]
-        return scores, answers(self.BboxHead), answers(self.LandmarkHead)
+        scores = F.softmax(outputs(self.ClassHead), dim=2)[..., 1]
+        return scores, outputs(self.BboxHead), outputs(self.LandmarkHead)

@@ -1,1 +1,1 @@
-"""Networks that judge pictures: perceptual distances and identities, read from weight files."""
+"""Networks that judge images: perceptual distances and identities, read from weight files."""

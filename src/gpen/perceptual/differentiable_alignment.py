@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-#: A face that fills a picture of this side lies in it about as large as in the template.
+#: A face that fills an image of this side lies in it about as large as in the template.
 _SIDE_OF_TEMPLATE = 128
 
 
@@ -18,7 +18,7 @@ def align(
     """Turn, scale and shift faces so that their points come closest to a template.
 
     The similarity is that of `gpen.images.transforms.fit_similarity`; beyond the border lies the
-    mirror image. A pixel is the mean of k × k bilinear samples, k the side of the pictures over 128
+    mirror image. A pixel is the mean of k × k bilinear samples, k the side of the images over 128
     rounded up: a fixed number, so that a face's alignment does not depend on its batch.
 
     Args:
@@ -38,7 +38,7 @@ def align(
     rows, columns = torch.meshgrid(y, x, indexing="ij")
     grid = _back_to_source(torch.stack([columns, rows], dim=-1), points_xy.float(), template_xy)
     sides = torch.tensor([images.shape[3], images.shape[2]], device=images.device)
-    grid = (2 * grid + 1) / sides - 1  # borders of the picture at -1 and 1
+    grid = (2 * grid + 1) / sides - 1  # borders of the image at -1 and 1
     with torch.autocast(images.device.type, enabled=False):
         sampled = functional.grid_sample(
             images.float(), grid, padding_mode="reflection", align_corners=False
@@ -47,7 +47,7 @@ def align(
 
 
 def _back_to_source(target_xy: Tensor, points_xy: Tensor, template_xy: Tensor) -> Tensor:
-    """Where positions (h, w, 2) of the template lie in each picture: (N, h, w, 2).
+    """Where positions (h, w, 2) of the template lie in each image: (N, h, w, 2).
 
     The least-squares similarity maps points to the template by one complex factor; its inverse
     divides by it. Both are kept from 0, so that points in one place give no NaN.

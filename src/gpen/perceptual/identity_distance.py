@@ -1,4 +1,4 @@
-"""How little two pictures show the same person: 1 - cosine of face embeddings.
+"""How little two images show the same person: 1 - cosine of face embeddings.
 
 Source: ArcFace (Deng et al., CVPR 2019). MobileFaceNet's published weights (068.ckpt) have no
 licence: gpen measures with them, and neither ships them nor trains with them what it ships.
@@ -26,7 +26,7 @@ _EXPECTED = (
     "MobileFaceNet (068.ckpt of github.com/Xiaoccer/MobileFaceNet_Pytorch, to measure with), or an "
     "ArcFace .onnx for 112 × 112 px, such as w600k_r50.onnx of github.com/deepinsight/insightface"
 )
-#: MobileFaceNet's pictures are as narrow as its authors' CASIA crops.
+#: MobileFaceNet's images are as narrow as its authors' CASIA crops.
 _NARROW_BY = 8
 
 
@@ -75,7 +75,7 @@ class IdentityDistance(nn.Module):
         Args:
             restored: RGB in [-1, 1], (N, 3, S, S).
             truth: The same shape.
-            points_xy: Both pictures' eyes, nose, corners of the mouth, (N, 5, 2) in their pixels.
+            points_xy: Both images' eyes, nose, corners of the mouth, (N, 5, 2) in their pixels.
 
         Returns:
             (N,), in [0, 2].

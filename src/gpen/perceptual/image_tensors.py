@@ -1,4 +1,4 @@
-"""Pictures as the networks of this project take them."""
+"""Images as the networks of this project take them."""
 
 from __future__ import annotations
 

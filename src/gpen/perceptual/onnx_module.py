@@ -22,13 +22,13 @@ _Operation = Callable[..., Any]
 
 
 class OnnxNetwork(nn.Module):
-    """A graph of one picture in and one tensor out.
+    """A graph of one image in and one tensor out.
 
     Args:
         path: .onnx file with its tensors inside.
 
     Attributes:
-        input_shape: Shape of its picture; None where a length varies.
+        input_shape: Shape of its image; None where a length varies.
         operations: Kinds of its nodes, in order.
 
     Raises:
@@ -159,7 +159,7 @@ def _flatten(x: Tensor, *, axis: int = 1) -> Tensor:
 
 
 def _reshape(x: Tensor, shape: Sequence[int], *, allowzero: int = 0) -> Tensor:
-    """0 keeps a length; a first length of 1 is the batch of a graph made for one picture."""
+    """0 keeps a length; a first length of 1 is the batch of a graph made for one image."""
     lengths = [
         x.shape[axis] if length == 0 and not allowzero else length
         for axis, length in enumerate(shape)

@@ -1,16 +1,16 @@
-"""The web page and the HTTP interface: one server, thin over the public names of gpen.
+"""The web page and the HTTP interface: a thin server over the public names of gpen.
 
 docs/http.md says what it offers. Modules, from the outside in:
 
-    server     sockets, slow clients, the end of the process
-    app        puts everything together
-    guards     who may ask: hosts, sites, tokens; what every answer carries
-    *_routes   paths
-    uploads    bodies to files
-    options    settings as clients see them
-    photos     what is done with a photo, in a thread
-    clips      jobs
-    house      what the server keeps while it lives: folder, threads, networks, results
+    http_server     sockets, slow clients, shutdown
+    application     puts everything together
+    middleware      hosts, origins, tokens; headers of every response
+    *_routes        paths
+    uploads         request bodies to files
+    option_schema   settings as clients see them
+    image_requests  restores and describes one photo, in a thread
+    video_queue     video jobs
+    state           what requests share: folder, queue, models, results
 """
 
 from __future__ import annotations

@@ -18,10 +18,10 @@ from ..errors import GpenError
 from ..settings import Settings
 from ..version import VERSION
 from . import image_routes, result_routes, status_routes, video_routes
-from .http_problems import Refusal, refusal_of
+from .http_problems import HttpProblem, problem_of
 from .limits import Limits
-from .middleware import Guards
-from .state import House
+from .middleware import SecurityMiddleware
+from .state import AppState
 
 _log = logging.getLogger("gpen.server")
 PAGE = Path(__file__).parent / "page"
@@ -40,7 +40,7 @@ def build_app(
         token: What clients have to show.
         hosts: Names of the server that requests may call it by, beside its addresses.
     """
-    house = House(settings, limits, token)
+    app_state = AppState(settings, limits, token)
     app = FastAPI(
         title="gpen",
         version=VERSION,
@@ -49,55 +49,55 @@ def build_app(
         redoc_url=None,
         lifespan=_lifespan,
     )
-    app.state.house = house
+    app.state.app_state = app_state
     for routes in (image_routes, result_routes, video_routes, status_routes):
         app.include_router(routes.router)
     app.add_api_route("/", _page, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=PAGE, check_dir=False), name="static")
-    for kind in (Refusal, GpenError, OSError, MemoryError):
+    for kind in (HttpProblem, GpenError, OSError, MemoryError):
         app.add_exception_handler(kind, _refuse)
     app.add_exception_handler(HTTPException, _refuse_path)
     app.add_exception_handler(RequestValidationError, _refuse_path)
-    app.add_middleware(Guards, house=house, hosts=hosts)
+    app.add_middleware(SecurityMiddleware, app_state=app_state, hosts=hosts)
     return app
 
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    house: House = app.state.house
-    tasks = [asyncio.create_task(_open_model(house)), asyncio.create_task(_tidy(house))]
+    app_state: AppState = app.state.app_state
+    tasks = [asyncio.create_task(_open_model(app_state)), asyncio.create_task(_tidy(app_state))]
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.to_thread(house.close)
+        await asyncio.to_thread(app_state.close)
 
 
-async def _open_model(house: House) -> None:
+async def _open_model(app_state: AppState) -> None:
     """Open the networks before the first photo comes."""
     try:
-        await asyncio.to_thread(house.shelf.restorer)
+        await asyncio.to_thread(app_state.model_pool.restorer)
     except GpenError as error:
         _log.error("%s", error)
 
 
-async def _tidy(house: House) -> None:
+async def _tidy(app_state: AppState) -> None:
     while True:
         await asyncio.sleep(_TIDY_S)
-        await asyncio.to_thread(house.results.tidy)
-        await asyncio.to_thread(house.clips.tidy)
+        await asyncio.to_thread(app_state.results.tidy)
+        await asyncio.to_thread(app_state.video_queue.tidy)
 
 
 async def _page(_: Request) -> Response:
     index = PAGE / "index.html"
     if not index.is_file():
-        raise Refusal(404, "this installation has no page; the interface is at /openapi.json")
+        raise HttpProblem(404, "this installation has no page; the interface is at /openapi.json")
     return FileResponse(index, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
-    return refusal_of(error).to_response()
+    return problem_of(error).to_response()
 
 
 async def _refuse_path(request: Request, error: Exception) -> Response:
@@ -108,4 +108,4 @@ async def _refuse_path(request: Request, error: Exception) -> Response:
         404: f"there is no {request.url.path[:60]!r} here; /openapi.json says what there is",
         405: f"{request.method[:10]} is not possible here; /openapi.json says what is",
     }.get(status, "the request cannot be understood; /openapi.json says what is expected")
-    return Refusal(status, detail, headers=headers).to_response()
+    return HttpProblem(status, detail, headers=headers).to_response()

@@ -1,4 +1,4 @@
-"""Errors as answers: problem JSON (RFC 9457) with gpen's own words."""
+"""Errors as responses: problem JSON (RFC 9457) with the messages of gpen."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _log = logging.getLogger("gpen.server")
 RETRY_S = 5
 
 
-class Refusal(Exception):  # noqa: N818
-    """A request that is answered by a problem.
+class HttpProblem(Exception):  # noqa: N818
+    """An error that is sent as problem JSON.
 
     Attributes:
         status: HTTP status.
         detail: One line for the user.
-        headers: Further headers of the answer.
+        headers: Further headers of the response.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Refusal(Exception):  # noqa: N818
         self.status, self.detail, self.headers = status, detail, dict(headers or {})
 
     def to_dict(self) -> dict[str, Any]:
-        """The body of the answer."""
+        """The body of the response."""
         title = HTTPStatus(self.status).phrase
         return {
             "type": "about:blank",
@@ -51,7 +51,6 @@ class Refusal(Exception):  # noqa: N818
         }
 
     def to_response(self) -> JSONResponse:
-        """The whole answer."""
         return JSONResponse(
             self.to_dict(),
             self.status,
@@ -64,26 +63,28 @@ class Abandoned(Exception):  # noqa: N818
     """Nobody waits for this work any more: the client went, time is up, or the server ends."""
 
 
-def refusal_of(error: BaseException, *, name: str = "") -> Refusal:
-    """The refusal that tells of an error.
+def problem_of(error: BaseException, *, name: str = "") -> HttpProblem:
+    """The problem that reports an error.
 
     Args:
         error: What was raised.
         name: What the user calls the file; takes the place of the path that the server gave it.
     """
-    if isinstance(error, Refusal):
+    if isinstance(error, HttpProblem):
         return error
     if isinstance(error, MemoryError):
-        return Refusal(413, "there is too little memory for this; send a smaller photo or clip")
+        return HttpProblem(
+            413, "there is too little memory for this; send a smaller photo or video"
+        )
     if is_disk_full(error):
         return _later("the disk of the server is full; try again later")
     if not isinstance(error, GpenError):
         _log.error("unexpected error", exc_info=error)
-        return Refusal(500, "the server met an error that it did not expect; its log says more")
+        return HttpProblem(500, "the server met an error that it did not expect; its log says more")
     status = _status(error)
     if status >= 500:
         _log.error("%s", error)
-    return Refusal(status, _named(error, name))
+    return HttpProblem(status, _named(error, name))
 
 
 def _status(error: GpenError) -> int:
@@ -110,10 +111,10 @@ def is_disk_full(error: BaseException | None) -> bool:
     return False
 
 
-def _later(detail: str) -> Refusal:
-    return Refusal(503, detail, headers={"Retry-After": str(RETRY_S)})
+def _later(detail: str) -> HttpProblem:
+    return HttpProblem(503, detail, headers={"Retry-After": str(RETRY_S)})
 
 
-def stopping() -> Refusal:
-    """The answer while the server ends."""
+def stopping() -> HttpProblem:
+    """The response while the server ends."""
     return _later("the server is being stopped; send it again when it runs")

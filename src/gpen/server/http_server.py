@@ -1,4 +1,4 @@
-"""The server around the application: sockets, clients that stand still, the end."""
+"""The uvicorn server around the application: sockets, idle clients, shutdown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import SettingsError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from .state import House
+    from .state import AppState
 
 _log = logging.getLogger("gpen.server")
 #: Connections at the same time; more are answered 503.
@@ -49,10 +49,10 @@ class Server(uvicorn.Server):
     """Serves the application until it is told to stop; then nothing new begins."""
 
     def __init__(self, app: FastAPI) -> None:
-        self.house: House = app.state.house
+        self.app_state: AppState = app.state.app_state
         config = uvicorn.Config(
             app,
-            http=_protocol(self.house.limits.idle_s),
+            http=_protocol(self.app_state.limits.idle_s),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -67,12 +67,12 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell work to end, so that clients that wait hear of it; then close."""
-        self.house.stop()
+        self.app_state.stop()
         await super().shutdown(sockets)
 
 
 def _protocol(idle_s: float) -> type[asyncio.Protocol]:
-    """HTTP of uvicorn, which waits for ever for heads of requests and for readers of answers."""
+    """HTTP of uvicorn, which waits for ever for heads of requests and for readers of responses."""
 
     class PatientProtocol(H11Protocol):
         """Closes connections on which nothing moves."""

@@ -1,4 +1,4 @@
-"""What is done with one photo: look at its head, restore it, show it. Runs in a thread."""
+"""Handles one photo: checks its header, restores it, renders previews. Runs in a thread."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ..faces.alignment import cut_around
 from ..images import transforms
 from ..images.color_profiles import to_srgb
 from ..images.formats import PNG, FileFormat, find_format
-from ..images.pillow import open_picture
+from ..images.pillow import open_pil_image
 from ..images.read import read_image
 from ..images.tones import to_8bit
 from ..images.write import encode_image
 from ..result import Restoration
 from ..types import Face, Image, Pixels
-from .http_problems import Refusal
+from .http_problems import HttpProblem
 from .limits import Limits
-from .model_pool import GuardedRestorer
+from .model_pool import CancellableRestorer
 
 #: Side of a thumbnail in pixels.
 THUMBNAIL_PX = 128
-#: Thumbnails of one answer.
+#: Thumbnails of one response.
 THUMBNAILS = 200
-#: Longer side of pictures that are shown, in pixels: for comparing, and before restoring.
+#: Longer side of images that are shown, in pixels: for comparing, and before restoring.
 COMPARED_PX, SHOWN_PX = 2048, 1024
 _MEDIA_TYPES = {
     "JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "TIFF": "image/tiff",
@@ -55,7 +55,6 @@ class Restored:
 
     @property
     def media_type(self) -> str:
-        """Of the file."""
         return _MEDIA_TYPES[self.kind.name]
 
 
@@ -66,7 +65,7 @@ def check_photo(file: BinaryIO, limits: Limits, upscale: int) -> None:
         Refusal: It is no photo (415), or one with too many pixels (413).
     """
     try:
-        width, height = open_picture(file).size
+        width, height = open_pil_image(file).size
     except MemoryError:
         raise
     except Exception:  # decoders raise anything on damaged heads; reading it says it best
@@ -76,23 +75,25 @@ def check_photo(file: BinaryIO, limits: Limits, upscale: int) -> None:
     n_pixels = width * height * upscale**2
     if n_pixels > limits.pixels:
         enlarged = f", enlarged {upscale} times" if upscale > 1 else ""
-        raise Refusal(
+        raise HttpProblem(
             413,
             f"the photo has {width} × {height} pixels{enlarged}: {n_pixels / 1e6:.0f} million, "
             f"more than the limit of {limits.pixels / 1e6:.0f} million; send a smaller one",
         )
 
 
-def _unreadable(file: BinaryIO) -> Refusal:
+def _unreadable(file: BinaryIO) -> HttpProblem:
     """The refusal of a file whose head cannot be read, in the words of the reader."""
     try:
         read_image(file, max_pixels=1)
     except ReadError as error:
-        return Refusal(415, str(error))
-    return Refusal(415, "cannot read the photo: its head is damaged")
+        return HttpProblem(415, str(error))
+    return HttpProblem(415, "cannot read the photo: its head is damaged")
 
 
-def restore_photo(restorer: GuardedRestorer, file: BinaryIO, name: str, limits: Limits) -> Restored:
+def restore_photo(
+    restorer: CancellableRestorer, file: BinaryIO, name: str, limits: Limits
+) -> Restored:
     """Restore a photo and make a file of it.
 
     Raises:
@@ -142,7 +143,7 @@ def face_rows(faces: list[Face], photo: Image | None) -> list[dict[str, Any]]:
 
 
 def detect_faces(
-    restorer: GuardedRestorer,
+    restorer: CancellableRestorer,
     file: BinaryIO,
     limits: Limits,
     *,
@@ -152,7 +153,7 @@ def detect_faces(
     """Find the faces of a photo.
 
     Returns:
-        The photo, and the answer without its source.
+        The photo, and the response without its source.
 
     Raises:
         GpenError: See `gpen.errors`.
@@ -173,7 +174,7 @@ def detect_faces(
 
 
 def compared(restored: Restored) -> tuple[bytes, bytes]:
-    """Before and after as WebP pictures of one size that every browser shows."""
+    """Before and after as WebP images of one size that every browser shows."""
     result = restored.result
     size_wh = fitting(result.photo.size_wh, COMPARED_PX)
     return show(result.source, size_wh), show(result.photo, size_wh)
@@ -186,7 +187,7 @@ def fitting(size_wh: tuple[int, int], longer_side: int) -> tuple[int, int]:
 
 
 def show(photo: Image, size_wh: tuple[int, int]) -> bytes:
-    """The photo as a WebP picture in sRGB of another size."""
+    """The photo as a WebP image in sRGB of another size."""
     pixels: Pixels = to_8bit(photo.pixels)
     small = Image(
         transforms.resize(pixels, size_wh), None, photo.is_gray, metadata=photo.metadata

@@ -1,4 +1,4 @@
-"""Paths of photos."""
+"""Routes for photos."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse, Response
 
 from ..errors import SettingsError
 from . import image_requests, schemas
-from .option_schema import parse_flag, photo_settings, read_values
+from .option_schema import image_settings_of, parse_flag, read_values
 from .request_queue import Check
-from .responses import disposition, house_of, named
-from .result_store import Kept
-from .state import House
+from .responses import app_state_of, disposition, named
+from .result_store import StoredResult
+from .state import AppState
 from .uploads import Upload, read_upload
 
 T = TypeVar("T")
@@ -30,18 +30,18 @@ async def _with_photo(request: Request, plan: Callable[[Upload], Callable[[Check
         request: With the photo as its body.
         plan: Says what to do, before the work waits for its turn.
     """
-    house = house_of(request)
-    with house.room.place():
+    app_state = app_state_of(request)
+    with app_state.request_queue.slot():
         upload = await read_upload(
-            request, house.folder.spool(), house.limits.photo_bytes, house.limits
+            request, app_state.folder.spool(), app_state.limits.photo_bytes, app_state.limits
         )
         try:
             work = plan(upload)
         except BaseException:
             upload.file.close()
             raise
-        return await house.room.run(
-            request.receive, work, seconds=house.limits.photo_s, end=upload.file.close
+        return await app_state.request_queue.run(
+            request.receive, work, seconds=app_state.limits.photo_s, end=upload.file.close
         )
 
 
@@ -57,53 +57,57 @@ async def _with_photo(request: Request, plan: Callable[[Upload], Callable[[Check
         **schemas.problems(*_UPLOAD_PROBLEMS),
     },
     openapi_extra={
-        "requestBody": schemas.body_of(clips=False),
+        "requestBody": schemas.body_of(videos=False),
         "parameters": [
-            *schemas.parameters_of(clips=False),
-            schemas.flag("thumbnails", "Give each face a picture (JSON only)."),
-            schemas.flag("previews", "Make pictures for comparing (JSON only)."),
-            schemas.flag("similarity", "Say how alike each face is before and after (JSON only)."),
+            *schemas.parameters_of(videos=False),
+            schemas.flag("thumbnails", "Include a thumbnail of each face (JSON only)."),
+            schemas.flag("previews", "Include before and after previews (JSON only)."),
+            schemas.flag(
+                "similarity", "Include the similarity of each face before and after (JSON only)."
+            ),
             schemas.query(
                 "image",
                 {"type": "string", "enum": ["url", "base64"]},
-                "How JSON gives the photo: to be fetched, or within.",
+                "How JSON carries the photo: as a URL, or as base64.",
             ),
         ],
     },
 )
 async def restore(request: Request) -> Response:
     """Answers with the photo, or with JSON if that is what the client accepts."""
-    house = house_of(request)
+    app_state = app_state_of(request)
     accepted = request.headers.get("accept", "")
     as_json = "application/json" in accepted and "image/" not in accepted
 
     def plan(upload: Upload) -> Callable[[Check], Response]:
         values = read_values(upload.fields, ("name", "image", *_FLAGS))
         model = values.pop("model", "") or None
-        settings = photo_settings(house.settings, values)
+        settings = image_settings_of(app_state.settings, values)
         wants = _Wants(values)
 
         def work(check: Check) -> Response:
-            restorer = house.shelf.restorer(model).guarded(check, house.limits.faces, settings)
+            restorer = app_state.model_pool.restorer(model).for_request(
+                check, app_state.limits.faces, settings
+            )
             name = named(upload, values)
-            restored = image_requests.restore_photo(restorer, upload.file, name, house.limits)
-            house.metrics.faces.inc(len(restored.result.restored))
+            restored = image_requests.restore_photo(restorer, upload.file, name, app_state.limits)
+            app_state.metrics.faces.inc(len(restored.result.restored))
             check()
             if as_json:
-                return JSONResponse(_restored_json(house, restored, name, wants))
-            return _picture(restored)
+                return JSONResponse(_restored_json(app_state, restored, name, wants))
+            return _image(restored)
 
         return work
 
     return await _with_photo(request, plan)
 
 
-#: Parameters of /v1/restore that say what JSON is to hold.
+#: Parameters of /v1/restore that choose the fields of the JSON response.
 _FLAGS = ("thumbnails", "previews", "similarity")
 
 
 class _Wants:
-    """What JSON is to hold."""
+    """Fields of the JSON response."""
 
     def __init__(self, values: dict[str, str]) -> None:
         flags = {name: parse_flag(name, values.get(name, "0")) for name in _FLAGS}
@@ -115,7 +119,7 @@ class _Wants:
         self.within = image == "base64"
 
 
-def _picture(restored: image_requests.Restored) -> Response:
+def _image(restored: image_requests.Restored) -> Response:
     result = restored.result
     return Response(
         restored.data,
@@ -130,12 +134,12 @@ def _picture(restored: image_requests.Restored) -> Response:
 
 
 def _restored_json(
-    house: House, restored: image_requests.Restored, name: str, wants: _Wants
+    app_state: AppState, restored: image_requests.Restored, name: str, wants: _Wants
 ) -> dict[str, Any]:
     result, kept = restored.result, None
     if not wants.within:
-        pictures = image_requests.compared(restored) if wants.previews else None
-        kept = house.results.keep(restored.data, restored.name, restored.media_type, pictures)
+        images = image_requests.compared(restored) if wants.previews else None
+        kept = app_state.results.keep(restored.data, restored.name, restored.media_type, images)
     width, height = result.photo.size_wh
     return {
         "faces": image_requests.faces_of(
@@ -150,7 +154,7 @@ def _restored_json(
             "width": width,
             "height": height,
             "bytes": len(restored.data),
-            "expires_s": house.limits.keep_s if kept else None,
+            "expires_s": app_state.limits.keep_s if kept else None,
         },
         "image_base64": base64.b64encode(restored.data).decode() if wants.within else None,
         "seconds": {step: round(s, 4) for step, s in result.seconds.items()},
@@ -158,15 +162,15 @@ def _restored_json(
     }
 
 
-def _links(kept: Kept | None) -> dict[str, str | None]:
+def _links(kept: StoredResult | None) -> dict[str, str | None]:
     if kept is None:
         return {"id": None, "url": None, "before_url": None, "after_url": None}
     url = f"/v1/results/{kept.id}"
     return {
         "id": kept.id,
         "url": url,
-        "before_url": f"{url}/before" if kept.has_pictures else None,
-        "after_url": f"{url}/after" if kept.has_pictures else None,
+        "before_url": f"{url}/before" if kept.has_previews else None,
+        "after_url": f"{url}/after" if kept.has_previews else None,
     }
 
 
@@ -176,31 +180,31 @@ def _links(kept: Kept | None) -> dict[str, str | None]:
     summary="Find the faces of a photo",
     responses=schemas.problems(*_UPLOAD_PROBLEMS),
     openapi_extra={
-        "requestBody": schemas.body_of(clips=False),
+        "requestBody": schemas.body_of(videos=False),
         "parameters": [
-            *schemas.parameters_of(clips=False),
-            schemas.flag("thumbnails", "Give each face a picture."),
-            schemas.flag("preview", "Give a small picture of the photo."),
+            *schemas.parameters_of(videos=False),
+            schemas.flag("thumbnails", "Include a thumbnail of each face."),
+            schemas.flag("preview", "Include a small preview of the photo."),
         ],
     },
 )
 async def detect(request: Request) -> Response:
     """Settings of /v1/restore may be sent along; they change nothing here."""
-    house = house_of(request)
+    app_state = app_state_of(request)
 
     def plan(upload: Upload) -> Callable[[Check], Response]:
         values = read_values(upload.fields, ("name", "thumbnails", "preview"))
-        _ = photo_settings(house.settings, values | {"model": house.settings.model})
+        _ = image_settings_of(app_state.settings, values | {"model": app_state.settings.model})
         thumbnails = parse_flag("thumbnails", values.get("thumbnails", "0"))
         preview = parse_flag("preview", values.get("preview", "0"))
 
         def work(check: Check) -> Response:
-            restorer = house.shelf.restorer().guarded(check, 0, house.settings)
-            photo, answer = image_requests.detect_faces(
-                restorer, upload.file, house.limits, thumbnails=thumbnails, preview=preview
+            restorer = app_state.model_pool.restorer().for_request(check, 0, app_state.settings)
+            photo, response = image_requests.detect_faces(
+                restorer, upload.file, app_state.limits, thumbnails=thumbnails, preview=preview
             )
             source = image_requests.source_of(photo, named(upload, values))
-            return JSONResponse({"source": source, **answer})
+            return JSONResponse({"source": source, **response})
 
         return work
 

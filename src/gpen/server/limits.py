@@ -1,4 +1,4 @@
-"""What one client may ask of a server that others use too."""
+"""Limits on what clients may ask for."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..errors import SettingsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds of a server.
+    """Limits of a server.
 
     Attributes:
         photo_bytes: Largest photo file.
-        video_bytes: Largest clip file.
+        video_bytes: Largest video file.
         pixels: Most pixels of a photo or frame, after enlarging.
         faces: Most faces restored in one photo.
-        clip_s: Longest clip, in seconds of what is to be restored.
+        clip_s: Longest video, in seconds of what is to be restored.
         queue: Photos that are uploaded, waited for or worked on at the same time.
-        video_queue: Clips that wait or are worked on.
+        video_queue: Videos that wait or are worked on.
         jobs: Photos that are worked on at the same time.
         photo_s: Longest time from upload to answer of a photo, in seconds.
-        video_s: Longest time that a clip is worked on, in seconds.
+        video_s: Longest time that a video is worked on, in seconds.
         idle_s: Longest time in which a client neither sends nor takes anything, in seconds.
         upload_s: Longest time that an upload takes, in seconds.
         keep_s: How long results are kept, in seconds.

@@ -1,4 +1,4 @@
-"""What every request passes: hosts, sites, the token; what every answer carries."""
+"""Security middleware: host and origin checks, bearer token, response headers, request metrics."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .http_problems import Abandoned, Refusal, refusal_of
-from .state import House
+from .http_problems import Abandoned, HttpProblem, problem_of
+from .state import AppState
 
 _log = logging.getLogger("gpen.server")
 #: Of a body that nobody wants, so much is thrown away, for so long: a client that is still
-#: sending would see a broken connection instead of the answer.
+#: sending would see a broken connection instead of the response.
 _DRAINED_BYTES, _DRAINED_S = 8 << 20, 2.0
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -40,18 +40,18 @@ _OPEN = re.compile(r"/|/healthz|/static/.*|/openapi\.json|/favicon\.ico|/v1/sett
 _OPEN_TO_GET = re.compile(r"/v1/results(\.zip|/.+)|/v1/videos/[^/]+/result")
 
 
-class Guards:
-    """The outermost layer of the application."""
+class SecurityMiddleware:
+    """Checks host, origin and token of every request, and adds security headers."""
 
-    def __init__(self, app: ASGIApp, house: House, hosts: Collection[str]) -> None:
-        """Guard an application.
+    def __init__(self, app: ASGIApp, app_state: AppState, hosts: Collection[str]) -> None:
+        """Wrap an application.
 
         Args:
-            app: What is guarded.
-            house: Has the token and the metrics.
+            app: The application.
+            app_state: Has the token and the metrics.
             hosts: Names of this server, beside its addresses.
         """
-        self._app, self._house = app, house
+        self._app, self._app_state = app, app_state
         self._hosts = {"localhost", *(host.lower() for host in hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,14 +65,14 @@ class Guards:
             self._check(scope)
             await self._app(scope, exchange.receive, exchange.send)
         except Abandoned:
-            pass  # nobody is there to be answered
+            pass  # the client has gone
         except Exception as error:
-            refusal = refusal_of(error)
+            problem = problem_of(error)
             if exchange.status is None:
-                await refusal.to_response()(scope, exchange.receive, exchange.send)
+                await problem.to_response()(scope, exchange.receive, exchange.send)
         route = getattr(scope.get("route"), "path", "other")
         status = exchange.status or 499
-        self._house.metrics.count(route, status, time.perf_counter() - started_s)
+        self._app_state.metrics.count(route, status, time.perf_counter() - started_s)
 
     def _check(self, scope: Scope) -> None:
         headers, path = Headers(scope=scope), scope["path"]
@@ -82,14 +82,14 @@ class Guards:
         is_open = _OPEN.fullmatch(path) or (
             scope["method"] == "GET" and _OPEN_TO_GET.fullmatch(path)
         )
-        if self._house.token is not None and not is_open:
+        if self._app_state.token is not None and not is_open:
             self._check_token(headers.get("authorization", ""))
 
     def _check_host(self, host: str) -> None:
         """Refuse names that are not ours: another site's name may have been made to point here."""
         name = re.sub(r":\d*$", "", host).lower().rstrip(".")
         if name not in self._hosts and not _is_address(name):
-            raise Refusal(
+            raise HttpProblem(
                 421,
                 f"this server is not called {name[:60]!r}; use its address, or start it with "
                 "--allow-host",
@@ -97,10 +97,10 @@ class Guards:
 
     def _check_token(self, authorization: str) -> None:
         kind, _, token = authorization.partition(" ")
-        expected = (self._house.token or "").encode()
+        expected = (self._app_state.token or "").encode()
         given = token.strip().encode("latin-1", "replace")  # as headers are decoded
         if kind.lower() != "bearer" or not hmac.compare_digest(given, expected):
-            raise Refusal(
+            raise HttpProblem(
                 401,
                 "the token is missing or wrong; send Authorization: Bearer TOKEN",
                 headers={"WWW-Authenticate": 'Bearer realm="gpen"'},
@@ -116,7 +116,7 @@ def _is_address(name: str) -> bool:
 
 
 def _check_site(headers: Headers) -> None:
-    """Refuse what pages of other sites ask for, whether they could read the answer or not."""
+    """Refuse what pages of other sites ask for, whether they could read the response or not."""
     origin = headers.get("origin")
     is_foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
     if origin is not None:
@@ -125,14 +125,14 @@ def _check_site(headers: Headers) -> None:
         except ValueError:
             is_foreign = True
     if is_foreign:
-        raise Refusal(403, "pages of other sites may not use this server")
+        raise HttpProblem(403, "pages of other sites may not use this server")
 
 
 class _Exchange:
-    """One request and its answer, watched.
+    """One request and its response, observed.
 
     Attributes:
-        status: Of the answer, once it has begun.
+        status: Of the response, once it has begun.
     """
 
     def __init__(self, receive: Receive, send: Send) -> None:
@@ -148,7 +148,7 @@ class _Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        """What the application answers."""
+        """Send part of the response."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
@@ -165,7 +165,7 @@ class _Exchange:
 
     @property
     def _is_cut_short(self) -> bool:
-        """The answer comes before the body has been read."""
+        """The response comes before the body has been read."""
         return self._has_body and (self.status or 0) >= 400
 
     async def _drain(self) -> None:

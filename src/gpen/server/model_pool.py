@@ -1,4 +1,4 @@
-"""Restorers for requests: a few models kept open, work that can be given up half-way."""
+"""Restorers for requests: a pool of open models, and work that can be cancelled."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _REMEMBERED_S = 5.0
 _OWN_LICENCE = "Apache-2.0"
 
 
-class GuardedRestorer(Restorer):
-    """A restorer of one request: it asks now and then whether anybody waits for the result.
+class CancellableRestorer(Restorer):
+    """A restorer for one request, which checks between steps whether it was cancelled.
 
     Attributes:
         check: Called between steps; raises where the work is to end.
@@ -41,7 +41,7 @@ class GuardedRestorer(Restorer):
     check: Check = staticmethod(lambda: None)
     max_faces: int = 0
 
-    def guarded(self, check: Check, max_faces: int, settings: Settings) -> GuardedRestorer:
+    def for_request(self, check: Check, max_faces: int, settings: Settings) -> CancellableRestorer:
         """The same with other settings of the same networks, for one request."""
         changes = {
             name: getattr(settings, name)
@@ -50,13 +50,13 @@ class GuardedRestorer(Restorer):
         }
         other: Any = self.with_(**changes)
         other.check, other.max_faces = check, max_faces
-        guarded: GuardedRestorer = other
-        return guarded
+        for_request: CancellableRestorer = other
+        return for_request
 
     @property
     def engine(self) -> Engine:
-        """The network; each batch asks first."""
-        return _Asking(super().engine, self.check)
+        """The network; it checks for cancellation before each batch."""
+        return _CancellableEngine(super().engine, self.check)
 
     def detect(self, source: Source | Image) -> list[Face]:
         """Find the faces of a photo.
@@ -79,8 +79,8 @@ class GuardedRestorer(Restorer):
         return faces
 
 
-class _Asking:
-    """An engine that asks before each batch whether to go on; see `Engine`."""
+class _CancellableEngine:
+    """An engine that checks before each batch whether to go on; see `Engine`."""
 
     def __init__(self, engine: Engine, check: Check) -> None:
         self.name, self.device, self.precision = engine.name, engine.device, engine.precision
@@ -93,7 +93,7 @@ class _Asking:
         return self._engine.run(crops)
 
 
-class Shelf:
+class ModelPool:
     """The models that clients choose from, and those that are open.
 
     Attributes:
@@ -103,7 +103,7 @@ class Shelf:
     def __init__(self, settings: Settings) -> None:
         self._settings, self.is_loaded = settings, False
         self._lock, self._list_lock = threading.Lock(), threading.Lock()
-        self._open: OrderedDict[str, GuardedRestorer] = OrderedDict()
+        self._open: OrderedDict[str, CancellableRestorer] = OrderedDict()
         self._listed: tuple[float, list[ModelInfo]] = (float("-inf"), [])
 
     @property
@@ -132,7 +132,7 @@ class Shelf:
         return list(found.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer of /v1/models."""
+        """The response of /v1/models."""
         return {
             "default": self.default,
             "folders": self._folders(),
@@ -158,7 +158,7 @@ class Shelf:
         own = (data_dir() / "models").resolve()
         return [str(folder) for folder in dict.fromkeys([*found, own])]
 
-    def restorer(self, name: str | None = None) -> GuardedRestorer:
+    def restorer(self, name: str | None = None) -> CancellableRestorer:
         """The restorer of a model, its networks open.
 
         Args:
@@ -171,7 +171,7 @@ class Shelf:
         model = self._settings.model if name is None else self._path_of(name)
         with self._lock:
             restorer = self._open.pop(model, None)
-            restorer = restorer or GuardedRestorer(self._settings.with_(model=model))
+            restorer = restorer or CancellableRestorer(self._settings.with_(model=model))
             self._open[model] = restorer
             while len(self._open) > OPEN_MODELS:
                 self._open.pop(next(key for key in self._open if key != self._settings.model))

@@ -1,4 +1,4 @@
-"""Settings as clients see them: read off the dataclasses, so that no door lags behind another."""
+"""Settings as clients see them, derived from the dataclasses."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ NOT_SETTABLE: Mapping[str, str] = {
     "device": _HOST,
     "precision": _HOST,
     "max_pixels": "the server has a limit for all clients",
-    "frame_rate": "for folders of pictures, and only files are uploaded",
+    "frame_rate": "for folders of images, and only files are uploaded",
 }
-#: Settings that say nothing about clips.
+#: Settings that say nothing about videos.
 NOT_FOR_CLIPS: Mapping[str, str] = {
-    "aligned": "is for photos; faces in clips are found in every frame",
-    "format": "is for photos; clips have container=",
-    "quality": "is for photos; clips have crf=",
+    "aligned": "is for photos; faces in videos are found in every frame",
+    "format": "is for photos; videos have container=",
+    "quality": "is for photos; videos have crf=",
     "strip": "is for photos",
 }
 #: What the dataclasses check but cannot say: smallest and largest values, and choices.
@@ -45,7 +45,7 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
     "format": tuple(WRITABLE_NAMES.split(", ")),
     "keep": KEEPABLE,
 }
-#: File formats of clips.
+#: File formats of videos.
 CONTAINERS = ("mp4", "mkv", "mov", "webm")
 #: Longest value that anything may have.
 _MAX_LENGTH = 1000
@@ -92,7 +92,6 @@ class Option:
         }
 
     def to_schema(self) -> dict[str, Any]:
-        """As OpenAPI has it."""
         low, high = RANGES.get(self.name, (None, None))
         schema: dict[str, Any] = {"type": "string" if "choice" in self.kind else self.kind}
         if self.kind == "choice" or (self.choices and self.kind != "choices"):
@@ -167,25 +166,25 @@ def read_values(pairs: Iterable[tuple[str, str]], known: Iterable[str] = ()) -> 
     return values
 
 
-def photo_settings(base: Settings, values: Mapping[str, str]) -> Settings:
+def image_settings_of(base: Settings, values: Mapping[str, str]) -> Settings:
     """The server's settings with those of a client.
 
     Raises:
-        SettingsError: A value means nothing, or is for clips.
+        SettingsError: A value means nothing, or is for videos.
     """
     for option in options_of(VideoSettings):
         if option.name in values:
-            raise SettingsError(f"{option.name} is for clips; send them to /v1/videos")
+            raise SettingsError(f"{option.name} is for videos; send them to /v1/videos")
     settings: Settings = _changed(base, values)
     if settings.faces.startswith("track:"):
-        raise SettingsError("faces=track: is for clips; expected all, largest or numbers as 0,2")
+        raise SettingsError("faces=track: is for videos; expected all, largest or numbers as 0,2")
     return settings
 
 
-def clip_settings(
+def video_settings_of(
     base: Settings, video: VideoSettings, values: Mapping[str, str]
 ) -> tuple[Settings, VideoSettings]:
-    """The server's settings for clips with those of a client.
+    """The server's settings for videos with those of a client.
 
     Raises:
         SettingsError: A value means nothing, or is for photos.

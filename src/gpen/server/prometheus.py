@@ -1,4 +1,4 @@
-"""Figures for Prometheus."""
+"""Metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Metrics(Collector):
         )
         self._seconds = Histogram(
             "gpen_request_seconds",
-            "From request to the end of the answer",
+            "From request to the end of the response",
             ["route"],
             buckets=_BUCKETS,
             registry=self._registry,

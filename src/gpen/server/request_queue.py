@@ -1,4 +1,4 @@
-"""Photos in threads: few at the same time, not too many in the house, none for nobody."""
+"""The request queue: photos in worker threads, bounded, cancelled when clients leave."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from .http_problems import RETRY_S, Abandoned, Refusal, stopping
+from .http_problems import RETRY_S, Abandoned, HttpProblem, stopping
 
 T = TypeVar("T")
 #: Called by work now and then; raises `Abandoned` when nobody waits for it.
@@ -21,34 +21,34 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _REMEMBERED = 20
 
 
-class WorkRoom:
-    """Threads with a bound on the requests before them."""
+class RequestQueue:
+    """Worker threads with a bounded queue."""
 
-    def __init__(self, threads: int, places: int) -> None:
-        """Open the room.
+    def __init__(self, threads: int, slots: int) -> None:
+        """Start the queue.
 
         Args:
             threads: Requests that are worked on at the same time.
-            places: Requests that may be in the house, those that are uploaded among them.
+            slots: Requests accepted at once, those being uploaded included.
         """
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gpen-web")
-        self._threads, self._places = threads, places
+        self._threads, self._slots = threads, slots
         self._running: dict[Future[Any], threading.Event] = {}
         self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
         self._stopped = False
         self.taken = 0
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place in the house.
+    def slot(self) -> Iterator[None]:
+        """Hold a slot of the queue.
 
         Raises:
             Refusal: All are taken (429), or the server is being stopped (503).
         """
         if self._stopped:
             raise stopping()
-        if self.taken >= self._places:
-            raise Refusal(
+        if self.taken >= self._slots:
+            raise HttpProblem(
                 429,
                 f"{self.taken} others are being served or wait; try again in some seconds",
                 headers={"Retry-After": str(self._retry_s())},
@@ -77,24 +77,24 @@ class WorkRoom:
         """
         abandoned = threading.Event()
         future = self._submit(work, abandoned, end)
-        answer = asyncio.wrap_future(future)
+        response = asyncio.wrap_future(future)
         gone = asyncio.ensure_future(_disconnect(receive))
         try:
             done, _ = await asyncio.wait(
-                (answer, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+                (response, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
             gone.cancel()
-            if not answer.done():
+            if not response.done():
                 abandoned.set()
-                answer.cancel()  # work that has not begun is skipped
-        if self._stopped and (answer.cancelled() or isinstance(answer.exception(), Abandoned)):
+                response.cancel()  # work that has not begun is skipped
+        if self._stopped and (response.cancelled() or isinstance(response.exception(), Abandoned)):
             raise stopping()
-        if answer in done:
-            return answer.result()
+        if response in done:
+            return response.result()
         if done:
             raise Abandoned
-        raise Refusal(504, f"this took longer than {seconds:g} s; send a smaller photo")
+        raise HttpProblem(504, f"this took longer than {seconds:g} s; send a smaller photo")
 
     def _submit(
         self, work: Callable[[Check], T], abandoned: threading.Event, end: Check

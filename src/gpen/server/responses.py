@@ -1,4 +1,4 @@
-"""What routes have in common."""
+"""Helpers shared by the routes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from fastapi import Request
 from starlette.responses import FileResponse, Response
 
 from .option_schema import parse_flag
-from .state import House
+from .state import AppState
 from .uploads import Upload, safe_name
 
 
-def house_of(request: Request) -> House:
-    """What the application shares."""
-    house: House = request.app.state.house
-    return house
+def app_state_of(request: Request) -> AppState:
+    app_state: AppState = request.app.state.app_state
+    return app_state
 
 
 def named(upload: Upload, values: Mapping[str, str]) -> str:

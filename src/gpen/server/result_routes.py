@@ -1,4 +1,4 @@
-"""Paths of restored photos that are kept."""
+"""Routes for stored results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from ..errors import SettingsError
 from . import schemas
-from .responses import disposition, file_response, house_of
+from .responses import app_state_of, disposition, file_response
 from .result_store import Part
 
 router = APIRouter()
@@ -40,7 +40,7 @@ async def zip_results(request: Request) -> Response:
     ids = request.query_params.getlist("id")
     if not 0 < len(ids) <= _MOST_ZIPPED:
         raise SettingsError(f"{len(ids)} ids; expected id=… once to {_MOST_ZIPPED} times")
-    file = await asyncio.to_thread(house_of(request).results.zip, ids)
+    file = await asyncio.to_thread(app_state_of(request).results.zip, ids)
     headers = {"Content-Disposition": disposition("attachment", "gpen.zip")}
     return StreamingResponse(_blocks(file), media_type="application/zip", headers=headers)
 
@@ -66,7 +66,7 @@ _RESULT_FILE: dict[int | str, dict[str, Any]] = {
 )
 async def result_file(request: Request, result_id: str) -> Response:
     """The file."""
-    results = house_of(request).results
+    results = app_state_of(request).results
     kept, path = results.get(result_id), results.path(result_id, "file")
     return file_response(request, path, kept.media_type, kept.name)
 
@@ -74,7 +74,7 @@ async def result_file(request: Request, result_id: str) -> Response:
 @router.get(
     "/v1/results/{result_id}/{part}",
     response_class=FileResponse,
-    summary="A picture for comparing",
+    summary="A before or after preview",
     responses=_RESULT_FILE,
 )
 async def result_picture(request: Request, result_id: str, part: str) -> Response:
@@ -82,7 +82,7 @@ async def result_picture(request: Request, result_id: str, part: str) -> Respons
     parts: dict[str, Part] = {"before": "before", "after": "after"}
     if part not in parts:
         raise SettingsError(f"{part[:40]!r} is no part of a result; expected before or after")
-    path = house_of(request).results.path(result_id, parts[part])
+    path = app_state_of(request).results.path(result_id, parts[part])
     return file_response(request, path, "image/webp", f"{part}.webp")
 
 
@@ -94,7 +94,7 @@ async def result_picture(request: Request, result_id: str, part: str) -> Respons
 )
 async def remove_result(request: Request, result_id: str) -> Response:
     """Remove its files."""
-    results = house_of(request).results
+    results = app_state_of(request).results
     results.get(result_id)
     await asyncio.to_thread(results.remove, result_id)
     return Response(status_code=HTTPStatus.NO_CONTENT)

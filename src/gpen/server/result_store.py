@@ -1,4 +1,4 @@
-"""Restored photos that are kept for the visit, as files under names that nobody guesses."""
+"""Stores restored photos for a while, as files under unguessable names."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
 from ..files import free_path
-from .http_problems import Refusal
+from .http_problems import HttpProblem
 from .limits import Limits
 
 Part = Literal["file", "before", "after"]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredResult:
     """One result.
 
     Attributes:
@@ -30,7 +30,7 @@ class Kept:
         media_type: Of the file.
         n_bytes: Of all its parts.
         kept_s: When it was kept, by the monotonic clock.
-        has_pictures: There are pictures for comparing.
+        has_previews: There are images for comparing.
     """
 
     id: str
@@ -38,35 +38,35 @@ class Kept:
     media_type: str
     n_bytes: int
     kept_s: float
-    has_pictures: bool
+    has_previews: bool
 
 
-class Results:
-    """What is kept; the oldest goes when time or room is up."""
+class ResultStore:
+    """Stored results; the oldest is removed when time or space runs out."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder, self._limits = folder, limits
-        self._kept: dict[str, Kept] = {}
+        self._kept: dict[str, StoredResult] = {}
         self._lock = threading.Lock()
 
     def keep(
-        self, data: bytes, name: str, media_type: str, pictures: tuple[bytes, bytes] | None
-    ) -> Kept:
-        """Keep a file, and the pictures before and after.
+        self, data: bytes, name: str, media_type: str, images: tuple[bytes, bytes] | None
+    ) -> StoredResult:
+        """Keep a file, and the images before and after.
 
         Raises:
             OSError: The disk is full; nothing is left of it.
         """
         parts: dict[Part, bytes] = {"file": data}
-        if pictures is not None:
-            parts |= {"before": pictures[0], "after": pictures[1]}
-        kept = Kept(
+        if images is not None:
+            parts |= {"before": images[0], "after": images[1]}
+        kept = StoredResult(
             secrets.token_urlsafe(18),
             name,
             media_type,
             sum(map(len, parts.values())),
             time.monotonic(),
-            pictures is not None,
+            images is not None,
         )
         try:
             for part, content in parts.items():
@@ -79,7 +79,7 @@ class Results:
         self.tidy()
         return kept
 
-    def get(self, result_id: str) -> Kept:
+    def get(self, result_id: str) -> StoredResult:
         """A result.
 
         Raises:
@@ -87,7 +87,9 @@ class Results:
         """
         kept = self._kept.get(result_id)
         if kept is None:
-            raise Refusal(404, "there is no such result; it was removed, or the server was stopped")
+            raise HttpProblem(
+                404, "there is no such result; it was removed, or the server was stopped"
+            )
         return kept
 
     def path(self, result_id: str, part: Part) -> Path:
@@ -97,12 +99,11 @@ class Results:
             Refusal: There is none.
         """
         kept = self.get(result_id)
-        if part != "file" and not kept.has_pictures:
-            raise Refusal(404, "this result has no pictures; ask for previews=true")
+        if part != "file" and not kept.has_previews:
+            raise HttpProblem(404, "this result has no images; ask for previews=true")
         return self._path(kept.id, part)
 
     def remove(self, result_id: str) -> None:
-        """Forget a result, if it is there."""
         with self._lock:
             kept = self._kept.pop(result_id, None)
         if kept is not None:

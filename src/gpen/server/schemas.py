@@ -1,4 +1,4 @@
-"""Shapes of answers and requests, for the machine-readable description of the interface."""
+"""Request and response schemas for OpenAPI."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class FaceFound(BaseModel):
 
 
 class FaceRestored(FaceFound):
-    """A face, and what became of it."""
+    """A restored face."""
 
     restored: bool
     blend: float
@@ -42,7 +42,7 @@ class FaceRestored(FaceFound):
         ge=0,
         le=1,
         description="How alike the face is before and after, where it was asked for; 1 is the "
-        "same picture, below 0.5 it is taken for another person.",
+        "same image, below 0.5 it is taken for another person.",
     )
 
 
@@ -72,7 +72,7 @@ class Result(BaseModel):
 
 
 class Restored(BaseModel):
-    """What became of a photo."""
+    """The result of restoring a photo."""
 
     faces: list[FaceRestored]
     source: Source
@@ -92,7 +92,7 @@ class Detected(BaseModel):
 
 
 class JobStatus(BaseModel):
-    """How far a clip is."""
+    """Status of a video job."""
 
     id: str
     name: str
@@ -111,20 +111,20 @@ class JobStatus(BaseModel):
     notes: list[str]
 
 
-def body_of(*, clips: bool) -> dict[str, Any]:
+def body_of(*, videos: bool) -> dict[str, Any]:
     """The request body: a form, or the file alone."""
-    example = {"blend": 0.8, "face_blend": "1=0.5"} if not clips else {"stabilise": 0.9}
+    example = {"blend": 0.8, "face_blend": "1=0.5"} if not videos else {"stabilise": 0.9}
     form = {
         "type": "object",
         "required": ["file"],
         "properties": {
             "file": {"type": "string", "format": "binary"},
-            **{option.name: option.to_schema() for option in _options(clips=clips)},
+            **{option.name: option.to_schema() for option in _options(videos=videos)},
         },
         "additionalProperties": False,
     }
     raw = {"schema": {"type": "string", "format": "binary"}}
-    kinds = ("video/mp4", "video/webm") if clips else ("image/jpeg", "image/png", "image/webp")
+    kinds = ("video/mp4", "video/webm") if videos else ("image/jpeg", "image/png", "image/webp")
     return {
         "required": True,
         "content": {
@@ -134,24 +134,24 @@ def body_of(*, clips: bool) -> dict[str, Any]:
     }
 
 
-def parameters_of(*, clips: bool) -> list[dict[str, Any]]:
+def parameters_of(*, videos: bool) -> list[dict[str, Any]]:
     """The settings as query parameters."""
     extras = [query("name", {"type": "string", "maxLength": 1000}, "File name of a raw body.")]
-    if clips:
+    if videos:
         schema = {"type": "string", "enum": list(CONTAINERS)}
         extras.append(query("container", schema, "File format of the result."))
     return extras + [
-        query(option.name, option.to_schema(), option.help) for option in _options(clips=clips)
+        query(option.name, option.to_schema(), option.help) for option in _options(videos=videos)
     ]
 
 
-def _options(*, clips: bool) -> list[Option]:
-    kinds = (Settings, VideoSettings) if clips else (Settings,)
+def _options(*, videos: bool) -> list[Option]:
+    kinds = (Settings, VideoSettings) if videos else (Settings,)
     return [
         option
         for kind in kinds
         for option in options_of(kind)
-        if not option.reason and not (clips and option.name in NOT_FOR_CLIPS)
+        if not option.reason and not (videos and option.name in NOT_FOR_CLIPS)
     ]
 
 
@@ -182,7 +182,7 @@ _MEANINGS = {
     408: "The upload stood still",
     409: "There is no result yet",
     413: "More bytes, pixels, seconds or faces than the limits allow",
-    415: "Not a photo or clip that gpen reads",
+    415: "Not a photo or video that gpen reads",
     421: "Not a name of this server",
     422: "A setting has a value that means nothing, or the file is damaged",
     429: "The queue is full; Retry-After says when to try again",

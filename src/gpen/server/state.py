@@ -1,4 +1,4 @@
-"""What the server keeps while it lives: a private folder, threads, networks, results."""
+"""The state of the server: private folder, request queue, models, results, video jobs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PrivateFolder:
         """Make the folder, and remove those of servers that were killed.
 
         Raises:
-            WriteError: There is no place for it.
+            WriteError: The cache folder cannot be written.
         """
         import filelock
 
@@ -78,38 +78,38 @@ def _remove_stale(home: Path) -> None:
             _lock_of(folder).unlink(missing_ok=True)
 
 
-class House:
-    """All that requests share.
+class AppState:
+    """What requests share.
 
     Attributes:
         settings: What clients do not set.
         limits: What a client may ask for.
         folder: Where uploads and results lie.
-        ended: All threads had ended when the house was closed.
+        ended: All threads had ended when the server was closed.
     """
 
     def __init__(self, settings: Settings, limits: Limits, token: str | None) -> None:
-        from .model_pool import Shelf
+        from .model_pool import ModelPool
         from .prometheus import Load, Metrics
-        from .request_queue import WorkRoom
-        from .result_store import Results
-        from .video_queue import Clips
+        from .request_queue import RequestQueue
+        from .result_store import ResultStore
+        from .video_queue import VideoQueue
 
         self.settings, self.limits, self.token = settings, limits, token
         self.ended = False
-        self.shelf = Shelf(settings)
+        self.model_pool = ModelPool(settings)
         self.folder = PrivateFolder()
-        self.room = WorkRoom(limits.jobs, limits.queue)
-        self.results = Results(self.folder.path, limits)
-        self.clips = Clips(self.folder.path, limits)
+        self.request_queue = RequestQueue(limits.jobs, limits.queue)
+        self.results = ResultStore(self.folder.path, limits)
+        self.video_queue = VideoQueue(self.folder.path, limits)
         self.metrics = Metrics(
-            lambda: Load(self.room.taken, len(self.results), self.clips.states())
+            lambda: Load(self.request_queue.taken, len(self.results), self.video_queue.states())
         )
 
     def stop(self) -> None:
-        """Begin no work any more, and tell that which runs to end."""
-        self.room.stop()
-        self.clips.stop()
+        """Start no more work, and ask running work to end."""
+        self.request_queue.stop()
+        self.video_queue.stop()
 
     def close(self, *, seconds: float = 5.0) -> bool:
         """End, and leave no files behind.
@@ -118,6 +118,6 @@ class House:
             Whether all threads have ended in time.
         """
         self.stop()
-        self.ended = self.room.join(seconds) and self.clips.join(seconds)
+        self.ended = self.request_queue.join(seconds) and self.video_queue.join(seconds)
         self.folder.remove()
         return self.ended

@@ -1,4 +1,4 @@
-"""Bodies of requests to files, bounded while they are read."""
+"""Reads request bodies into files, with limits on size and time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from starlette.requests import Request
 
-from .http_problems import Abandoned, Refusal
+from .http_problems import Abandoned, HttpProblem
 from .limits import Limits
 from .request_queue import Receive
 
@@ -54,9 +54,9 @@ class Upload:
         self.file.write(data)
 
 
-def too_large(most: int) -> Refusal:
+def too_large(most: int) -> HttpProblem:
     """The refusal of a body with too many bytes."""
-    return Refusal(413, f"the file is larger than the limit of {most / 2**20:g} MiB")
+    return HttpProblem(413, f"the file is larger than the limit of {most / 2**20:g} MiB")
 
 
 async def read_upload(request: Request, file: BinaryIO, most: int, limits: Limits) -> Upload:
@@ -101,7 +101,9 @@ async def _read(request: Request, upload: Upload, most: int, limits: Limits) -> 
     if form is not None:
         form.finish()
     if not upload.n_bytes:
-        raise Refusal(400, "there is no file, or it is empty; send it as the part 'file' of a form")
+        raise HttpProblem(
+            400, "there is no file, or it is empty; send it as the part 'file' of a form"
+        )
     await asyncio.to_thread(upload.file.seek, 0)
 
 
@@ -112,7 +114,7 @@ def _check_kind(kind: str) -> None:
         ("image/", "video/")
     ):
         return
-    raise Refusal(
+    raise HttpProblem(
         415, f"{kind[:60]!r} is not taken; expected multipart/form-data, image/… or video/…"
     )
 
@@ -136,7 +138,9 @@ async def _chunks(receive: Receive, limits: Limits) -> AsyncIterator[bytes]:
         try:
             message = await asyncio.wait_for(receive(), max(0.0, wait_s))
         except TimeoutError:
-            raise Refusal(408, "the upload stood still or took too long; send it again") from None
+            raise HttpProblem(
+                408, "the upload stood still or took too long; send it again"
+            ) from None
         if message["type"] == "http.disconnect":
             raise Abandoned
         yield message.get("body", b"")
@@ -149,7 +153,7 @@ def _boundary(options: str) -> bytes:
 
     boundary = parse_options_header(f"multipart/form-data;{options}")[1].get(b"boundary", b"")
     if not 0 < len(boundary) <= 200:
-        raise Refusal(400, "the form has no boundary; send it with curl -F or FormData")
+        raise HttpProblem(400, "the form has no boundary; send it with curl -F or FormData")
     return boundary
 
 
@@ -185,12 +189,14 @@ class _Form:
         try:
             self._parser.write(data)
         except MultipartParseError:
-            raise Refusal(400, "the form is damaged; send it with curl -F or FormData") from None
+            raise HttpProblem(
+                400, "the form is damaged; send it with curl -F or FormData"
+            ) from None
 
     def finish(self) -> None:
         """The body has ended."""
         if not self._is_whole:
-            raise Refusal(400, "the form is cut short; send it again")
+            raise HttpProblem(400, "the form is cut short; send it again")
 
     def _begin(self) -> None:
         self._head, self._is_file = {}, False
@@ -208,10 +214,10 @@ class _Form:
         self._name = _text(disposition.get(b"name", b""))
         self._is_file = self._name == "file"
         if b"filename" in disposition and not self._is_file:
-            raise Refusal(400, "the form has a file that is not called 'file'")
+            raise HttpProblem(400, "the form has a file that is not called 'file'")
         if self._is_file:
             if self._has_file:
-                raise Refusal(400, "the form has several files; send one at a time")
+                raise HttpProblem(400, "the form has several files; send one at a time")
             self._has_file = True
             self._upload.name = disposition.get(b"filename", b"").decode("utf-8", "replace")
 
@@ -221,13 +227,13 @@ class _Form:
             return
         self._text += data
         if len(self._text) > _FIELD_BYTES:
-            raise Refusal(413, f"the field {self._name[:40]!r} of the form is too long")
+            raise HttpProblem(413, f"the field {self._name[:40]!r} of the form is too long")
 
     def _end_part(self) -> None:
         if self._is_file:
             return
         if len(self._upload.fields) >= _FIELDS:
-            raise Refusal(413, f"the form has more than {_FIELDS} fields")
+            raise HttpProblem(413, f"the form has more than {_FIELDS} fields")
         self._upload.fields.append((self._name, _text(bytes(self._text))))
 
     def _end(self) -> None:
@@ -238,7 +244,7 @@ def _text(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise Refusal(400, "the form has a field that is not UTF-8") from None
+        raise HttpProblem(400, "the form has a field that is not UTF-8") from None
 
 
 def safe_name(name: str) -> str:

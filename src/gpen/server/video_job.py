@@ -1,4 +1,4 @@
-"""One clip on its way through the server."""
+"""One video job of the server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .http_problems import Abandoned, Refusal
+from .http_problems import Abandoned, HttpProblem
 
 if TYPE_CHECKING:
     from ..video.video_result import ClipResult
@@ -23,12 +23,12 @@ MEDIA_TYPES = {
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """What is known of a job. One thread works on it, others ask.
+    """The state of one job. One thread works on it, others read it.
 
     Attributes:
         id: A long random name.
         folder: Where its files are.
-        name: What the user calls the clip.
+        name: What the user calls the video.
         suffix: Ending of the result.
         state: Where it is.
         stage: "faces", "frames" or "joining".
@@ -50,7 +50,7 @@ class Job:
     total: int | None = None
     most_frames: float = float("inf")
     ended_s: float | None = None
-    error: Refusal | None = None
+    error: HttpProblem | None = None
     result: ClipResult | None = None
     n_bytes: int = 0
     _abandoned: threading.Event = field(default_factory=threading.Event)
@@ -60,12 +60,11 @@ class Job:
 
     @property
     def source(self) -> Path:
-        """The clip as uploaded, under a name of ours."""
+        """The video as uploaded, under a name of ours."""
         return self.folder / "source"
 
     @property
     def target(self) -> Path:
-        """The result."""
         return self.folder / f"result{self.suffix}"
 
     @property
@@ -100,24 +99,25 @@ class Job:
         if self._abandoned.is_set():
             raise Abandoned
         if time.monotonic() > self._latest_s:
-            raise Refusal(504, "the clip took longer than the server allows; send a shorter one")
+            raise HttpProblem(
+                504, "the video took longer than the server allows; send a shorter one"
+            )
 
     def on_progress(self, stage: str, done: int, total: int | None) -> None:
         """Hear of progress; see `gpen.video.video_result.OnProgress`.
 
         Raises:
             Abandoned: As `check`.
-            Refusal: As `check`, or the clip turns out to be longer than it said.
+            Refusal: As `check`, or the video turns out to be longer than it said.
         """
         if stage != self.stage:
             self.stage, self._stage_began = stage, (time.monotonic(), done)
         self.done, self.total = done, total
         self.check()
         if stage == "faces" and done > self.most_frames:
-            raise Refusal(413, "the clip is longer than it says and than the server allows")
+            raise HttpProblem(413, "the video is longer than it says and than the server allows")
 
     def end(self, state: State) -> None:
-        """No more work is done."""
         self.ended_s = time.monotonic()
         self.state = state
 
@@ -126,8 +126,7 @@ class Job:
         self.result, self.n_bytes = result, self.target.stat().st_size
         self.end("done")
 
-    def fail(self, error: Refusal) -> None:
-        """It cannot be done."""
+    def fail(self, error: HttpProblem) -> None:
         self.error = error
         self.end("failed")
 
@@ -146,7 +145,6 @@ class Job:
         return (self.total - self.done) / fps if fps and self.total is not None else None
 
     def to_dict(self, position: int, keep_s: float) -> dict[str, Any]:
-        """For JSON."""
         url = f"/v1/videos/{self.id}"
         fps, eta_s = self.fps, self.eta_s
         elapsed_s = 0.0

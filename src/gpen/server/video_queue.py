@@ -1,4 +1,4 @@
-"""Jobs: clips that are restored one after the other while their clients ask how far they are."""
+"""The queue of video jobs, which run one after the other."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from ..settings import VideoSettings
-from .http_problems import RETRY_S, Abandoned, Refusal, refusal_of, stopping
+from .http_problems import RETRY_S, Abandoned, HttpProblem, problem_of, stopping
 from .limits import Limits
-from .model_pool import GuardedRestorer
+from .model_pool import CancellableRestorer
 from .video_job import ENDED, Job
 
 #: How often a client that waits is looked after, in seconds.
 _TICK_S = 0.1
 
 
-class Clips:
+class VideoQueue:
     """The jobs of a server; one is worked on at a time."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
@@ -34,7 +34,7 @@ class Clips:
         self._stopped = False
 
     def new_job(self) -> Job:
-        """A job whose clip is to be uploaded; `start` it or `remove` it.
+        """A job whose video is to be uploaded; `start` it or `remove` it.
 
         Raises:
             Refusal: There are too many (429), or the server is being stopped (503).
@@ -44,9 +44,9 @@ class Clips:
         with self._lock:
             waiting = sum(job.state not in ENDED for job in self._jobs.values())
             if waiting >= self._limits.video_queue:
-                raise Refusal(
+                raise HttpProblem(
                     429,
-                    f"{waiting} clips wait already; try again when one is done",
+                    f"{waiting} videos wait already; try again when one is done",
                     headers={"Retry-After": str(max(RETRY_S, self._soonest_s()))},
                 )
             job_id = secrets.token_urlsafe(18)
@@ -56,12 +56,12 @@ class Clips:
         return job
 
     def _soonest_s(self) -> int:
-        """When the clip that runs is done, if that is known."""
+        """When the video that runs is done, if that is known."""
         left = [job.eta_s or 0 for job in self._jobs.values() if job.state == "running"]
         return min(600, round(max(left, default=0)))
 
-    def start(self, job: Job, restorer: GuardedRestorer, video: VideoSettings) -> None:
-        """Put an uploaded clip into the queue.
+    def start(self, job: Job, restorer: CancellableRestorer, video: VideoSettings) -> None:
+        """Put an uploaded video into the queue.
 
         Raises:
             Refusal: The server is being stopped.
@@ -75,7 +75,7 @@ class Clips:
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
 
-    def _work(self, job: Job, restorer: GuardedRestorer, video: VideoSettings) -> None:
+    def _work(self, job: Job, restorer: CancellableRestorer, video: VideoSettings) -> None:
         from ..video.run import restore_clip
 
         try:
@@ -91,7 +91,7 @@ class Clips:
         except Abandoned:
             job.end("stopped" if self._stopped else "cancelled")
         except Exception as error:
-            job.fail(refusal_of(error, name=job.name))
+            job.fail(problem_of(error, name=job.name))
         finally:
             job.source.unlink(missing_ok=True)
             if job.state != "done":
@@ -105,7 +105,9 @@ class Clips:
         """
         job = self._jobs.get(job_id)
         if job is None or job.state == "uploading":
-            raise Refusal(404, "there is no such job; it was removed, or the server was stopped")
+            raise HttpProblem(
+                404, "there is no such job; it was removed, or the server was stopped"
+            )
         return job
 
     def position(self, job: Job) -> int:
@@ -152,7 +154,6 @@ class Clips:
         return counts
 
     def to_dict(self, job: Job) -> dict[str, Any]:
-        """A job for JSON."""
         return job.to_dict(self.position(job), self._limits.keep_s)
 
     def stop(self) -> None:

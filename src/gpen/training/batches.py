@@ -37,7 +37,7 @@ class Batch:
         damaged: (N, 3, S, S) RGB in [-1, 1].
         truth: The same, undamaged.
         points_xy: (N, 5, 2) in pixels.
-        inside: (N,), share of each picture that is no mirror image.
+        inside: (N,), share of each image that is no mirror image.
     """
 
     damaged: Tensor
@@ -62,7 +62,7 @@ class DamagedFaces(Dataset[tuple[Any, ...]]):
         self._faces, self._recipe, self._seed, self._flip = faces, recipe, seed, flip
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Any, ...]:
-        """Damaged and true picture, points and inside of one face."""
+        """Damaged and true image, points and inside of one face."""
         random = np.random.default_rng((*self._seed, *key))
         sample = self._faces[int(random.integers(len(self._faces)))]
         return damage(sample, random, self._recipe, self._flip)
@@ -71,7 +71,7 @@ class DamagedFaces(Dataset[tuple[Any, ...]]):
 def damage(
     sample: Sample, random: np.random.Generator, recipe: Recipe, flip: float
 ) -> tuple[Any, ...]:
-    """Damaged and true picture, points and inside of a face, mirrored now and then."""
+    """Damaged and true image, points and inside of a face, mirrored now and then."""
     pixels, points = sample.pixels, sample.points_xy
     if random.random() < flip:
         pixels, points = np.ascontiguousarray(pixels[:, ::-1]), mirrored(points, len(pixels))
@@ -80,7 +80,7 @@ def damage(
 
 
 def mirrored(points_xy: Any, size: int) -> Any:
-    """The five points of a mirrored picture; left and right change places."""
+    """The five points of a mirrored image; left and right change places."""
     flipped = points_xy[[1, 0, 2, 4, 3]].copy()
     flipped[:, 0] = size - 1 - flipped[:, 0]
     return flipped

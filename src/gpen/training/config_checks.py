@@ -13,7 +13,7 @@ from .degradation.recipes import chains_of
 _SIDES = tuple(8 << k for k in range(9))
 _PATCH_SIDES = tuple(64 << k for k in range(6))
 _SEEDS = 1 << 63
-#: Channels that a picture and its negative take up on their way through a level.
+#: Channels that an image and its negative take up on their way through a level.
 _PASSING = 6
 
 
@@ -153,7 +153,7 @@ def _widths(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _passing(config: Config) -> Iterator[tuple[str, str]]:
-    """Levels through which pictures pass, and that are too narrow for it."""
+    """Levels through which images pass, and that are too narrow for it."""
     widths = config.network.widths(config.network.size)
     sides = [config.size_at(step) for step in _starts(config)]
     grown = {side for side in sides if config.network.pass_through or side != sides[0]}
@@ -163,12 +163,12 @@ def _passing(config: Config) -> Iterator[tuple[str, str]]:
             yield (
                 "network.channels" if config.network.channels else "network.narrow",
                 f"leaves {widths[level]} channels at {side} px; expected at least {_PASSING}, in "
-                "which pictures pass through networks that grow or have pass_through",
+                "which images pass through networks that grow or have pass_through",
             )
 
 
 def _sides(network: Network) -> tuple[int, ...]:
-    """Sides of pictures that leave a network at least two levels."""
+    """Sides of images that leave a network at least two levels."""
     return tuple(side for side in _SIDES if side >= _SIDES[0] * network.subpixel)
 
 

@@ -26,14 +26,14 @@ class Judging(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Logits of each scale, and features."""
-        return self.discriminator.judge(image)
+        return self.discriminator.score(image)
 
 
 #: Logits of each scale, and features.
-Opinion = tuple[list[Tensor], list[Tensor]]
+DiscriminatorOutput = tuple[list[Tensor], list[Tensor]]
 
 
-class Opponent:
+class DiscriminatorStep:
     """A discriminator that learns.
 
     Its opinion of the truth is asked for once in a step: the generator is compared with its
@@ -56,37 +56,37 @@ class Opponent:
     ) -> None:
         self.discriminator, self.learner = discriminator, learner
         self._judge, self._autocast = judge, autocast
-        self._of_truth: tuple[Batch, Opinion] | None = None
+        self._of_truth: tuple[Batch, DiscriminatorOutput] | None = None
 
-    def of_restored(self, restored: Tensor) -> Opinion:
-        """What it thinks of pictures that the generator is to learn from.
+    def of_restored(self, restored: Tensor) -> DiscriminatorOutput:
+        """What it thinks of images that the generator is to learn from.
 
-        Gradients pass through it to the pictures; it asks for none of its own weights.
+        Gradients pass through it to the images; it asks for none of its own weights.
         """
         self.discriminator.requires_grad_(requires_grad=False)
         try:
-            return self._opinion(restored)
+            return self._discriminator_output(restored)
         finally:
             self.discriminator.requires_grad_(requires_grad=True)
 
-    def of_truth(self, batch: Batch) -> Opinion:
-        """What it thinks of true pictures, with gradients of its weights; worked out once."""
+    def of_truth(self, batch: Batch) -> DiscriminatorOutput:
+        """What it thinks of true images, with gradients of its weights; worked out once."""
         if self._of_truth is None or self._of_truth[0] is not batch:
-            self._of_truth = batch, self._opinion(batch.truth)
+            self._of_truth = batch, self._discriminator_output(batch.truth)
         return self._of_truth[1]
 
-    def _opinion(self, pictures: Tensor) -> Opinion:
+    def _discriminator_output(self, images: Tensor) -> DiscriminatorOutput:
         with self._autocast():
-            opinion: Opinion = self._judge(pictures)
+            opinion: DiscriminatorOutput = self._judge(images)
         return opinion
 
     def learn(
         self, batch: Batch, restored: Tensor, loss: Loss, *, share: float
     ) -> dict[str, Tensor]:
-        """Find the gradients that tell true pictures from restored ones.
+        """Find the gradients that tell true images from restored ones.
 
         Args:
-            batch: True pictures.
+            batch: True images.
             restored: What the generator made of them, without gradient.
             loss: Weights and kind.
             share: Of the step that this part is.
@@ -94,7 +94,7 @@ class Opponent:
         Returns:
             The loss and mean logits.
         """
-        real, fake = self.of_truth(batch)[0], self._opinion(restored)[0]
+        real, fake = self.of_truth(batch)[0], self._discriminator_output(restored)[0]
         self._of_truth = None  # its graph is gone after this
         real, fake = [scale.float() for scale in real], [scale.float() for scale in fake]
         term = losses.discriminator_loss(real, fake, loss.adversarial_kind)
@@ -107,7 +107,7 @@ class Opponent:
         """Move the weights by what was learnt.
 
         Args:
-            parts: True pictures of the step.
+            parts: True images of the step.
             terms: What `learn` returned, added up over the parts.
             loss: Weights.
             rate: Factor of the learning rate.
@@ -124,11 +124,11 @@ class Opponent:
         return terms | {"d_norm": self.learner.take_step(rate, terms)}
 
     def _penalise(self, parts: Sequence[Batch], loss: Loss) -> Tensor:
-        """R1 on true pictures, in f32 and not compiled: it is differentiated twice."""
+        """R1 on true images, in f32 and not compiled: it is differentiated twice."""
         total = parts[0].truth.new_zeros(())
         for batch in parts:
             truth = batch.truth.detach().requires_grad_()
-            logits, _ = self.discriminator.judge(truth)
+            logits, _ = self.discriminator.score(truth)
             penalty = losses.r1_penalty(logits, truth) / len(parts)
             self.learner.backward(loss.r1 / 2 * loss.r1_every * penalty)
             total = total + penalty.detach()

@@ -30,8 +30,8 @@ class Sample:
     Attributes:
         pixels: uint8 RGB, (S, S, 3).
         points_xy: float32, (5, 2), in pixels of `pixels`: left eye, right eye, nose tip, left and
-            right mouth corner as seen in the picture.
-        inside: Share of the picture that is not filled by mirroring, in [0, 1].
+            right mouth corner as seen in the image.
+        inside: Share of the image that is not filled by mirroring, in [0, 1].
         name: Where it comes from, for messages.
     """
 
@@ -84,7 +84,7 @@ class Faces:
 
     @property
     def skipped(self) -> list[Skipped]:
-        """Name and reason of each picture that is of no use, as far as it is known.
+        """Name and reason of each image that is of no use, as far as it is known.
 
         What reading finds is added, also what forked processes find.
         """

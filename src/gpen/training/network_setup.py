@@ -23,10 +23,10 @@ _CONTRAST = 0.5
 
 
 def build_generator(config: Config, size: int) -> GPEN:
-    """A fresh generator for pictures of a side.
+    """A fresh generator for images of a side.
 
     Encoder features start at full strength: from 0, as in StyleGAN2's noise, an encoder would
-    learn nothing at first. Under AdaIN, whose answers have a deviation of √3 at first, the pictures
+    learn nothing at first. Under AdaIN, whose answers have a deviation of √3 at first, the images
     of all levels together start at the deviation of a photo.
     """
     network = config.network
@@ -55,7 +55,7 @@ def build_generator(config: Config, size: int) -> GPEN:
 
 
 def build_discriminator(config: Config, size: int) -> Discriminator | PatchDiscriminator | None:
-    """A fresh discriminator for pictures of a side; None where the config wants none."""
+    """A fresh discriminator for images of a side; None where the config wants none."""
     judge = config.discriminator
     if judge.kind == "none":
         return None

@@ -16,11 +16,11 @@ from ..perceptual.vgg_distance import VggDistance
 from .config import Config, Files, Loss
 
 _T = TypeVar("_T")
-#: Restored, truth and points (N, 5, 2) → one value for each picture.
+#: Restored, truth and points (N, 5, 2) → one value for each image.
 Distance = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-class Judges:
+class PerceptualLosses:
     """Opened networks.
 
     Attributes:
@@ -47,7 +47,7 @@ class Judges:
             yield "identity", self.identity
 
 
-def open_judges(config: Config, device: torch.device) -> Judges:
+def open_perceptual_losses(config: Config, device: torch.device) -> PerceptualLosses:
     """Open every network that a loss of any stage needs, and those of LPIPS if they are named.
 
     Raises:
@@ -59,7 +59,7 @@ def open_judges(config: Config, device: torch.device) -> Judges:
         starts += stage.steps
     problems: list[str] = []
     files = config.files
-    judges = Judges(
+    perceptual_losses = PerceptualLosses(
         _open(problems, _wanted(losses, "perceptual"), lambda: VggDistance(_file(files, "vgg19"))),
         _open(
             problems,
@@ -74,12 +74,16 @@ def open_judges(config: Config, device: torch.device) -> Judges:
     )
     if problems:
         raise ConfigError("; ".join(problems), key="files")
-    for judge in (judges.perceptual, judges.lpips, judges.identity):
+    for judge in (
+        perceptual_losses.perceptual,
+        perceptual_losses.lpips,
+        perceptual_losses.identity,
+    ):
         if judge is not None:
             judge.to(device).requires_grad_(requires_grad=False)
             if config.compile:
                 judge.compile()
-    return judges
+    return perceptual_losses
 
 
 def _wanted(losses: list[Loss], name: str) -> bool:

@@ -1,6 +1,6 @@
 """The state of a training run and one step of it.
 
-Generator and discriminator learn from the same pictures: both find their gradients part by part,
+Generator and discriminator learn from the same images: both find their gradients part by part,
 then the generator takes its step, and the discriminator after it. Regularisers run every few steps
 and count as many times (lazy regularisation, Karras et al., CVPR 2020). Both networks, the moving
 average, the optimisers, the step and the random state are the whole state: a run that goes on from
@@ -23,13 +23,13 @@ from . import losses
 from .averaging import update_average
 from .batches import Batch, numbers_of_part
 from .config import Config, Loss
-from .discriminator_step import Judging, Opponent
+from .discriminator_step import DiscriminatorStep, Judging
 from .growth import grow_discriminator, grow_generator
 from .network_setup import build_discriminator, build_generator, encoder_parameters, load_init
 from .objective import Objective
 from .optimiser_step import Learner, add_terms
-from .passthrough import pass_picture_through
-from .perceptual_losses import Judges
+from .passthrough import pass_image_through
+from .perceptual_losses import PerceptualLosses
 from .processes import Processes
 
 _DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16}
@@ -43,25 +43,31 @@ class Trainer:
     Attributes:
         step: Steps done.
         retries: How often the run was rolled back after NaN.
-        size: Side of the pictures now.
+        size: Side of the images now.
         net: The generator in training.
         average: Its moving average, which is what one uses.
-        opponent: The discriminator and its optimiser; None until a stage has adversarial loss.
+        discriminator_step: The discriminator and its optimiser; None until a stage has
+            adversarial loss.
     """
 
     def __init__(
-        self, config: Config, judges: Judges, processes: Processes, *, fresh: bool = True
+        self,
+        config: Config,
+        perceptual_losses: PerceptualLosses,
+        processes: Processes,
+        *,
+        fresh: bool = True,
     ) -> None:
         """Build networks for the run's first stage.
 
         Args:
             config: The run.
-            judges: Networks that losses need.
+            perceptual_losses: Networks that losses need.
             processes: Those that train together.
             fresh: Whether to start from `network.init` where it is set; a run that goes on needs
                 that file no longer.
         """
-        self.config, self.processes, self._judges = config, processes, judges
+        self.config, self.processes, self._perceptual_losses = config, processes, perceptual_losses
         self.step, self.retries = 0, 0
         self._path_mean = torch.zeros((), device=processes.device)
         torch.manual_seed(config.seed)
@@ -70,10 +76,10 @@ class Trainer:
         if network.init and fresh:
             load_init(self.net, network.init)
         if network.pass_through:
-            pass_picture_through(self.net)
+            pass_image_through(self.net)
         self.average.load_state_dict(self.net.state_dict())
         if config.loss_at(0).adversarial:
-            self._meet_opponent()
+            self._add_discriminator()
 
     def _build(self, size: int) -> None:
         config, device = self.config, self.processes.device
@@ -86,11 +92,11 @@ class Trainer:
         lazy = config.loss.path_length_every if config.loss.path_length else 0
         self._learner = self._learning(self.net, shares, lazy)
         self._restore = self._compiled(self.net)
-        self.opponent: Opponent | None = None
-        self._objective = Objective(self._judges, None)
+        self.discriminator_step: DiscriminatorStep | None = None
+        self._objective = Objective(self._perceptual_losses, None)
 
-    def _meet_opponent(self) -> Opponent | None:
-        """Build the discriminator for pictures of the present side, where the config wants one."""
+    def _add_discriminator(self) -> DiscriminatorStep | None:
+        """Build the discriminator for images of the present side, where the config wants one."""
         with self._chance("discriminator"):
             discriminator = build_discriminator(self.config, self.size)
         if discriminator is None:
@@ -101,9 +107,9 @@ class Trainer:
         lazy = self.config.loss.r1_every if self.config.loss.r1 else 0
         learner = self._learning(discriminator, groups, lazy)
         judge = self._compiled(Judging(discriminator))
-        self.opponent = Opponent(discriminator, judge, learner, self._autocast)
-        self._objective = Objective(self._judges, self.opponent)
-        return self.opponent
+        self.discriminator_step = DiscriminatorStep(discriminator, judge, learner, self._autocast)
+        self._objective = Objective(self._perceptual_losses, self.discriminator_step)
+        return self.discriminator_step
 
     @contextlib.contextmanager
     def _chance(self, part: str) -> Iterator[None]:
@@ -132,13 +138,17 @@ class Trainer:
     def grow(self, size: int) -> None:
         """Go on at twice the side."""
         net, average = _copied(self.net), _copied(self.average)
-        judged = None if self.opponent is None else _copied(self.opponent.discriminator)
+        judged = (
+            None
+            if self.discriminator_step is None
+            else _copied(self.discriminator_step.discriminator)
+        )
         self._build(size)
         pass_through = self.config.network.pass_through
         grow_generator(net, self.net, pass_through=pass_through)
         grow_generator(average, self.average, pass_through=pass_through)
-        if judged is not None and (opponent := self._meet_opponent()) is not None:
-            grow_discriminator(judged, opponent.discriminator)
+        if judged is not None and (discriminator_step := self._add_discriminator()) is not None:
+            grow_discriminator(judged, discriminator_step.discriminator)
 
     def train_step(self, parts: Sequence[Batch]) -> dict[str, float]:
         """Learn from one batch, given in parts.
@@ -151,8 +161,8 @@ class Trainer:
                 for the generator's where the discriminator failed.
         """
         loss, rate = self.config.loss_at(self.step), self._rate()
-        if loss.adversarial and self.opponent is None:
-            self._meet_opponent()
+        if loss.adversarial and self.discriminator_step is None:
+            self._add_discriminator()
         terms = self._learn(parts, loss, rate)
         if loss.path_length and self.step % loss.path_length_every == 0:
             terms |= self._path_length_step(parts, loss, rate)
@@ -177,31 +187,35 @@ class Trainer:
 
     def _learn(self, parts: Sequence[Batch], loss: Loss, rate: float) -> dict[str, Tensor]:
         """A step of the generator and, where it has a part in the loss, of the discriminator."""
-        opponent = self.opponent if loss.adversarial else None
+        discriminator_step = self.discriminator_step if loss.adversarial else None
         self._learner.forget_gradients()
-        if opponent is not None:
-            opponent.learner.forget_gradients()
+        if discriminator_step is not None:
+            discriminator_step.learner.forget_gradients()
         sums: dict[str, Tensor] = {}
         told: dict[str, Tensor] = {}
         share = 1 / len(parts)
         for batch in parts:
             with self._autocast():
                 restored = self._restore(batch.damaged).float()
-                outcome = self._objective.judge(restored, batch, loss)
+                outcome = self._objective.score(restored, batch, loss)
             self._learner.backward(outcome.total * share)
             add_terms(sums, outcome.terms, share)
-            if opponent is not None:
-                add_terms(told, opponent.learn(batch, restored.detach(), loss, share=share), share)
+            if discriminator_step is not None:
+                add_terms(
+                    told,
+                    discriminator_step.learn(batch, restored.detach(), loss, share=share),
+                    share,
+                )
         sums["g_norm"] = self._learner.take_step(rate, sums)
-        if opponent is None:
+        if discriminator_step is None:
             return sums
         r1 = bool(loss.r1) and self.step % loss.r1_every == 0
-        return sums | opponent.take_step(parts, told, loss, rate, r1=r1)
+        return sums | discriminator_step.take_step(parts, told, loss, rate, r1=r1)
 
     def _path_length_step(
         self, parts: Sequence[Batch], loss: Loss, rate: float
     ) -> dict[str, Tensor]:
-        """Keep the pictures' change per change of style alike everywhere."""
+        """Keep the images' change per change of style alike everywhere."""
         self._learner.forget_gradients()
         sums: dict[str, Tensor] = {}
         for micro, batch in enumerate(parts):
@@ -251,10 +265,10 @@ class Trainer:
             "scaler": self._learner.scaler.state_dict(),
             "random": torch.get_rng_state(),
         }
-        if self.opponent is not None:
-            state["d"] = self.opponent.discriminator.state_dict()
-            state["d_optim"] = self.opponent.learner.adam.state_dict()
-            state["d_scaler"] = self.opponent.learner.scaler.state_dict()
+        if self.discriminator_step is not None:
+            state["d"] = self.discriminator_step.discriminator.state_dict()
+            state["d_optim"] = self.discriminator_step.learner.adam.state_dict()
+            state["d_scaler"] = self.discriminator_step.learner.scaler.state_dict()
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -265,11 +279,17 @@ class Trainer:
         self.average.load_state_dict(state["g_ema"])
         _load_adam(self._learner.adam, state["g_optim"])
         self._learner.scaler.load_state_dict(state["scaler"])
-        if "d" in state and (opponent := self.opponent or self._meet_opponent()) is not None:
-            opponent.discriminator.load_state_dict(state["d"])
-            _load_adam(opponent.learner.adam, state["d_optim"])
+        if (
+            "d" in state
+            and (discriminator_step := self.discriminator_step or self._add_discriminator())
+            is not None
+        ):
+            discriminator_step.discriminator.load_state_dict(state["d"])
+            _load_adam(discriminator_step.learner.adam, state["d_optim"])
             # Checkpoints of earlier versions have one scaler for both networks.
-            opponent.learner.scaler.load_state_dict(state.get("d_scaler", state["scaler"]))
+            discriminator_step.learner.scaler.load_state_dict(
+                state.get("d_scaler", state["scaler"])
+            )
         self.step, self.retries = state["step"], state["retries"]
         self._path_mean = torch.tensor(state["path_mean"], device=self.processes.device)
         torch.set_rng_state(state["random"])

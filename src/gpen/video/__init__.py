@@ -1,1 +1,1 @@
-"""Video: clips read, restored and written frame by frame."""
+"""Video: videos read, restored and written frame by frame."""

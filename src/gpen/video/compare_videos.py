@@ -1,4 +1,4 @@
-"""Two clips as one, for looking: side by side, or with a line that wanders between them."""
+"""Compares two videos in one: side by side, or with a moving divider."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..images import transforms
 from ..images.tones import in_depth_of
 from ..images.write import write_image
 from ..types import Image, Pixels
-from .io.decode import open_clip, read_frames
-from .io.frames import Clip, Frame, whole_frame
+from .io.decode import open_video, read_frames
+from .io.frames import Frame, VideoInfo, whole_frame
 from .io.muxing import check_target, join_segments
 from .io.segment_writer import Encoding, SegmentWriter, write_errors
 from .io.target_checks import check_apart
@@ -25,11 +25,11 @@ Layout = Literal["side", "wipe"]
 
 #: Seconds in which the line of a wipe goes to the right and back.
 WIPE_S = 4.0
-#: Width of the line, as a share of the picture's.
+#: Width of the line, as a share of the image's.
 LINE = 1 / 400
 
 
-def compare_clips(
+def compare_videos(
     first: Path,
     second: Path,
     target: Path,
@@ -39,33 +39,33 @@ def compare_clips(
     overwrite: bool = False,
     on_frame: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Put two clips into one, frame by frame from their beginnings, with the first one's sound.
+    """Put two videos into one, frame by frame from their beginnings, with the first one's sound.
 
     The second takes the size of the first where they differ.
 
     Args:
-        first: A clip, usually the input.
+        first: A video, usually the input.
         second: Another, usually the result.
         target: A .mp4, .mkv, .mov or .webm file.
-        layout: "side": the first to the left of the second; "wipe": one picture, the first to the
+        layout: "side": the first to the left of the second; "wipe": one image, the first to the
             left of a line that wanders.
-        stills: So many moments, evenly spaced, also go into `<stem>_stills.png`: the first clip
+        stills: So many moments, evenly spaced, also go into `<stem>_stills.png`: the first video
             above the second.
         overwrite: Replace the target if it is there.
         on_frame: Called with the number of frames done.
 
     Returns:
-        Frames written: as many as the shorter clip has.
+        Frames written: as many as the shorter video has.
 
     Raises:
-        ReadError: One of them is no clip.
+        ReadError: One of them is no video.
         OutputExistsError: The target or the strip is there and `overwrite` is false.
-        SettingsError: The target is one of the clips, or no clip that can be written.
+        SettingsError: The target is one of the videos, or no video that can be written.
         WriteError: The target cannot be written.
     """
     strip_path = target.with_name(f"{target.stem}_stills.png") if stills else None
     _check_targets(first, second, target, strip_path, overwrite=overwrite)
-    one, other = open_clip(first), open_clip(second)
+    one, other = open_video(first), open_video(second)
     moments = _moments(one, other, stills)
     kept: dict[int, Pixels] = {}
     n_frames = 0
@@ -106,7 +106,7 @@ def _check_targets(
         )
 
 
-def _pairs(one: Clip, other: Clip) -> Iterator[tuple[Frame, Pixels, Pixels]]:
+def _pairs(one: VideoInfo, other: VideoInfo) -> Iterator[tuple[Frame, Pixels, Pixels]]:
     """Frames of the first with the pixels of both, in the size and depth of the first."""
     for frame, twin in zip(read_frames(one), read_frames(other), strict=False):
         before = frame.pixels()
@@ -114,9 +114,9 @@ def _pairs(one: Clip, other: Clip) -> Iterator[tuple[Frame, Pixels, Pixels]]:
         yield frame, before, transforms.resize(after, frame.size_wh)
 
 
-def _moments(one: Clip, other: Clip, stills: int) -> set[int]:
+def _moments(one: VideoInfo, other: VideoInfo, stills: int) -> set[int]:
     """Numbers of the frames that go into the strip of stills."""
-    counts = [clip.frame_count for clip in (one, other) if clip.frame_count]
+    counts = [info.frame_count for info in (one, other) if info.frame_count]
     last = (min(counts) if counts else stills) - 1
     return {round(last * (n + 0.5) / stills) for n in range(stills)}
 

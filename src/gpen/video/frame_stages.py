@@ -1,8 +1,8 @@
-"""The stages of the photo pipeline as streams of frames: align → restore → hold still → paste.
+"""The stages of the photo pipeline as streams of frames: align → restore → stabilise → paste.
 
-Each is a generator over works in their order, so that they can run side by side in threads
-(`gpen.video.queues`). What a stage answers depends on the works of the part alone, never on timing:
-a run that was stopped and goes on gives the same pictures.
+Each is a generator over works in their order, so that they can run in parallel threads
+(`gpen.concurrency.in_background`). Its results depend on the works of the part alone, never on
+timing: a run that was stopped and resumed gives the same images.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Work:
 
     Attributes:
         frame: The frame as decoded.
-        canvas: Its picture at output size, RGB, (height, width, 3), uint8 or uint16, upright.
+        canvas: Its image at output size, RGB, (height, width, 3), uint8 or uint16, upright.
         touched: The canvas differs from the frame even where no face is.
         faces: The faces to restore, in frame pixels.
         crops: Their crops, from the canvas.
-        answers: What the network made of them.
+        outputs: What the network made of them.
         reliabilities: How far each crop can be trusted; empty where that does not count.
         written: The frame belongs to the part; else it only holds its neighbours still.
     """
@@ -52,7 +52,7 @@ class Work:
     touched: bool
     faces: list[TrackedFace]
     crops: list[Crop] = field(default_factory=list)
-    answers: list[Pixels] = field(default_factory=list)
+    outputs: list[Pixels] = field(default_factory=list)
     reliabilities: list[Reliability] = field(default_factory=list)
     written: bool = True
 
@@ -101,14 +101,14 @@ def restore(
     estimator: ReliabilityEstimator | None,
     seconds: dict[str, float],
 ) -> Generator[Work, None, None]:
-    """Let the network see the crops of several frames at once; add its time to `seconds`."""
+    """Restore the crops of several frames per batch; add the time to `seconds`."""
     for batch in _batches(works):
         started = time.perf_counter()
-        answers = iter(restore_crops([c.pixels for work in batch for c in work.crops], engine))
+        outputs = iter(restore_crops([c.pixels for work in batch for c in work.crops], engine))
         spent = time.perf_counter() - started
         seconds["network"] = seconds.get("network", 0.0) + spent
         for work in batch:
-            work.answers = [next(answers) for _ in work.crops]
+            work.outputs = [next(outputs) for _ in work.crops]
             if estimator is not None:
                 work.reliabilities = [estimator.estimate(crop.pixels) for crop in work.crops]
             yield work
@@ -132,12 +132,12 @@ def _batches(works: Iterable[Work]) -> Iterator[list[Work]]:
 def paste(
     works: Iterable[Work], *, stabiliser: Stabiliser, settings: Settings
 ) -> Generator[Frame, None, None]:
-    """Hold the answers still, finish them and put them back; some works wait for later ones."""
+    """Stabilise the outputs, finish them and paste them; some works wait for later ones."""
     waiting: deque[Work] = deque()
     around: deque[Work] = deque(maxlen=2 * stabiliser.reach + 1)
     for work in works:
-        for seen, crop, answer in zip(work.faces, work.crops, work.answers, strict=True):
-            stabiliser.push(seen.track_id, work.frame.index, crop, answer)
+        for seen, crop, output in zip(work.faces, work.crops, work.outputs, strict=True):
+            stabiliser.push(seen.track_id, work.frame.index, crop, output)
         waiting.append(work)
         around.append(work)
         if len(waiting) > stabiliser.reach:
@@ -155,15 +155,15 @@ def _pasted(
     reliabilities = _steady_reliabilities(work, around, stabiliser.reach)
     options = Finish.of(settings)
     patches = []
-    for seen, crop, answer, reliability in zip(
-        work.faces, work.crops, work.answers, reliabilities, strict=True
+    for seen, crop, output, reliability in zip(
+        work.faces, work.crops, work.outputs, reliabilities, strict=True
     ):
-        steady = stabiliser.take(seen.track_id, work.frame.index, answer)
+        steady = stabiliser.take(seen.track_id, work.frame.index, output)
         seed = work.frame.index * 1000 + seen.track_id  # fresh grain in every frame
         pixels, weight = finish_crop(crop, steady, options, reliability=reliability, seed=seed)
         blend = settings.blend_of(seen.track_id) * seen.opacity
-        keep_unseen = settings.fusion or settings.match_grain
-        patches.append(Patch(crop, pixels, weight, blend, keep_unseen=keep_unseen))
+        keep_residual = settings.fusion or settings.match_grain
+        patches.append(Patch(crop, pixels, weight, blend, keep_residual=keep_residual))
     pixels = paste_faces(
         work.canvas,
         patches,

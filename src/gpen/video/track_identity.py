@@ -1,4 +1,4 @@
-"""Which tracks to restore, where the choice needs more than the tracks; and pictures of them."""
+"""Selects tracks by identity ("like:PHOTO"), and finds the best frames of tracks."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from ..pipeline import Restorer
 from ..settings import VideoSettings
 from ..types import Face, FloatArray, Pixels
 from .io.decode import read_frames
-from .io.frames import Clip
+from .io.frames import VideoInfo
 from .tracking.face_tracks import Track, Tracks
-from .tracking.track_selection import best_sightings, choose_tracks
+from .tracking.track_selection import best_detections, choose_tracks
 
 #: Frames by which a track is compared with a photo.
 LOOKS = 3
 
 
-def chosen_tracks(tracks: Tracks, clip: Clip, video: VideoSettings, restorer: Restorer) -> set[int]:
+def chosen_tracks(
+    tracks: Tracks, info: VideoInfo, video: VideoSettings, restorer: Restorer
+) -> set[int]:
     """Numbers of the tracks that `Settings.faces` means.
 
     Raises:
@@ -29,18 +31,18 @@ def chosen_tracks(tracks: Tracks, clip: Clip, video: VideoSettings, restorer: Re
     settings = restorer.settings
     alike: set[int] = set()
     if settings.faces.startswith("like:"):
-        alike = _alike(tracks, clip, video, restorer)
+        alike = _alike(tracks, info, video, restorer)
     return choose_tracks(
         tracks,
         settings.faces,
-        clip.shown_size_wh,
+        info.shown_size_wh,
         min_face=settings.min_face,
         like=lambda track: track.id in alike,
     )
 
 
 def unknown_numbers(tracks: Tracks, which: str) -> str | None:
-    """A remark if `Settings.faces` names tracks that the clip does not have."""
+    """A remark if `Settings.faces` names tracks that the video does not have."""
     if not which.startswith("track:"):
         return None
     known = {track.id for track in tracks.tracks}
@@ -50,15 +52,15 @@ def unknown_numbers(tracks: Tracks, which: str) -> str | None:
     missing = ", ".join(str(number) for number in sorted(wanted - known))
     there = f"it has 1 to {max(known)}" if known else "no face was found"
     return (
-        f"the clip has no track {missing}: {there} (`gpen tracks` with the same range lists them)"
+        f"the video has no track {missing}: {there} (`gpen tracks` with the same range lists them)"
     )
 
 
-def _alike(tracks: Tracks, clip: Clip, video: VideoSettings, restorer: Restorer) -> set[int]:
+def _alike(tracks: Tracks, info: VideoInfo, video: VideoSettings, restorer: Restorer) -> set[int]:
     """Tracks whose mean vector is that of the person on the photo."""
     wanted = restorer.person
     vectors: dict[int, list[FloatArray]] = {}
-    for track_id, pixels, face in sightings(tracks.tracks, clip, video, LOOKS):
+    for track_id, pixels, face in best_frames(tracks.tracks, info, video, LOOKS):
         vector = restorer.identity.embed(pixels, face.points_xy)
         vectors.setdefault(track_id, []).append(vector)
     measure = restorer.identity.measure
@@ -69,21 +71,21 @@ def _alike(tracks: Tracks, clip: Clip, video: VideoSettings, restorer: Restorer)
     }
 
 
-def sightings(
-    tracks: Sequence[Track], clip: Clip, video: VideoSettings, count: int
+def best_frames(
+    tracks: Sequence[Track], info: VideoInfo, video: VideoSettings, count: int
 ) -> Iterator[tuple[int, Pixels, Face]]:
     """The frames that show each track best: its number, the frame's RGB pixels and the face.
 
-    In the order of the frames; the clip is read once, up to the last of them.
+    In the order of the frames; the video is read once, up to the last of them.
     """
     wanted: dict[int, list[tuple[int, Face]]] = {}
     for track in tracks:
-        for index, face in best_sightings(track, count):
+        for index, face in best_detections(track, count):
             wanted.setdefault(index, []).append((track.id, face))
     if not wanted:
         return
     last = max(wanted)
-    for frame in read_frames(clip, start_s=video.start_s, end_s=video.end_s):
+    for frame in read_frames(info, start_s=video.start_s, end_s=video.end_s):
         if frame.index in wanted:
             pixels = frame.pixels()
             for track_id, face in wanted[frame.index]:

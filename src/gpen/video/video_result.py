@@ -1,4 +1,4 @@
-"""What became of a clip: the result, the people in it, the time."""
+"""The result of restoring a video: file, tracks, timings."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ OnProgress = Callable[[str, int, int | None], None]
 
 @dataclass(slots=True)
 class ClipResult:
-    """What became of one clip.
+    """The result of restoring one video.
 
     Attributes:
-        path: The file written, or the pattern of its pictures.
-        frames: Pictures written.
-        faces: Faces restored, summed over all pictures.
+        path: The file written, or the pattern of its frames.
+        frames: Frames written.
+        faces: Faces restored, summed over all frames.
         people: Tracks that were restored.
         found: Tracks in all.
-        replaced: Pictures that could not be decoded; each shows its neighbour.
-        resumed: Pictures taken over from an earlier run that was stopped.
-        notes: One line for everything the user should know about the clip.
+        replaced: Frames that could not be decoded; each shows its neighbour.
+        resumed: Frames taken over from an earlier run that was stopped.
+        notes: One line for everything the user should know about the video.
         seconds: Wall-clock time by step: faces (finding them), frames (restoring them), network
             (its share of frames), joining.
     """

@@ -1,9 +1,9 @@
-"""The work folder of a clip: what is done already, so that the same command goes on.
+"""The work folder of a video job: finished steps, so that the same command resumes.
 
     .<target>.gpen/
       job.json           what is being made, from what, by which settings
       faces.jsonl        one line per frame that was searched for faces
-      part-00000.part    pictures of the first frames, encoded
+      part-00000.part    frames of the first frames, encoded
       lock               held while a process works here
 
 A part appears in one step, when it is whole. The folder can be deleted at any time, which costs
@@ -57,7 +57,7 @@ class WorkFolder:
         try:
             import filelock
         except ImportError:
-            raise MissingExtraError("Restoring clips", extra="video") from None
+            raise MissingExtraError("Restoring videos", extra="video") from None
         lock = filelock.FileLock(self.path / "lock", blocking=False)
         try:
             lock.acquire()
@@ -83,17 +83,16 @@ class WorkFolder:
         return is_other
 
     def clear(self) -> None:
-        """Forget all steps."""
+        """Remove all steps."""
         for path in self.path.iterdir():
             if path.name != "lock":
                 path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Delete the folder."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def part(self, number: int) -> Path:
-        """Where the pictures of a part are, or will be."""
+        """Where the frames of a part are, or will be."""
         return self.path / f"part-{number:05}.part"
 
     @property

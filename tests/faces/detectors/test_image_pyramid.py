@@ -25,7 +25,7 @@ from gpen.faces.detectors.refinement_crops import (
 from gpen.images import transforms
 
 
-def picture(height: int, width: int, wave: float = 1) -> np.ndarray:
+def image(height: int, width: int, wave: float = 1) -> np.ndarray:
     """Smooth, without any symmetry."""
     y, x = np.mgrid[:height, :width].astype(np.float32) / wave
     waves = [np.sin(x / 23 + y / 57), np.cos(y / 31), np.sin((x - 2 * y) / 71)]
@@ -67,14 +67,14 @@ def test_a_search_is_bounded_and_goes_down_to_a_small_copy(height: int, width: i
 
 
 def test_small_photos_are_searched_as_they_are_and_tiny_ones_enlarged() -> None:
-    assert Pyramid(picture(600, 800)).searched[0].scale == 1
-    assert Pyramid(picture(200, 300)).searched[0].scale == 2
-    assert 0.45 < Pyramid(picture(3000, 4000)).searched[0].scale <= 0.52
+    assert Pyramid(image(600, 800)).searched[0].scale == 1
+    assert Pyramid(image(200, 300)).searched[0].scale == 2
+    assert 0.45 < Pyramid(image(3000, 4000)).searched[0].scale <= 0.52
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.2, 0.4, 0.9, 3.0])
 def test_crops_show_what_they_show_when_cut_from_the_photo_itself(scale: float) -> None:
-    photo = picture(2101, 2203, wave=max(1, 1 / scale))
+    photo = image(2101, 2203, wave=max(1, 1 / scale))
     for matrix in (matrices((900.3, 1200.8), scale), matrices((30, 2090), scale)):
         for crop, one in zip(Pyramid(photo).cut(matrix), matrix, strict=True):
             away = np.abs(crop.astype(int) - cut_crop(photo, one))
@@ -129,6 +129,6 @@ def test_networks_see_planes_from_minus_one_to_one() -> None:
 
 def test_a_right_angle_turns_a_crop_without_cutting_it_again() -> None:
     """What the detector relies on when it looks at a box turned every way."""
-    photo = cv2.GaussianBlur(picture(400, 400), (0, 0), 2)
+    photo = cv2.GaussianBlur(image(400, 400), (0, 0), 2)
     upright, turned = Pyramid(photo).cut(matrices((200, 210), 0.8, (0, -90)))
     assert np.abs(np.rot90(upright).astype(int) - turned).max() <= 2

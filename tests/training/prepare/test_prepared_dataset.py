@@ -67,7 +67,7 @@ def album(tmp_path_factory: pytest.TempPathFactory, portrait_pixels: np.ndarray)
     write_photo(folder / "blurred.jpg", cv2.GaussianBlur(whole, (0, 0), 3))
     write_photo(folder / "small.png", cv2.resize(whole, (64, 64), interpolation=cv2.INTER_AREA))
     write_photo(folder / "empty scene.png", np.full((80, 80, 3), 120, np.uint8))
-    (folder / "text.jpg").write_text("not a picture")
+    (folder / "text.jpg").write_text("not an image")
     (folder / "nothing.jpg").touch()
     (folder / "cut.png").write_bytes((folder / "anna" / "1.png").read_bytes()[:5000])
     return folder

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from gpen.errors import ReadError, SettingsError
-from gpen.video.io.decode import open_clip, read_frames, replace_pixels, whole_frame
+from gpen.video.io.decode import open_video, read_frames, replace_pixels, whole_frame
 from gpen.video.io.planes import plane_view
 from support.drawn_faces import textured
 from support.video_files import edit_packets, garbage, make_clip, moving_pixels, times_of
@@ -31,12 +31,12 @@ def close(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov", "avi", "ts"])
 def test_every_container_gives_all_frames_in_order(tmp_path: Path, suffix: str) -> None:
-    clip = open_clip(make_clip(tmp_path / f"a.{suffix}", frames=9, options={"bf": "0"}))
-    frames = list(read_frames(clip))
+    info = open_video(make_clip(tmp_path / f"a.{suffix}", frames=9, options={"bf": "0"}))
+    frames = list(read_frames(info))
     assert [frame.index for frame in frames] == list(range(9))
     assert [round(frame.time_s, 3) for frame in frames] == [round(i / 25, 3) for i in range(9)]
     assert not any(frame.replaced for frame in frames)
-    assert (clip.size_wh, clip.rate, clip.bits) == ((64, 48), 25, 8)
+    assert (info.size_wh, info.rate, info.bits) == ((64, 48), 25, 8)
     for frame in frames:
         assert close(frame.pixels(), moving_pixels(frame.index, (64, 48))) < 8
 
@@ -45,25 +45,25 @@ def test_webm_and_gif_are_read(tmp_path: Path) -> None:
     webm = make_clip(tmp_path / "a.webm", codec="libvpx-vp9", options={"cpu-used": "8"})
     gif = make_clip(tmp_path / "a.gif", codec="gif", pixel_format="rgb8")
     for path in (webm, gif):
-        frames = list(read_frames(open_clip(path)))
+        frames = list(read_frames(open_video(path)))
         assert len(frames) == 12
         assert frames[5].pixels().shape == (48, 64, 3)
 
 
 def test_times_of_variable_frame_rate_are_those_stored(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "v.mp4", time_base=Fraction(1, 90000), pts=VFR)
-    clip = open_clip(path)
-    assert [frame.pts for frame in read_frames(clip)] == VFR
-    assert clip.time_base == Fraction(1, 90000)
+    info = open_video(path)
+    assert [frame.pts for frame in read_frames(info)] == VFR
+    assert info.time_base == Fraction(1, 90000)
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 def test_frames_are_upright_whatever_the_rotation_flag(tmp_path: Path, degrees: int) -> None:
-    clip = open_clip(make_clip(tmp_path / "r.mov", frames=2, rotation_cw=degrees))
-    frame = next(read_frames(clip))
+    info = open_video(make_clip(tmp_path / "r.mov", frames=2, rotation_cw=degrees))
+    frame = next(read_frames(info))
     upright = np.rot90(moving_pixels(0, (64, 48)), -degrees // 90)
-    assert clip.rotation_deg == degrees
-    assert clip.shown_size_wh == (upright.shape[1], upright.shape[0]) == frame.size_wh
+    assert info.rotation_deg == degrees
+    assert info.shown_size_wh == (upright.shape[1], upright.shape[0]) == frame.size_wh
     assert close(frame.pixels(), upright) < 8
     assert frame.small(32).shape == cv2.resize(upright, None, fx=0.5, fy=0.5).shape
 
@@ -73,10 +73,10 @@ def test_frames_are_upright_whatever_the_rotation_flag(tmp_path: Path, degrees: 
 def test_rgb_follows_matrix_and_range(tmp_path: Path, matrix: int, full: int) -> None:
     colors = (matrix, full, 1, 1)
     path = make_clip(tmp_path / "c.mp4", frames=1, pixel_format="yuv444p", colors=colors)
-    clip = open_clip(path)
-    assert (clip.colors.matrix, clip.colors.range) == (matrix, full)
-    frame = next(read_frames(clip))
-    y, u, v = (plane_view(frame.picture, i).astype(float) for i in range(3))
+    info = open_video(path)
+    assert (info.colors.matrix, info.colors.range) == (matrix, full)
+    frame = next(read_frames(info))
+    y, u, v = (plane_view(frame.av_frame, i).astype(float) for i in range(3))
     red, blue = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 9: (0.2627, 0.0593)}[matrix]
     luma = y / 255 if full == 2 else (y - 16) / 219
     u, v = ((c - 128) / (255 if full == 2 else 224) for c in (u, v))
@@ -90,17 +90,17 @@ def test_ten_bits_become_uint16_over_the_full_range() -> None:
     from gpen.video.io.video_colors import Colors, from_rgb, to_rgb
 
     colors = Colors(matrix=1, range=1)
-    picture = av.VideoFrame(32, 32, "yuv420p10le")
+    av_frame = av.VideoFrame(32, 32, "yuv420p10le")
     for y, expected in ((64, 0), (940, 65535), (502, 32768)):
-        plane_view(picture, 0)[:], plane_view(picture, 1)[:], plane_view(picture, 2)[:] = (
+        plane_view(av_frame, 0)[:], plane_view(av_frame, 1)[:], plane_view(av_frame, 2)[:] = (
             y,
             512,
             512,
         )
-        rgb = to_rgb(picture, colors, "rgb48le")
+        rgb = to_rgb(av_frame, colors, "rgb48le")
         assert rgb.dtype == np.uint16
         assert np.abs(rgb.astype(int) - expected).max() <= 8
-        assert (plane_view(from_rgb(rgb, "yuv420p10le", colors, picture), 0) == y).all()
+        assert (plane_view(from_rgb(rgb, "yuv420p10le", colors, av_frame), 0) == y).all()
 
 
 @pytest.mark.parametrize("name", ["yuv420p", "yuvj420p", "nv12", "yuv422p10le", "gray", "rgb24"])
@@ -111,9 +111,9 @@ def test_the_way_through_planes_gives_the_same_rgb(name: str, rgb: str) -> None:
     from gpen.video.io.video_colors import Colors, to_rgb
 
     pixels = textured((101, 54), np.uint8)
-    picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format=name)
+    av_frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format=name)
     exact = Flags.BICUBIC | Flags.ACCURATE_RND | Flags.FULL_CHR_H_INT | Flags.FULL_CHR_H_INP
-    expected = picture.reformat(
+    expected = av_frame.reformat(
         format=rgb,
         src_colorspace=1,
         dst_colorspace=1,
@@ -123,7 +123,7 @@ def test_the_way_through_planes_gives_the_same_rgb(name: str, rgb: str) -> None:
     ).to_ndarray()
     if rgb == "rgb48le" and name != "rgb24":  # swscale has 255 × 256 for white there
         expected = np.minimum(expected.astype(np.uint32) * 257 // 256, 65535)
-    np.testing.assert_array_equal(to_rgb(picture, Colors(1, 1, 1, 1), rgb), expected)
+    np.testing.assert_array_equal(to_rgb(av_frame, Colors(1, 1, 1, 1), rgb), expected)
 
 
 def test_every_level_of_16_bits_becomes_yuv_by_one_rule() -> None:
@@ -143,25 +143,25 @@ def test_every_level_of_16_bits_becomes_yuv_by_one_rule() -> None:
         dst_color_range=2,
         interpolation=int(exact | Flags.BITEXACT),
     )
-    picture = from_rgb(levels, "yuv444p12le", Colors(1, 2, 1, 1), source)
+    av_frame = from_rgb(levels, "yuv444p12le", Colors(1, 2, 1, 1), source)
     for index in range(3):
-        np.testing.assert_array_equal(plane_view(picture, index), plane_view(expected, index))
+        np.testing.assert_array_equal(plane_view(av_frame, index), plane_view(expected, index))
 
 
 def test_ten_bit_clips_keep_their_bits(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "t.mp4", frames=3, pixel_format="yuv420p10le", colors=(9, 1, 9, 16))
-    clip = open_clip(path)
-    frame = next(read_frames(clip))
-    assert clip.bits == 10
+    info = open_video(path)
+    frame = next(read_frames(info))
+    assert info.bits == 10
     assert frame.pixels().dtype == np.uint16
     assert frame.small(16).dtype == np.uint8
-    assert any("HDR" in note for note in clip.notes)
+    assert any("HDR" in note for note in info.notes)
 
 
 def test_a_range_counts_from_its_first_frame(tmp_path: Path) -> None:
-    clip = open_clip(make_clip(tmp_path / "l.mp4", frames=100, options={"bf": "2", "g": "12"}))
-    whole = list(read_frames(clip))
-    part = list(read_frames(clip, start_s=2.5, end_s=3.0))
+    info = open_video(make_clip(tmp_path / "l.mp4", frames=100, options={"bf": "2", "g": "12"}))
+    whole = list(read_frames(info))
+    part = list(read_frames(info, start_s=2.5, end_s=3.0))
     assert [f.pts for f in part] == [f.pts for f in whole if 2.5 <= f.time_s < 3.0]
     assert [f.index for f in part] == list(range(len(part)))
     for frame in part:
@@ -170,33 +170,35 @@ def test_a_range_counts_from_its_first_frame(tmp_path: Path) -> None:
 
 
 def test_start_given_in_decimals_takes_the_frame_of_that_time(tmp_path: Path) -> None:
-    clip = open_clip(make_clip(tmp_path / "n.mp4", frames=40, rate=NTSC))
-    assert next(read_frames(clip, start_s=1.001)).time_s == pytest.approx(30 * 1001 / 30000)
+    info = open_video(make_clip(tmp_path / "n.mp4", frames=40, rate=NTSC))
+    assert next(read_frames(info, start_s=1.001)).time_s == pytest.approx(30 * 1001 / 30000)
 
 
 def test_going_on_from_a_frame_gives_the_same_frames(tmp_path: Path) -> None:
-    clip = open_clip(make_clip(tmp_path / "l.mp4", frames=40, options={"bf": "2", "g": "9"}))
+    info = open_video(make_clip(tmp_path / "l.mp4", frames=40, options={"bf": "2", "g": "9"}))
     for start in (None, 0.0, 0.4):
-        whole = list(read_frames(clip, start_s=start))
-        rest = list(read_frames(clip, start_s=start, from_index=17))
+        whole = list(read_frames(info, start_s=start))
+        rest = list(read_frames(info, start_s=start, from_index=17))
         assert [(f.index, f.pts) for f in rest] == [(f.index, f.pts) for f in whole[17:]]
         for a, b in zip(whole[17:], rest, strict=True):
             assert np.array_equal(a.pixels(), b.pixels())
 
 
 def test_a_range_outside_the_clip_says_so(tmp_path: Path) -> None:
-    clip = open_clip(make_clip(tmp_path / "a.mp4"))
-    with pytest.raises(ReadError, match=r"no frame between 5 s and the end; the clip lasts 0.48 s"):
-        list(read_frames(clip, start_s=5))
+    info = open_video(make_clip(tmp_path / "a.mp4"))
+    with pytest.raises(
+        ReadError, match=r"no frame between 5 s and the end; the video lasts 0.48 s"
+    ):
+        list(read_frames(info, start_s=5))
 
 
 @pytest.mark.parametrize("bad", [{7}, {12, 13}, {0}, {0, 1, 2}, {29}, {10}])
 def test_damaged_packets_are_replaced_by_their_neighbour(tmp_path: Path, bad: set[int]) -> None:
     good = make_clip(tmp_path / "g.mp4", frames=30, options={"bf": "0", "g": "10"})
     path = edit_packets(good, tmp_path / "b.mp4", lambda i, b: garbage(b) if i in bad else b)
-    clip = open_clip(path)
-    frames = list(read_frames(clip))
-    assert [f.pts for f in frames] == [f.pts for f in read_frames(open_clip(good))]
+    info = open_video(path)
+    frames = list(read_frames(info))
+    assert [f.pts for f in frames] == [f.pts for f in read_frames(open_video(good))]
     replaced = {f.index for f in frames if f.replaced}
     assert bad <= replaced
     for frame in frames:
@@ -212,7 +214,7 @@ def test_damage_gives_the_same_frames_every_time(tmp_path: Path) -> None:
         good, tmp_path / "b.mp4", lambda i, b: b[:60] + garbage(b[60:]) if i in {3, 15} else b
     )
     runs = [
-        [(f.pts, f.replaced, f.pixels().tobytes()) for f in read_frames(open_clip(path))]
+        [(f.pts, f.replaced, f.pixels().tobytes()) for f in read_frames(open_video(path))]
         for _ in range(4)
     ]
     assert len(runs[0]) == 30
@@ -223,16 +225,16 @@ def test_a_file_cut_short_gives_what_it_holds(tmp_path: Path) -> None:
     whole = make_clip(tmp_path / "w.mkv", frames=30)
     data = whole.read_bytes()
     (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
-    frames = list(read_frames(open_clip(tmp_path / "cut.mkv")))
+    frames = list(read_frames(open_video(tmp_path / "cut.mkv")))
     assert 5 < len(frames) < 30
-    assert np.array_equal(frames[2].pixels(), list(read_frames(open_clip(whole)))[2].pixels())
+    assert np.array_equal(frames[2].pixels(), list(read_frames(open_video(whole)))[2].pixels())
 
 
 def test_interlaced_clips_are_deinterlaced_frame_for_frame(tmp_path: Path) -> None:
-    clip = open_clip(make_clip(tmp_path / "i.mp4", size_wh=(128, 96), interlaced=True))
-    frames = list(read_frames(clip))
-    assert clip.interlaced
-    assert any("bwdif" in note for note in clip.notes)
+    info = open_video(make_clip(tmp_path / "i.mp4", size_wh=(128, 96), interlaced=True))
+    frames = list(read_frames(info))
+    assert info.interlaced
+    assert any("bwdif" in note for note in info.notes)
     assert [f.pts for f in frames] == [512 * i for i in range(12)]
     combed = moving_pixels(10, (128, 96))
     combed[1::2] = moving_pixels(11, (128, 96))[1::2]
@@ -245,18 +247,18 @@ def test_interlaced_clips_are_deinterlaced_frame_for_frame(tmp_path: Path) -> No
 
 
 def test_the_first_of_two_videos_is_read_and_the_other_named(tmp_path: Path) -> None:
-    clip = open_clip(make_clip(tmp_path / "two.mp4", second_video=True))
-    assert clip.size_wh == (64, 48)
-    assert clip.notes == ("2 video streams: the first one is restored, the others are left out",)
-    assert len(list(read_frames(clip))) == 12
+    info = open_video(make_clip(tmp_path / "two.mp4", second_video=True))
+    assert info.size_wh == (64, 48)
+    assert info.notes == ("2 video streams: the first one is restored, the others are left out",)
+    assert len(list(read_frames(info))) == 12
 
 
 def test_one_frame_odd_sizes_and_high_rates(tmp_path: Path) -> None:
-    one = open_clip(make_clip(tmp_path / "one.mp4", frames=1))
+    one = open_video(make_clip(tmp_path / "one.mp4", frames=1))
     assert len(list(read_frames(one))) == 1
-    odd = open_clip(make_clip(tmp_path / "odd.mkv", codec="ffv1", size_wh=(65, 47)))
+    odd = open_video(make_clip(tmp_path / "odd.mkv", codec="ffv1", size_wh=(65, 47)))
     assert next(read_frames(odd)).pixels().shape == (47, 65, 3)
-    fast = open_clip(make_clip(tmp_path / "fast.mp4", frames=24, rate=120))
+    fast = open_video(make_clip(tmp_path / "fast.mp4", frames=24, rate=120))
     assert fast.rate == 120
     assert [round(f.time_s * 120) for f in read_frames(fast)] == list(range(24))
 
@@ -269,13 +271,13 @@ def test_transparency_is_noticed_where_it_is_used(tmp_path: Path) -> None:
     )  # fmt: skip
     spare = make_clip(tmp_path / "s.mov", codec="qtrle", pixel_format="argb")
     used = make_clip(tmp_path / "u.mov", codec="qtrle", pixel_format="argb", alpha=True)
-    assert open_clip(webm).has_alpha
-    assert not open_clip(spare).has_alpha
-    assert open_clip(used).has_alpha
+    assert open_video(webm).has_alpha
+    assert not open_video(spare).has_alpha
+    assert open_video(used).has_alpha
 
 
 def test_sample_aspect_is_told(tmp_path: Path) -> None:
-    assert open_clip(
+    assert open_video(
         make_clip(tmp_path / "s.mp4", sample_aspect=Fraction(16, 11))
     ).sample_aspect == Fraction(16, 11)
 
@@ -318,14 +320,14 @@ def _unreadable(folder: Path, kind: str) -> Path:
 )
 def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, kind: str, says: str) -> None:
     with pytest.raises(ReadError, match=says) as caught:
-        open_clip(_unreadable(tmp_path, kind))
+        open_video(_unreadable(tmp_path, kind))
     assert "\n" not in str(caught.value)
 
 
 def test_frames_that_all_fail_are_refused(tmp_path: Path) -> None:
     good = make_clip(tmp_path / "g.mp4")
     with pytest.raises(ReadError, match="none of its frames can be decoded"):
-        open_clip(edit_packets(good, tmp_path / "b.mp4", lambda _, b: garbage(b)))
+        open_video(edit_packets(good, tmp_path / "b.mp4", lambda _, b: garbage(b)))
 
 
 def test_a_header_of_absurd_size_is_refused_before_decoding(tmp_path: Path) -> None:
@@ -335,7 +337,7 @@ def test_a_header_of_absurd_size_is_refused_before_decoding(tmp_path: Path) -> N
     huge = data.replace(b"\x00\x40\x00\x30\x00\x48", b"\x32\xc8\x32\xc8\x00\x48")
     (tmp_path / "huge.mov").write_bytes(huge)
     with pytest.raises(ReadError, match="its header claims 13000×13000 pixels"):
-        open_clip(tmp_path / "huge.mov")
+        open_video(tmp_path / "huge.mov")
 
 
 def test_a_folder_of_pictures_is_a_clip(tmp_path: Path) -> None:
@@ -343,24 +345,24 @@ def test_a_folder_of_pictures_is_a_clip(tmp_path: Path) -> None:
         pixels = moving_pixels(number, (32, 24))
         cv2.imwrite(str(tmp_path / f"f{number}.png"), pixels[..., ::-1])
     (tmp_path / "f5.png").write_bytes(b"broken")
-    clip = open_clip(tmp_path, rate=Fraction(24))
-    frames = list(read_frames(clip))
-    assert (clip.rate, clip.frame_count, clip.duration_s) == (24, 4, pytest.approx(4 / 24))
+    info = open_video(tmp_path, rate=Fraction(24))
+    frames = list(read_frames(info))
+    assert (info.rate, info.frame_count, info.duration_s) == (24, 4, pytest.approx(4 / 24))
     assert [f.replaced for f in frames] == [False, False, True, False]
     assert np.array_equal(frames[3].pixels(), moving_pixels(10, (32, 24)))
     assert np.array_equal(frames[2].pixels(), frames[1].pixels())
-    assert [f.index for f in read_frames(clip, from_index=2)] == [2, 3]
+    assert [f.index for f in read_frames(info, from_index=2)] == [2, 3]
 
 
 def test_folders_without_use_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ReadError, match="holds no pictures"):
-        open_clip(tmp_path)
+    with pytest.raises(ReadError, match="holds no images"):
+        open_video(tmp_path)
     for number, side in enumerate((16, 20)):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((side, side, 3), np.uint8))
     with pytest.raises(ReadError, match="expected frames of one size"):
-        list(read_frames(open_clip(tmp_path)))
+        list(read_frames(open_video(tmp_path)))
     with pytest.raises(SettingsError, match="rate is -1"):
-        open_clip(tmp_path, rate=-1)
+        open_video(tmp_path, rate=-1)
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "gray"])
@@ -371,12 +373,12 @@ def test_replacing_leaves_all_other_samples_alone(
     path = make_clip(
         tmp_path / "p.mkv", codec="ffv1", frames=1, pixel_format=pixel_format, size_wh=size_wh
     )
-    frame = next(read_frames(open_clip(path)))
+    frame = next(read_frames(open_video(path)))
     inverted = ~frame.pixels()
     left, top, right, bottom = box = (11, 13, 30, 29)
     changed = replace_pixels(frame, inverted, [box])
-    for index in range(len(frame.picture.planes)):
-        old, new = plane_view(frame.picture, index), plane_view(changed.picture, index)
+    for index in range(len(frame.av_frame.planes)):
+        old, new = plane_view(frame.av_frame, index), plane_view(changed.av_frame, index)
         x, y = -(-size_wh[0] // old.shape[1]), -(-size_wh[1] // old.shape[0])
         outside = np.ones(old.shape, bool)
         outside[top // y : -(-bottom // y), left // x : -(-right // x)] = False
@@ -387,20 +389,20 @@ def test_replacing_leaves_all_other_samples_alone(
 
 
 def test_a_part_is_converted_as_the_whole_would_be(tmp_path: Path) -> None:
-    frame = next(read_frames(open_clip(make_clip(tmp_path / "p.mkv", codec="ffv1", frames=1))))
+    frame = next(read_frames(open_video(make_clip(tmp_path / "p.mkv", codec="ffv1", frames=1))))
     new = np.ascontiguousarray(frame.pixels()[::-1])
     whole, part = whole_frame(frame, new), replace_pixels(frame, new, [(20, 10, 44, 30)])
     for index, step in ((0, 1), (1, 2), (2, 2)):
         at = np.s_[10 // step : 30 // step, 20 // step : 44 // step]
-        a, b = plane_view(whole.picture, index)[at], plane_view(part.picture, index)[at]
+        a, b = plane_view(whole.av_frame, index)[at], plane_view(part.av_frame, index)[at]
         assert np.array_equal(a, b)
 
 
 def test_putting_back_the_same_pixels_changes_next_to_nothing(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "p.mp4", frames=1, size_wh=(128, 96), colors=(1, 1, 1, 1))
-    frame = next(read_frames(open_clip(path)))
+    frame = next(read_frames(open_video(path)))
     again = replace_pixels(frame, frame.pixels(), [(10, 10, 100, 80)])
-    luma = np.abs(plane_view(frame.picture, 0).astype(int) - plane_view(again.picture, 0))
+    luma = np.abs(plane_view(frame.av_frame, 0).astype(int) - plane_view(again.av_frame, 0))
     assert luma.max() <= 2
     assert luma.mean() < 0.5
 
@@ -408,7 +410,7 @@ def test_putting_back_the_same_pixels_changes_next_to_nothing(tmp_path: Path) ->
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 def test_boxes_are_upright(tmp_path: Path, degrees: int) -> None:
     path = make_clip(tmp_path / "r.mov", frames=1, rotation_cw=degrees, pixel_format="yuv444p")
-    frame = next(read_frames(open_clip(path)))
+    frame = next(read_frames(open_video(path)))
     old = frame.pixels()
     white = np.full_like(old, 255)
     new = replace_pixels(frame, white, [(5.5, 8, 20, 30.2), (-9, -9, 0, 0)]).pixels()
@@ -419,22 +421,22 @@ def test_boxes_are_upright(tmp_path: Path, degrees: int) -> None:
 
 def test_pictures_in_rgb_are_replaced_exactly(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "u.mov", codec="qtrle", pixel_format="argb", alpha=True, frames=1)
-    frame = next(read_frames(open_clip(path)))
+    frame = next(read_frames(open_video(path)))
     new = ~frame.pixels()
     changed = replace_pixels(frame, new, [(3, 5, 20, 17)])
     assert np.array_equal(changed.pixels()[5:17, 3:20], new[5:17, 3:20])
-    alpha = changed.picture.reformat(format="rgba").to_ndarray()[..., 3]
+    alpha = changed.av_frame.reformat(format="rgba").to_ndarray()[..., 3]
     assert (alpha[:, :32] == 0).all()
     assert (alpha[:, 32:] == 255).all()
 
 
 def test_a_frame_of_another_size_keeps_format_and_time(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "r.mov", frames=1, rotation_cw=90, pixel_format="yuv420p10le")
-    frame = next(read_frames(open_clip(path)))
+    frame = next(read_frames(open_video(path)))
     big = cv2.resize(frame.pixels(), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     result = whole_frame(frame, big)
     assert result.size_wh == (96, 128)
-    assert result.picture.format.name == "yuv420p10le"
+    assert result.av_frame.format.name == "yuv420p10le"
     assert (result.pts, result.index) == (frame.pts, frame.index)
     assert close(result.pixels(), big) < 3
 
@@ -474,9 +476,9 @@ def test_without_pyav_one_line_says_what_to_install() -> None:
 
 
 def test_real_gifs_are_read(shared: Path) -> None:
-    clip = open_clip(shared / "video" / "preview__head-pose-face-detection-female.gif")
-    frames = list(islice(read_frames(clip), 5))
-    assert clip.size_wh == (480, 270)
-    assert not clip.has_alpha
+    info = open_video(shared / "video" / "preview__head-pose-face-detection-female.gif")
+    frames = list(islice(read_frames(info), 5))
+    assert info.size_wh == (480, 270)
+    assert not info.has_alpha
     assert frames[4].pixels().std() > 20
-    assert times_of(clip.path)[:5] == [f.pts * clip.time_base for f in frames]
+    assert times_of(info.path)[:5] == [f.pts * info.time_base for f in frames]

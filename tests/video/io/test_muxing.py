@@ -1,4 +1,4 @@
-"""Whole files: pictures at their times, and everything else of the source beside them."""
+"""Whole files: images at their times, and everything else of the source beside them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gpen.errors import OutputExistsError, SettingsError, WriteError
-from gpen.video.io.decode import open_clip, read_frames
+from gpen.video.io.decode import open_video, read_frames
 from gpen.video.io.muxing import check_target, join_segments
 from gpen.video.io.segment_writer import Encoding, SegmentWriter
 from support.video_files import make_clip, packets_of, planes_of, times_of
@@ -26,9 +26,9 @@ VFR = [0, 3000, 3600, 9000, 9900, 20000, 24000, 24300, 30000]
 def parts_of(
     source: Path, target: Path, *, codec: str = "auto", per_part: int = 9, **span: Any
 ) -> list[Path]:
-    """The frames of a clip, unchanged, in parts."""
-    clip, parts = open_clip(source), []
-    frames = read_frames(clip, **span)
+    """The frames of a video, unchanged, in parts."""
+    info, parts = open_video(source), []
+    frames = read_frames(info, **span)
     encoding = Encoding.for_target(target, codec=codec)
     folder = target.parent / "work"
     folder.mkdir(exist_ok=True)
@@ -43,13 +43,13 @@ def parts_of(
 def remade(
     source: Path, target: Path, *, codec: str = "auto", per_part: int = 9, **span: Any
 ) -> tuple[str, ...]:
-    """The clip through decoder, encoder and join."""
+    """The video through decoder, encoder and join."""
     parts = parts_of(source, target, codec=codec, per_part=per_part, **span)
-    return join_segments(parts, open_clip(source), target, **span)
+    return join_segments(parts, open_video(source), target, **span)
 
 
 def rich(path: Path, **about: Any) -> Path:
-    """Two seconds with everything that a clip can have."""
+    """Two seconds with everything that a video can have."""
     sound = {".mkv": "libopus", ".mov": "pcm_s16le"}.get(path.suffix, "aac")
     return make_clip(
         path, frames=50, sound=sound, subtitles=LINES, chapters=CHAPTERS,
@@ -104,8 +104,8 @@ def test_variable_times_and_duration_are_identical(tmp_path: Path, codec: str) -
     target = tmp_path / "out.mp4"
     remade(source, target, codec=codec, per_part=4)
     assert times_of(target) == times_of(source) == [Fraction(t, 90000) for t in VFR]
-    assert open_clip(target).duration_s == open_clip(source).duration_s
-    frames = list(read_frames(open_clip(target)))
+    assert open_video(target).duration_s == open_video(source).duration_s
+    frames = list(read_frames(open_video(target)))
     assert [f.pts for f in frames] == VFR
     assert not any(f.replaced for f in frames)
 
@@ -136,7 +136,7 @@ def test_parts_for_another_container_are_refused(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "s.mp4")
     parts = parts_of(source, tmp_path / "out.mp4")
     with pytest.raises(SettingsError, match="the parts do not fit the target"):
-        join_segments(parts, open_clip(source), tmp_path / "out.webm")
+        join_segments(parts, open_video(source), tmp_path / "out.webm")
 
 
 def test_ntsc_rate_is_exact(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_flags_of_the_picture_are_kept(
     )  # fmt: skip
     target = tmp_path / f"out{suffix}"
     remade(source, target)
-    old, new = open_clip(source), open_clip(target)
+    old, new = open_video(source), open_video(target)
     assert (new.rotation_deg, new.sample_aspect, new.colors) == (270, Fraction(16, 15), old.colors)
     assert (new.colors.matrix, new.colors.range) == (matrix, full)
 
@@ -188,8 +188,8 @@ def test_unchanged_frames_keep_every_sample_to_the_end(tmp_path: Path) -> None:
     remade(source, tmp_path / "out.mkv", codec="ffv1", per_part=6)
     for a, b in zip(planes_of(source), planes_of(tmp_path / "out.mkv"), strict=True):
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-    new = open_clip(tmp_path / "out.mkv")
-    assert new.colors == open_clip(source).colors
+    new = open_video(tmp_path / "out.mkv")
+    assert new.colors == open_video(source).colors
 
 
 def test_ten_bits_stay_ten_bits(tmp_path: Path) -> None:
@@ -199,9 +199,9 @@ def test_ten_bits_stay_ten_bits(tmp_path: Path) -> None:
     )  # fmt: skip
     for name in ("out.mp4", "out.webm"):
         remade(source, tmp_path / name)
-        new = open_clip(tmp_path / name)
+        new = open_video(tmp_path / name)
         assert (new.bits, new.pixel_format) == (10, "yuv420p10le")
-        assert new.colors == open_clip(source).colors
+        assert new.colors == open_video(source).colors
 
 
 def test_transparency_is_kept_by_webm_and_named_where_lost(tmp_path: Path) -> None:
@@ -210,25 +210,25 @@ def test_transparency_is_kept_by_webm_and_named_where_lost(tmp_path: Path) -> No
         options={"auto-alt-ref": "0", "cpu-used": "8"},
     )  # fmt: skip
     assert remade(source, tmp_path / "out.webm") == ()
-    new = open_clip(tmp_path / "out.webm")
+    new = open_video(tmp_path / "out.webm")
     assert new.has_alpha
-    alpha = list(read_frames(new))[3].picture.reformat(format="rgba").to_ndarray()[..., 3]
+    alpha = list(read_frames(new))[3].av_frame.reformat(format="rgba").to_ndarray()[..., 3]
     assert alpha[:, :28].mean() < 30
     assert alpha[:, 36:].mean() > 225
     assert times_of(tmp_path / "out.webm") == times_of(source)
     remade(source, tmp_path / "out.mp4")
-    assert not open_clip(tmp_path / "out.mp4").has_alpha
+    assert not open_video(tmp_path / "out.mp4").has_alpha
 
 
 def test_odd_sizes_keep_every_pixel(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "odd.mkv", codec="ffv1", size_wh=(65, 47))
     for name in ("out.mp4", "out.webm"):
         remade(source, tmp_path / name)
-        new = open_clip(tmp_path / name)
+        new = open_video(tmp_path / name)
         assert new.size_wh == (65, 47)
         difference = np.abs(
             next(read_frames(new)).pixels().astype(int)
-            - next(read_frames(open_clip(source))).pixels()
+            - next(read_frames(open_video(source))).pixels()
         )
         assert difference.mean() < 4
 
@@ -317,18 +317,18 @@ def test_a_cut_takes_sound_subtitles_and_chapters_along(tmp_path: Path) -> None:
     assert new == [(pts - 28800, data) for pts, data in kept]
     assert texts_of(target) == [(0, "hello"), (300, "<i>you</i>")]
     assert chapters_of(target) == [(0, 0.2, "one"), (0.2, 0.6, "two")]
-    assert open_clip(target).duration_s == pytest.approx(0.6)
+    assert open_video(target).duration_s == pytest.approx(0.6)
 
 
 def test_the_first_parts_alone_can_be_played(tmp_path: Path) -> None:
     source, target = rich(tmp_path / "a.mkv"), tmp_path / "partial.mkv"
     parts = parts_of(source, target)
-    join_segments(parts[:3], open_clip(source), target, partial=True)
+    join_segments(parts[:3], open_video(source), target, partial=True)
     assert times_of(target) == times_of(source)[:27]
     old, new = packets_of(source, "audio"), packets_of(target, "audio")
     assert new == old[: len(new)]
     assert 27 / 25 - 0.03 < new[-1][0] / 1000 < 27 / 25
-    assert [f.replaced for f in read_frames(open_clip(target))] == [False] * 27
+    assert [f.replaced for f in read_frames(open_video(target))] == [False] * 27
 
 
 def test_a_gif_an_avi_and_a_transport_stream_become_mp4(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_a_gif_an_avi_and_a_transport_stream_become_mp4(tmp_path: Path) -> None:
         remade(source, target)
         assert times_of(target) == [Fraction(i, 25) for i in range(12)]
         a, b = (
-            list(read_frames(open_clip(path)))[7].pixels().astype(int).reshape(6, 8, 8, 8, 3)
+            list(read_frames(open_video(path)))[7].pixels().astype(int).reshape(6, 8, 8, 8, 3)
             for path in (source, target)
         )
         assert np.abs(a.mean((1, 3)) - b.mean((1, 3))).max() < 8
@@ -356,14 +356,14 @@ def test_a_gif_an_avi_and_a_transport_stream_become_mp4(tmp_path: Path) -> None:
 
 def test_a_folder_of_pictures_becomes_a_video_and_back(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "s.mkv", codec="ffv1", pixel_format="yuv444p", frames=5)
-    frames = [f.pixels() for f in read_frames(open_clip(source))]
+    frames = [f.pixels() for f in read_frames(open_video(source))]
     (tmp_path / "out").mkdir()
     parts = parts_of(source, tmp_path / "out" / "%04d.png", per_part=2)
-    join_segments(parts, open_clip(source), tmp_path / "out" / "%04d.png")
+    join_segments(parts, open_video(source), tmp_path / "out" / "%04d.png")
     names = sorted(p.name for p in (tmp_path / "out").glob("*.png"))
     assert names == [f"{i:04}.png" for i in range(1, 6)]
-    clip = open_clip(tmp_path / "out", rate=Fraction(24))
-    for old, new in zip(frames, read_frames(clip), strict=True):
+    info = open_video(tmp_path / "out", rate=Fraction(24))
+    for old, new in zip(frames, read_frames(info), strict=True):
         assert np.array_equal(old, new.pixels())
     remade(tmp_path / "out", tmp_path / "again.mp4")
     assert times_of(tmp_path / "again.mp4") == [Fraction(i, 25) for i in range(5)]
@@ -374,13 +374,13 @@ def test_pictures_go_on_after_a_stop_but_replace_no_others(tmp_path: Path) -> No
     target = tmp_path / "out" / "%06d.png"
     target.parent.mkdir()
     parts = parts_of(source, target)
-    join_segments(parts, open_clip(source), target)
+    join_segments(parts, open_video(source), target)
     (target.parent / "000004.png").unlink()
-    join_segments(parts, open_clip(source), target)
+    join_segments(parts, open_video(source), target)
     assert len(list(target.parent.glob("*.png"))) == 5
     (target.parent / "000002.png").write_bytes(b"mine")
     with pytest.raises(OutputExistsError, match=r"000002.png is already there"):
-        join_segments(parts, open_clip(source), target)
+        join_segments(parts, open_video(source), target)
     assert (target.parent / "000002.png").read_bytes() == b"mine"
 
 
@@ -400,9 +400,9 @@ def test_what_is_there_is_replaced_only_when_told(tmp_path: Path) -> None:
     target.write_bytes(b"mine")
     parts = parts_of(source, target)
     with pytest.raises(OutputExistsError, match="already there"):
-        join_segments(parts, open_clip(source), target)
+        join_segments(parts, open_video(source), target)
     assert target.read_bytes() == b"mine"
-    join_segments(parts, open_clip(source), target, overwrite=True)
+    join_segments(parts, open_video(source), target, overwrite=True)
     assert times_of(target) == times_of(source)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "out.mp4", "work"]
     assert all(p.name.startswith("part-") for p in (tmp_path / "work").iterdir())
@@ -424,7 +424,7 @@ def test_a_damaged_part_names_the_way_out(tmp_path: Path) -> None:
     parts = parts_of(source, target)
     parts[1].write_bytes(b"x" * 500)
     with pytest.raises(WriteError, match="delete the folder"):
-        join_segments(parts, open_clip(source), target)
+        join_segments(parts, open_video(source), target)
     assert not target.exists()
 
 
@@ -439,10 +439,10 @@ def test_a_full_disk_leaves_the_parts_and_no_target(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, old[1]))
     try:
         with pytest.raises(WriteError, match="the same command goes on"):
-            join_segments(parts, open_clip(source), target)
+            join_segments(parts, open_video(source), target)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
     assert not target.exists()
     assert sorted(p.name for p in (tmp_path / "work").iterdir()) == [p.name for p in parts]
-    join_segments(parts, open_clip(source), target)
+    join_segments(parts, open_video(source), target)
     assert times_of(target) == times_of(source)

@@ -1,4 +1,4 @@
-"""Parts of encoded pictures: exact, repeatable, whole or not there."""
+"""Parts of encoded images: exact, repeatable, whole or not there."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import pytest
 
 from gpen.errors import SettingsError, WriteError
 from gpen.video.io.containers import plan_encoding
-from gpen.video.io.decode import Clip, Frame, open_clip, read_frames
+from gpen.video.io.decode import Frame, VideoInfo, open_video, read_frames
 from gpen.video.io.segment_writer import Encoding, SegmentWriter
 from support.video_files import make_clip, planes_of
 
 
-def encode(clip: Clip, path: Path, encoding: Encoding) -> SegmentWriter:
-    """All frames of a clip as one part."""
+def encode(info: VideoInfo, path: Path, encoding: Encoding) -> SegmentWriter:
+    """All frames of a video as one part."""
     writer: SegmentWriter | None = None
-    for frame in read_frames(clip):
+    for frame in read_frames(info):
         writer = writer or SegmentWriter(path, frame, encoding)
         writer.write(frame)
     assert writer is not None
@@ -46,7 +46,7 @@ def test_unchanged_frames_keep_every_sample(
     tmp_path: Path, pixel_format: str, colors: tuple[int, int, int, int] | None
 ) -> None:
     source = make_clip(tmp_path / "s.mp4", pixel_format=pixel_format, colors=colors)
-    encode(open_clip(source), tmp_path / "p", Encoding("ffv1", container=".mkv"))
+    encode(open_video(source), tmp_path / "p", Encoding("ffv1", container=".mkv"))
     old, new = planes_of(source), planes_of(tmp_path / "p")
     assert len(old) == len(new) == 12
     for a, b in zip(old, new, strict=True):
@@ -55,7 +55,7 @@ def test_unchanged_frames_keep_every_sample(
 
 def test_h264_at_quality_0_is_lossless_with_b_frames_and_full_range(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "s.mp4", colors=(1, 2, 1, 1), options={"bf": "2"})
-    encode(open_clip(source), tmp_path / "p", Encoding("h264", crf=0))
+    encode(open_video(source), tmp_path / "p", Encoding("h264", crf=0))
     for a, b in zip(planes_of(source), planes_of(tmp_path / "p"), strict=True):
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
@@ -65,11 +65,11 @@ def test_h264_at_quality_0_is_lossless_with_b_frames_and_full_range(tmp_path: Pa
     [("h264", ".mp4"), ("h265", ".mp4"), ("av1", ".mp4"), ("vp9", ".webm"), ("ffv1", ".mkv")],
 )
 def test_the_same_frames_give_the_same_bytes(tmp_path: Path, codec: str, container: str) -> None:
-    clip = open_clip(make_clip(tmp_path / "s.mp4", size_wh=(192, 128), frames=10))
+    info = open_video(make_clip(tmp_path / "s.mp4", size_wh=(192, 128), frames=10))
     for name in "ab":
-        encode(clip, tmp_path / name, Encoding(codec, container=container))
+        encode(info, tmp_path / name, Encoding(codec, container=container))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    for a, b in zip(planes_of(clip.path), planes_of(tmp_path / "a"), strict=True):
+    for a, b in zip(planes_of(info.path), planes_of(tmp_path / "a"), strict=True):
         assert np.abs(a[0].astype(int) - b[0]).mean() < 2.5
 
 
@@ -87,7 +87,7 @@ def test_the_number_of_cores_does_not_change_the_bytes(tmp_path: Path) -> None:
         "writer.close()\n"
     )
     for codec in ("h264", "h265"):
-        encode(open_clip(source), tmp_path / "all", Encoding(codec))
+        encode(open_video(source), tmp_path / "all", Encoding(codec))
         args = [str(source), str(tmp_path / "one"), codec]
         subprocess.run([sys.executable, "-c", code, *args], check=True)
         assert (tmp_path / "all").read_bytes() == (tmp_path / "one").read_bytes()
@@ -116,8 +116,8 @@ def test_the_number_of_cores_does_not_change_the_bytes(tmp_path: Path) -> None:
 def test_codec_and_format_follow_clip_and_container(
     about: dict[str, object], container: str, codec: str, pixel_format: str, note: str
 ) -> None:
-    clip = Clip(path=Path("x"), **{"size_wh": (64, 48), "pixel_format": "yuv420p", **about})
-    plan = plan_encoding(clip, Encoding(container=container), clip.size_wh)
+    info = VideoInfo(path=Path("x"), **{"size_wh": (64, 48), "pixel_format": "yuv420p", **about})
+    plan = plan_encoding(info, Encoding(container=container), info.size_wh)
     assert (plan.codec, plan.pixel_format) == (codec, pixel_format)
     assert bool(plan.notes) == bool(note)
     assert note in " ".join(plan.notes)
@@ -135,9 +135,9 @@ def test_codec_and_format_follow_clip_and_container(
     ],
 )
 def test_settings_that_mean_nothing_are_refused(encoding: Encoding, says: str) -> None:
-    clip = Clip(path=Path("x"), size_wh=(64, 48), pixel_format="yuv420p")
+    info = VideoInfo(path=Path("x"), size_wh=(64, 48), pixel_format="yuv420p")
     with pytest.raises(SettingsError, match=says):
-        plan_encoding(clip, encoding, clip.size_wh)
+        plan_encoding(info, encoding, info.size_wh)
 
 
 def test_targets_choose_the_container() -> None:
@@ -148,10 +148,10 @@ def test_targets_choose_the_container() -> None:
 
 
 def test_quality_and_preset_reach_the_encoder(tmp_path: Path) -> None:
-    clip = open_clip(make_clip(tmp_path / "s.mp4", size_wh=(192, 128)))
+    info = open_video(make_clip(tmp_path / "s.mp4", size_wh=(192, 128)))
     sizes = []
     for crf in (10, 40):
-        encode(clip, tmp_path / "p", Encoding("h264", crf=crf, preset="ultrafast"))
+        encode(info, tmp_path / "p", Encoding("h264", crf=crf, preset="ultrafast"))
         sizes.append((tmp_path / "p").stat().st_size)
     assert sizes[1] < sizes[0] / 2
     assert b"me=dia" in (tmp_path / "p").read_bytes()
@@ -159,7 +159,7 @@ def test_quality_and_preset_reach_the_encoder(tmp_path: Path) -> None:
 
 def test_colours_and_aspect_are_written_into_the_stream(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "s.mp4", colors=(9, 1, 9, 16), sample_aspect=Fraction(4, 3))
-    encode(open_clip(source), tmp_path / "p", Encoding("h265"))
+    encode(open_video(source), tmp_path / "p", Encoding("h265"))
     with av.open(str(tmp_path / "p")) as file:
         context = file.streams.video[0].codec_context
         assert (context.colorspace, context.color_range) == (9, 1)
@@ -168,7 +168,7 @@ def test_colours_and_aspect_are_written_into_the_stream(tmp_path: Path) -> None:
 
 
 def test_nothing_appears_before_the_end_or_after_giving_up(tmp_path: Path) -> None:
-    frames = list(read_frames(open_clip(make_clip(tmp_path / "s.mp4"))))
+    frames = list(read_frames(open_video(make_clip(tmp_path / "s.mp4"))))
     folder = tmp_path / "work"
     folder.mkdir()
     writer = SegmentWriter(folder / "p", frames[0], Encoding())
@@ -183,14 +183,14 @@ def test_nothing_appears_before_the_end_or_after_giving_up(tmp_path: Path) -> No
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    frame: Frame = next(read_frames(open_clip(make_clip(tmp_path / "s.mp4"))))
+    frame: Frame = next(read_frames(open_video(make_clip(tmp_path / "s.mp4"))))
     with pytest.raises(WriteError, match="no such file or directory"):
         SegmentWriter(tmp_path / "none" / "p", frame, Encoding())
 
 
 def test_a_full_disk_stops_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "s.mp4", frames=60, size_wh=(192, 128))
-    frames = list(read_frames(open_clip(source)))
+    frames = list(read_frames(open_video(source)))
     folder = tmp_path / "work"
     folder.mkdir()
     old = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -33,17 +33,17 @@ def noisy(pixels: np.ndarray, seed: int, spread: float = 6) -> np.ndarray:
 
 
 def run(
-    crops: list[Crop], answers: list[np.ndarray], strength: float = 1, first: int = 0
+    crops: list[Crop], outputs: list[np.ndarray], strength: float = 1, first: int = 0
 ) -> list[np.ndarray]:
     """All frames as a stream; `first` is the number of the first one."""
     stabiliser = Stabiliser(strength)
     results = []
     for i in range(len(crops) + stabiliser.reach):
         if i < len(crops):
-            stabiliser.push(7, first + i, crops[i], answers[i])
+            stabiliser.push(7, first + i, crops[i], outputs[i])
         if i >= stabiliser.reach:
             done = i - stabiliser.reach
-            results.append(stabiliser.take(7, first + done, answers[done]))
+            results.append(stabiliser.take(7, first + done, outputs[done]))
     return results
 
 
@@ -71,10 +71,10 @@ def test_shimmer_of_a_moving_face_is_steadied_towards_the_truth() -> None:
 
 
 def test_an_outlier_is_outvoted_and_does_not_linger() -> None:
-    answers = [crop.pixels.copy() for crop in MOVING]
-    answers[5] = cv2.GaussianBlur(noisy(MOVING[5].pixels, 1, 60), (0, 0), 3)
-    results = run(MOVING, answers)
-    assert error(results[5], MOVING[5].pixels) < 0.5 * error(answers[5], MOVING[5].pixels)
+    outputs = [crop.pixels.copy() for crop in MOVING]
+    outputs[5] = cv2.GaussianBlur(noisy(MOVING[5].pixels, 1, 60), (0, 0), 3)
+    results = run(MOVING, outputs)
+    assert error(results[5], MOVING[5].pixels) < 0.5 * error(outputs[5], MOVING[5].pixels)
     usual = run(MOVING, [crop.pixels.copy() for crop in MOVING])
     for i in (*range(5 - SPAN), *range(6 + SPAN, 12)):
         assert np.array_equal(results[i], usual[i])
@@ -90,10 +90,10 @@ def test_what_the_input_hides_or_shows_is_taken_at_once() -> None:
     crops = [crop_at(0) for _ in range(8)]
     for crop in crops[5:]:
         crop.pixels[90:160, 90:160] = (200, 40, 40)
-    answers = [crop.pixels.copy() for crop in crops]
-    result = run(crops, answers)[5]
+    outputs = [crop.pixels.copy() for crop in crops]
+    result = run(crops, outputs)[5]
     place = slice(100, 150)
-    off = np.abs(result[place, place].astype(int) - answers[5][place, place])
+    off = np.abs(result[place, place].astype(int) - outputs[5][place, place])
     assert off.mean() < 2
 
 
@@ -108,7 +108,7 @@ def test_light_that_changes_does_not_lag_not_even_at_the_ends() -> None:
 def test_a_tint_that_flickers_is_steadied() -> None:
     crops = [crop_at(0) for _ in range(12)]
     tints = np.random.default_rng(1).normal(0, 5, (12, 3))
-    answers = [
+    outputs = [
         np.clip(c.pixels * 0.8 + 25 + t, 0, 255).astype(np.uint8)
         for c, t in zip(crops, tints, strict=True)
     ]
@@ -117,26 +117,26 @@ def test_a_tint_that_flickers_is_steadied() -> None:
         means = np.array([frame.mean(axis=(0, 1)) for frame in frames[3:]])
         return float(np.diff(means, axis=0).std())
 
-    assert flicker(run(crops, answers)) < 0.45 * flicker(answers)
+    assert flicker(run(crops, outputs)) < 0.45 * flicker(outputs)
 
 
 def test_detail_keeps_its_energy() -> None:
     crops = [crop_at(0.4 * i) for i in range(12)]
-    answers = [noisy(crop.pixels, i, spread=4) for i, crop in enumerate(crops)]
+    outputs = [noisy(crop.pixels, i, spread=4) for i, crop in enumerate(crops)]
 
     def energy(pixels: np.ndarray) -> float:
         luma = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
         return float(cv2.Laplacian(luma, cv2.CV_32F)[24:-24, 24:-24].var())
 
-    blurred = [cv2.GaussianBlur(a, (0, 0), 1) for a in answers]
-    for result, answer in zip(run(crops, blurred), blurred, strict=True):
-        assert 0.95 < energy(result) / energy(answer) < 1.1
+    blurred = [cv2.GaussianBlur(a, (0, 0), 1) for a in outputs]
+    for result, output in zip(run(crops, blurred), blurred, strict=True):
+        assert 0.95 < energy(result) / energy(output) < 1.1
 
 
 def test_16_bit_gives_what_8_bit_gives() -> None:
     wide = [crop_at(0.4 * i, dtype=np.uint16) for i in range(6)]
     coarse = [cv2.GaussianBlur(noisy(c.pixels, i, 40), (0, 0), 2) for i, c in enumerate(MOVING[:6])]
-    result = run(wide, [answer.astype(np.uint16) * 257 for answer in coarse])[-1]
+    result = run(wide, [output.astype(np.uint16) * 257 for output in coarse])[-1]
     narrow = run(MOVING[:6], coarse)[-1]
     assert result.dtype == np.uint16
     assert error(result, narrow * np.uint16(257)) < 0.2 * error(coarse[-1], narrow)
@@ -145,9 +145,9 @@ def test_16_bit_gives_what_8_bit_gives() -> None:
 def test_frames_beyond_a_gap_or_a_cut_have_no_influence() -> None:
     other = np.ascontiguousarray(MOVING[5].pixels[::-1, ::-1])
     cut = [*MOVING[:6], *(Crop(other, np.eye(2, 3), np.zeros((5, 2))) for _ in range(6))]
-    answers = [*SHIMMER[:6], *(noisy(other, i) for i in range(6))]
-    alone = [*run(MOVING[:6], SHIMMER[:6]), *run(cut[6:], answers[6:])]
-    for a, b in zip(run(cut, answers), alone, strict=True):
+    outputs = [*SHIMMER[:6], *(noisy(other, i) for i in range(6))]
+    alone = [*run(MOVING[:6], SHIMMER[:6]), *run(cut[6:], outputs[6:])]
+    for a, b in zip(run(cut, outputs), alone, strict=True):
         assert np.array_equal(a, b)
     stabiliser = Stabiliser(1)
     for i in range(12):
@@ -174,24 +174,24 @@ def test_any_part_can_be_made_by_itself() -> None:
 def test_tracks_do_not_touch_each_other() -> None:
     alone = run(MOVING, SHIMMER)
     stabiliser = Stabiliser(1)
-    for i, answer in enumerate(SHIMMER):
-        stabiliser.push(7, i, MOVING[i], answer)
-        stabiliser.push(8, i, crop_at(60 - i), answer)
-    for i, answer in enumerate(SHIMMER):
-        assert np.array_equal(stabiliser.take(7, i, answer), alone[i])
-        stabiliser.take(8, i, answer)
+    for i, output in enumerate(SHIMMER):
+        stabiliser.push(7, i, MOVING[i], output)
+        stabiliser.push(8, i, crop_at(60 - i), output)
+    for i, output in enumerate(SHIMMER):
+        assert np.array_equal(stabiliser.take(7, i, output), alone[i])
+        stabiliser.take(8, i, output)
 
 
 def test_nothing_is_kept_of_frames_that_have_no_more_influence() -> None:
     stabiliser = Stabiliser(1)
     kept = []
     for i in range(40):
-        answer = SHIMMER[i % 12].copy()
-        kept.append(weakref.ref(answer))
-        stabiliser.push(7, i, MOVING[i % 12], answer)
+        output = SHIMMER[i % 12].copy()
+        kept.append(weakref.ref(output))
+        stabiliser.push(7, i, MOVING[i % 12], output)
         if i >= REACH:
             stabiliser.take(7, i - REACH, kept[i - REACH]())
-        del answer
+        del output
         assert sum(ref() is not None for ref in kept) <= 2 * REACH + 1
     for i in range(40 - REACH, 40):
         stabiliser.take(7, i, kept[i]())

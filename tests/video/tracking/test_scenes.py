@@ -27,13 +27,13 @@ def cuts_of(frames: list[np.ndarray]) -> list[int]:
 
 
 def scene(seed: int, count: int = 12) -> list[np.ndarray]:
-    """A picture that sways a little, with noise."""
+    """A frame that sways a little, with noise."""
     random = np.random.default_rng(seed)
-    picture = cv2.GaussianBlur(textured((300, 170), seed=seed), (0, 0), 2)
+    image = cv2.GaussianBlur(textured((300, 170), seed=seed), (0, 0), 2)
     frames = []
     for n in range(count):
         x = 5 + n % 5
-        noisy = picture[5:165, x : x + 284] + random.normal(0, 4, (160, 284, 3))
+        noisy = image[5:165, x : x + 284] + random.normal(0, 4, (160, 284, 3))
         frames.append(np.clip(noisy, 0, 255).astype(np.uint8))
     return frames
 
@@ -94,11 +94,9 @@ def test_real_clips_put_together_are_cut_where_they_meet(shared: Path) -> None:
     meet = []
     for path in paths:
         meet.append(len(frames))
-        with PIL.Image.open(path) as clip:
-            pictures = [
-                f.convert("RGB").resize((480, 270)) for f in PIL.ImageSequence.Iterator(clip)
-            ]
-        frames += [np.asarray(picture) for picture in pictures[:15]]
+        with PIL.Image.open(path) as info:
+            images = [f.convert("RGB").resize((480, 270)) for f in PIL.ImageSequence.Iterator(info)]
+        frames += [np.asarray(image) for image in images[:15]]
     assert cuts_of(frames) == meet[1:]
 
 

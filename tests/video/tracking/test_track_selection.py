@@ -7,7 +7,7 @@ import pytest
 
 from gpen.errors import SettingsError
 from gpen.video.tracking.face_tracks import Track, Tracks
-from gpen.video.tracking.track_selection import best_sightings, choose_tracks
+from gpen.video.tracking.track_selection import best_detections, choose_tracks
 from support.drawn_faces import face_points
 
 WH = (640, 360)
@@ -87,7 +87,7 @@ def test_best_sightings_show_the_face_from_the_front() -> None:
     points = np.concatenate([side.points_xy, front.points_xy])
     boxes = np.concatenate([side.boxes_xyxy, front.boxes_xyxy])
     both = Track(1, 5, points, points.copy(), boxes, np.full(40, 0.9), np.ones(40))
-    found = best_sightings(both, 3)
+    found = best_detections(both, 3)
     assert len(found) == 3
     assert all(25 <= index < 45 for index, _ in found[:2])
     assert len({index for index, _ in found}) == 3
@@ -96,4 +96,4 @@ def test_best_sightings_show_the_face_from_the_front() -> None:
 def test_best_sightings_are_never_bridged() -> None:
     seen = track(1, 0, 9, 300, 80)
     seen.raw_points_xy[:8] = np.nan
-    assert [index for index, _ in best_sightings(seen, 5)] == [8]
+    assert [index for index, _ in best_detections(seen, 5)] == [8]

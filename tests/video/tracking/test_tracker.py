@@ -1,4 +1,4 @@
-"""Faces are followed over a clip: one track each, the same after a break, cut at cuts."""
+"""Faces are followed over a video: one track each, the same after a break, cut at cuts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from gpen.errors import ReadError, SettingsError, WriteError
 from gpen.faces.detection import load_detector
 from gpen.images.read import read_image
-from gpen.video.tracking.face_tracks import Sighting, Tracks
+from gpen.video.tracking.face_tracks import Detection, Tracks
 from gpen.video.tracking.tracker import FrameRecord, Tracker, finish
 from support.moving_faces import FRAME_WH, DiscDetector, frame_with
 
@@ -174,8 +174,8 @@ def test_a_shrunk_picture_gives_points_of_the_frame() -> None:
         frame.reshape(180, 2, 320, 2, 3).mean(axis=(1, 3)).astype(np.uint8)
     )
     record = Tracker(DiscDetector(), fps=FPS).look(0, small, scale=0.5)
-    ((_, sighting),) = record.seen
-    x0, y0, x1, y1 = sighting.box_xyxy
+    ((_, detection),) = record.seen
+    x0, y0, x1, y1 = detection.box_xyxy
     assert np.abs(np.array([x0 + x1, y0 + y1]) / 2 - [200, 100]).max() < 2
 
 
@@ -218,8 +218,8 @@ def test_a_frame_rate_of_nothing_is_refused() -> None:
 
 
 def test_a_sighting_is_a_face() -> None:
-    sighting = Sighting(3, (0.0, 1.0, 20.0, 31.0), np.zeros((5, 2)), 0.5)
-    assert replace(sighting, index=4).face.size_px == 30
+    detection = Detection(3, (0.0, 1.0, 20.0, 31.0), np.zeros((5, 2)), 0.5)
+    assert replace(detection, index=4).face.size_px == 30
 
 
 def test_the_own_detector_follows_a_real_face(portrait: Path) -> None:

@@ -1,4 +1,4 @@
-"""Boxes: which mean the same face, and faces from arrays."""
+"""Non-maximum suppression of boxes, and faces from arrays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...types import Face, Float64Array
 
 
 def strongest(boxes_xyxy: Float64Array, scores: Float64Array, same: float) -> NDArray[np.intp]:
-    """Of boxes that overlap, keep the one with the highest score.
+    """Non-maximum suppression: of boxes that overlap, keep the one with the highest score.
 
     Args:
         boxes_xyxy: (N, 4).

@@ -1,11 +1,11 @@
-"""The detector made by this project: a finder over an image pyramid, then a refiner.
+"""The detector of gpen: a proposal network over an image pyramid, then a refinement network.
 
-1. The finder looks at the image at several sizes, each a quarter of the one before, and names
-   candidates: every one that may be a face.
-2. Each candidate is cut out upright; the refiner says whether it is a face and moves the points.
-   Where it doubts, it looks at the box turned every way: the finder may have misjudged the pose.
-   It looks twice, the second time at a crop placed by its own first answer.
-3. Of answers that mean the same face the surest stays.
+1. The proposal network runs on the image at several sizes, each a quarter of the one before, and
+   returns candidates: everything that may be a face.
+2. Each candidate is cut out upright; the refinement network scores it and moves the points. A
+   doubtful one is tried at every rotation, since the proposed pose may be wrong. It runs twice, the
+   second time on a crop aligned by its own first output.
+3. Of detections of the same face the most confident one is kept.
 
 `tools.detector` trains both networks.
 """
@@ -37,11 +37,11 @@ from .refinement_crops import (
     inverses,
 )
 
-FINDER_FILE, REFINER_FILE = "gpen-detector-finder.onnx", "gpen-detector-refiner.onnx"
-#: Grid cells of the finder, in pixels; picture sides must be multiples of the last.
+PROPOSAL_FILE, REFINEMENT_FILE = "gpen-detector-finder.onnx", "gpen-detector-refiner.onnx"
+#: Grid cells of the proposal network, in pixels; image sides must be multiples of the last.
 STRIDES = (4, 8, 16, 32)
-#: Numbers in an answer of the refiner; see `gpen.networks.detector.Refiner`.
-REFINER_CHANNELS = 15
+#: Numbers in an output of the refinement network; see `gpen.networks.detector.Refiner`.
+REFINEMENT_CHANNELS = 15
 #: Faces from 9 to 150 px were trained. Larger ones than this are left to the next level of the
 #: pyramid, where they are as sharp as this net can use.
 LARGEST_FACE = 100
@@ -49,13 +49,13 @@ LARGEST_FACE = 100
 IN_NETWORK = (np.arange(256) / 127.5 - 1).astype(np.float32)
 #: Candidates per image.
 MOST_CANDIDATES = 1000
-#: Crops per run of the refiner.
+#: Crops per run of the refinement network.
 BATCH = 32
 #: Lowest score of a candidate, after the first look, and of a face.
-FINDER_THRESHOLD, FIRST_THRESHOLD, THRESHOLD = 0.3, 0.1, 0.8
-#: A first look that scores less is doubted.
+PROPOSAL_THRESHOLD, FIRST_THRESHOLD, THRESHOLD = 0.3, 0.1, 0.8
+#: A first score below this is doubtful.
 CERTAIN = 0.9
-#: Turns at which a doubtful box is looked at; the finder's lowest score and the number of those.
+#: Rotations at which a doubtful box is tried; lowest proposal score and number of such boxes.
 TURNS, DOUBT_THRESHOLD, MOST_DOUBTFUL = 8, 0.4, 32
 SAME_FACE = 0.4
 #: Smaller ones are mostly texture, and nothing in them could be restored, in pixels.
@@ -89,7 +89,7 @@ class _Candidates:
         return _Candidates(corners.reshape(-1, 4), points, self.scores)
 
 
-class OwnDetector:
+class GpenDetector:
     """Finds faces of 16 px and more, in any rotation; see `gpen.faces.detection.Detector`.
 
     Photos with more pixels than `letterbox.MOST_PIXELS` are searched shrunk to about that number,
@@ -101,8 +101,8 @@ class OwnDetector:
 
     def __init__(
         self,
-        finder: Path,
-        refiner: Path,
+        proposal: Path,
+        refinement: Path,
         *,
         engine: str = "auto",
         device: str = "auto",
@@ -115,9 +115,9 @@ class OwnDetector:
             EngineError: The engine cannot run it.
         """
         precision = fast_precision(engine, device)  # bf16 moves points by 0.1 % of the eye distance
-        self._finder, self._refiner = (
+        self._proposal, self._refinement = (
             open_graph(path, engine=engine, device=device, precision=precision, keep=True)
-            for path in (finder, refiner)
+            for path in (proposal, refinement)
         )
         self._threshold = threshold
 
@@ -126,8 +126,8 @@ class OwnDetector:
         pyramid = Pyramid(image_pixels)
         candidates = self._find_at_all_sizes(pyramid)
         first = min(FIRST_THRESHOLD, self._threshold)
-        candidates = _surest(self._look_all_ways(pyramid, candidates), first)
-        candidates = _surest(self._refine(pyramid, candidates), self._threshold)
+        candidates = _suppress_overlaps(self._refine_with_rotations(pyramid, candidates), first)
+        candidates = _suppress_overlaps(self._refine(pyramid, candidates), self._threshold)
         faces = to_faces(candidates.boxes_xyxy, candidates.points_xy, candidates.scores)
         return [face for face in faces if face.size_px >= SMALLEST_FACE]
 
@@ -151,11 +151,11 @@ class OwnDetector:
         height, width = level.pixels.shape[:2]
         right, below = -width % STRIDES[-1], -height % STRIDES[-1]
         padded = cv2.copyMakeBorder(level.pixels, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        answers = self._finder.run(to_network([padded]))
-        return _surest(decode(answers)).moved(transforms.scaling(1 / level.scale))
+        outputs = self._proposal.run(to_network([padded]))
+        return _suppress_overlaps(decode(outputs)).moved(transforms.scaling(1 / level.scale))
 
-    def _look_all_ways(self, pyramid: Pyramid, found: _Candidates) -> _Candidates:
-        """The refiner's first look; of doubtful candidates the best of all turns of their box."""
+    def _refine_with_rotations(self, pyramid: Pyramid, found: _Candidates) -> _Candidates:
+        """First refinement; doubtful candidates take the best rotation of their box."""
         best = self._refine(pyramid, found)
         certain = best.boxes_xyxy[best.scores >= CERTAIN]
         doubts = (
@@ -167,7 +167,7 @@ class OwnDetector:
         doubtful = surest[doubts[surest]][:MOST_DOUBTFUL]
         if not len(doubtful):
             return best
-        turned = self._refine_all_ways(pyramid, found.take(doubtful))
+        turned = self._refine_rotated(pyramid, found.take(doubtful))
         scores = turned.scores.reshape(TURNS, -1)
         better = np.flatnonzero(scores.max(axis=0) > best.scores[doubtful])
         best.put(
@@ -176,36 +176,36 @@ class OwnDetector:
         return best
 
     def _refine(self, pyramid: Pyramid, candidates: _Candidates) -> _Candidates:
-        """One look of the refiner at each candidate: new points, boxes and scores."""
+        """Refine each candidate: new points, boxes and scores."""
         matrices, sound = crop_matrices(candidates.points_xy)
         chosen = np.flatnonzero(sound)  # points in one heap are no face
         refined = _Candidates(
             candidates.boxes_xyxy.copy(), candidates.points_xy.copy(), np.zeros(len(sound))
         )
-        rows = self._answers(to_network(pyramid.cut(matrices[chosen])))
+        rows = self._outputs(to_network(pyramid.cut(matrices[chosen])))
         refined.put(chosen, _placed(rows, matrices[chosen]))
         return refined
 
-    def _refine_all_ways(self, pyramid: Pyramid, candidates: _Candidates) -> _Candidates:
-        """One look at each candidate's box at every turn, (TURNS · N).
+    def _refine_rotated(self, pyramid: Pyramid, candidates: _Candidates) -> _Candidates:
+        """Refine each candidate's box at every rotation, (TURNS · N).
 
         Crops of two turns are cut; the others are these, turned by right angles.
         """
-        matrices, _ = crop_matrices(_posed_all_ways(candidates))
+        matrices, _ = crop_matrices(_rotated_points(candidates))
         cut = to_network(pyramid.cut(matrices[: 2 * len(candidates.scores)]))
         pairs = cut.reshape(2, -1, *cut.shape[1:])
         crops = np.concatenate([np.rot90(pairs[n % 2], n // 2, (2, 3)) for n in range(TURNS)])
-        return _placed(self._answers(crops), matrices)
+        return _placed(self._outputs(crops), matrices)
 
-    def _answers(self, crops: FloatArray) -> Float64Array:
-        """The refiner's answers to crops (N, 3, CROP_SIZE, CROP_SIZE): (N, 15)."""
+    def _outputs(self, crops: FloatArray) -> Float64Array:
+        """The refinement network's outputs to crops (N, 3, CROP_SIZE, CROP_SIZE): (N, 15)."""
         if not len(crops):
-            return np.zeros((0, REFINER_CHANNELS))
-        return run_in_batches(self._refiner, crops, most=BATCH).astype(np.float64)
+            return np.zeros((0, REFINEMENT_CHANNELS))
+        return run_in_batches(self._refinement, crops, most=BATCH).astype(np.float64)
 
 
 def _placed(rows: Float64Array, crop_from_image: Float64Array) -> _Candidates:
-    """The refiner's answers, (N, 15), to crops, (N, 2, 3), in image pixels."""
+    """The refinement network's outputs, (N, 15), to crops, (N, 2, 3), in image pixels."""
     image_from_crop = inverses(crop_from_image)
     points = rows[:, 1:11].reshape(-1, 5, 2) * EYE_DISTANCE + TEMPLATE_XY
     linear, shift = image_from_crop[:, :, :2], image_from_crop[:, None, :, 2]
@@ -219,20 +219,20 @@ def _placed(rows: Float64Array, crop_from_image: Float64Array) -> _Candidates:
     )
 
 
-def decode(answers: Sequence[NDArray[np.float32]]) -> _Candidates:
-    """The finder's answers as candidates in pixels of its picture.
+def decode(outputs: Sequence[NDArray[np.float32]]) -> _Candidates:
+    """The proposal network's outputs as candidates in pixels of its image.
 
     Args:
-        answers: One (1, 15, H, W) per stride; see `gpen.networks.detector.Finder`.
+        outputs: One (1, 15, H, W) per stride; see `gpen.networks.detector.ProposalNetwork`.
     """
     rows, cells, strides = [], [], []
-    least = math.log(FINDER_THRESHOLD / (1 - FINDER_THRESHOLD))
-    for stride, answer in zip(STRIDES, answers, strict=True):
-        logits = answer[0, 0]
-        # Neighbours see the same face: the surest of them speaks for it.
+    least = math.log(PROPOSAL_THRESHOLD / (1 - PROPOSAL_THRESHOLD))
+    for stride, output in zip(STRIDES, outputs, strict=True):
+        logits = output[0, 0]
+        # Neighbouring cells see the same face: the most confident one is kept.
         peaks = logits >= cv2.dilate(logits, np.ones((3, 3), np.uint8))
         y, x = np.nonzero(peaks & (logits > least))
-        rows.append(answer[0, :, y, x])
+        rows.append(output[0, :, y, x])
         cells.append((np.stack([x, y], axis=1) + 0.5) * stride - 0.5)
         strides.append(np.full(len(x), stride))
     row = np.concatenate(rows).astype(np.float64)
@@ -245,14 +245,16 @@ def decode(answers: Sequence[NDArray[np.float32]]) -> _Candidates:
     )
 
 
-def _surest(candidates: _Candidates, threshold: float = FINDER_THRESHOLD) -> _Candidates:
+def _suppress_overlaps(
+    candidates: _Candidates, threshold: float = PROPOSAL_THRESHOLD
+) -> _Candidates:
     """One candidate per face of those that score enough, surest first."""
     candidates = candidates.take(np.flatnonzero(candidates.scores >= threshold))
     kept = strongest(candidates.boxes_xyxy, candidates.scores, SAME_FACE)[:MOST_CANDIDATES]
     return candidates.take(kept)
 
 
-def _posed_all_ways(candidates: _Candidates) -> Float64Array:
+def _rotated_points(candidates: _Candidates) -> Float64Array:
     """The points of an average face that fills each box, at every turn: (TURNS · N, 5, 2)."""
     angles = 2 * np.pi * np.arange(TURNS) / TURNS
     cos, sin = np.cos(angles), np.sin(angles)
@@ -265,13 +267,13 @@ def _posed_all_ways(candidates: _Candidates) -> Float64Array:
     return posed
 
 
-def to_network(pictures: Sequence[Any] | NDArray[np.uint8]) -> FloatArray:
+def to_network(images: Sequence[Any] | NDArray[np.uint8]) -> FloatArray:
     """N times uint8 RGB (H, W, 3) → float32 (N, 3, H, W) in [-1, 1]."""
-    size = pictures[0].shape[:2] if len(pictures) else (CROP_SIZE, CROP_SIZE)
-    planes = np.empty((len(pictures), 3, *size), np.float32)
-    for picture, target in zip(pictures, planes, strict=True):
+    size = images[0].shape[:2] if len(images) else (CROP_SIZE, CROP_SIZE)
+    planes = np.empty((len(images), 3, *size), np.float32)
+    for image, target in zip(images, planes, strict=True):
         for channel in range(3):
-            cv2.LUT(cv2.extractChannel(picture, channel), IN_NETWORK, target[channel])
+            cv2.LUT(cv2.extractChannel(image, channel), IN_NETWORK, target[channel])
     return planes
 
 

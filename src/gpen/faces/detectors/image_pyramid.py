@@ -1,4 +1,4 @@
-"""A photo with ever smaller copies of itself: what looks at faces reads no more than it can use."""
+"""An image pyramid: faces are searched and cut at the smallest sufficient resolution."""
 
 from __future__ import annotations
 
@@ -42,12 +42,10 @@ class Level:
 
     @property
     def count(self) -> int:
-        """Number of pixels."""
         return self.pixels.size // 3
 
     @property
     def longer_side(self) -> int:
-        """In pixels."""
         return max(len(self.pixels), len(self.pixels[0]))
 
     def halved(self) -> Level:
@@ -128,7 +126,7 @@ def _footprints(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The parts of copies that crops show, (x, y) of the first pixel and past the last, (N, 2).
 
-    OpenCV gets no more than these: it takes no pictures of more than 32,767 pixels a side.
+    OpenCV gets no more than these: it takes no images of more than 32,767 pixels a side.
     """
     far = CROP_SIZE - 1
     corners = np.array([[0, far, 0, far], [0, 0, far, far], [1, 1, 1, 1]])

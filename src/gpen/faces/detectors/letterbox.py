@@ -1,4 +1,4 @@
-"""Photos at the size that a published detector can take."""
+"""Resizes images to the input size of published detectors."""
 
 from __future__ import annotations
 

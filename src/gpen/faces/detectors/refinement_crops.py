@@ -1,4 +1,4 @@
-"""The upright crop in which the refiner looks at a face, and boxes that follow a turned face."""
+"""The upright crops of the refinement network, and boxes of rotated faces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...face_templates import template_points
 from ...images import transforms
 from ...types import Float64Array
 
-#: Side of the refiner's crop, in pixels.
+#: Side of the refinement network's crop, in pixels.
 CROP_SIZE = 64
 #: Distance of the eyes in that crop, in pixels.
 EYE_DISTANCE = 16.0

@@ -59,11 +59,11 @@ class RetinaFaceDetector:
         """Find faces; see `gpen.faces.detection.Detector.detect`."""
         import torch
 
-        picture, scale = shrink_to(image_pixels, MOST_PIXELS)
-        height, width = (-(-side // STEP) * STEP for side in picture.shape[:2])
+        image, scale = shrink_to(image_pixels, MOST_PIXELS)
+        height, width = (-(-side // STEP) * STEP for side in image.shape[:2])
         padded = np.zeros((height, width, 3), np.float32)
-        padded[: picture.shape[0], : picture.shape[1]] = picture[..., ::-1]
-        padded[: picture.shape[0], : picture.shape[1]] -= np.array(MEAN_BGR, np.float32)
+        padded[: image.shape[0], : image.shape[1]] = image[..., ::-1]
+        padded[: image.shape[0], : image.shape[1]] -= np.array(MEAN_BGR, np.float32)
         tensor = torch.from_numpy(padded).permute(2, 0, 1)[None].to(self._device)
         with self._lock, torch.inference_mode():
             scores, shifts, points = (t[0].double().cpu().numpy() for t in self._net(tensor))
@@ -71,13 +71,13 @@ class RetinaFaceDetector:
         anchor = anchors(height, width)[chosen]
         boxes, five = decode(anchor, shifts[chosen], points[chosen])
         kept = strongest(boxes, scores[chosen], SAME_FACE)
-        # The anchors lie in a picture whose corner is (0, 0); pixel centres are half a pixel in.
+        # The anchors lie in an image whose corner is (0, 0); pixel centres are half a pixel in.
         boxes, five = boxes[kept] / scale - 0.5, five[kept] / scale - 0.5
         return to_faces(boxes, five, scores[chosen][kept])
 
 
 def anchors(height: int, width: int) -> Float64Array:
-    """Middle (x, y) and side of every anchor, (A, 3), in the order of the network's answers."""
+    """Middle (x, y) and side of every anchor, (A, 3), in the order of the network's outputs."""
     from ...networks.retinaface import ANCHOR_SIDES
 
     rows = []

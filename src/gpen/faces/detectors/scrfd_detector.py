@@ -49,8 +49,8 @@ class ScrfdDetector:
 
     def detect(self, image_pixels: NDArray[np.uint8]) -> list[Face]:
         """Find faces; see `gpen.faces.detection.Detector.detect`."""
-        picture, scale = fit_into(image_pixels, self._size_wh)
-        tensor = (picture.transpose(2, 0, 1)[None].astype(np.float32) - 127.5) / 128
+        image, scale = fit_into(image_pixels, self._size_wh)
+        tensor = (image.transpose(2, 0, 1)[None].astype(np.float32) - 127.5) / 128
         outputs = self._graph.run(np.ascontiguousarray(tensor))
         boxes, points, scores = decode(outputs, self._size_wh)
         kept = strongest(boxes, scores, SAME_FACE)
@@ -62,11 +62,11 @@ class ScrfdDetector:
 def decode(
     outputs: Sequence[NDArray[np.float32]], size_wh: tuple[int, int]
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Boxes (N, 4), points (N, 5, 2) and scores (N,) above the threshold, in picture pixels.
+    """Boxes (N, 4), points (N, 5, 2) and scores (N,) above the threshold, in image pixels.
 
     Args:
         outputs: The nine outputs, in any order.
-        size_wh: Of the picture that the network saw.
+        size_wh: Of the image that the network saw.
     """
     flat = [np.asarray(o, np.float64).reshape(-1, o.shape[-1]) for o in outputs]
     boxes, points, scores = [], [], []

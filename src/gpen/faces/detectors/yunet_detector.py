@@ -43,10 +43,10 @@ class YuNetDetector:
 
     def detect(self, image_pixels: NDArray[np.uint8]) -> list[Face]:
         """Find faces; see `gpen.faces.detection.Detector.detect`."""
-        picture, scale = shrink_to(image_pixels, MOST_PIXELS)
-        bgr = np.ascontiguousarray(picture[..., ::-1])
+        image, scale = shrink_to(image_pixels, MOST_PIXELS)
+        bgr = np.ascontiguousarray(image[..., ::-1])
         with self._lock:
-            self._net.setInputSize((picture.shape[1], picture.shape[0]))
+            self._net.setInputSize((image.shape[1], image.shape[0]))
             _, found = self._net.detect(bgr)
         rows = np.zeros((0, 15)) if found is None else found.astype(np.float64)
         boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)

@@ -32,7 +32,7 @@ def synthesise(
     image: str,
     output: str,
 ) -> None:
-    """From the learned constant up to the picture, which gets the name `output`."""
+    """From the learned constant up to the image, which gets the name `output`."""
     x = graph.weight("generator.input.input")
     x = _styled_conv(graph, net, "generator.conv1", x, style, feature=features.get(4), size=4)
     rgb = _to_rgb(graph, net, "generator.to_rgb1", x, style) if net.subpixel == 1 else ""
@@ -74,7 +74,7 @@ def _styled_conv(
         return _beside(graph, name, x, feature, size)
     if feature is not None:
         # The feature first: OpenVINO 2026 adds into the first operand, even where it is a constant,
-        # as the answer of the first plain convolution is, and would be off from its second run on.
+        # as the output of the first plain convolution is, and would be off from its second run on.
         x = graph.add("Add", graph.add("Mul", feature, _strength(graph, name)), x)
     elif net.encoder_features:
         graph.keep(f"{name}.noise.weight")

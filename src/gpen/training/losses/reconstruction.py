@@ -11,7 +11,7 @@ _EYE_SPREAD, _MOUTH_SPREAD = 0.25, 0.2
 
 
 def l1(restored: Tensor, truth: Tensor, importance: Tensor | None = None) -> Tensor:
-    """Mean absolute error of each picture.
+    """Mean absolute error of each image.
 
     Args:
         restored: (N, C, H, W).
@@ -25,7 +25,7 @@ def l1(restored: Tensor, truth: Tensor, importance: Tensor | None = None) -> Ten
 
 
 def l2(restored: Tensor, truth: Tensor, importance: Tensor | None = None) -> Tensor:
-    """Mean squared error of each picture; arguments as in `l1`."""
+    """Mean squared error of each image; arguments as in `l1`."""
     return _mean((restored.float() - truth).square(), importance)
 
 
@@ -50,8 +50,8 @@ def importance_map(points_xy: Tensor, size: int, *, eyes: float, mouth: float) -
 
     Args:
         points_xy: Left and right eye, nose, left and right corner of the mouth, as seen in the
-            picture, in pixels of it (0 is the centre of the first pixel): (N, 5, 2).
-        size: Side of the pictures.
+            image, in pixels of it (0 is the centre of the first pixel): (N, 5, 2).
+        size: Side of the images.
         eyes: Added at the centres of the eyes.
         mouth: Added along the line between the corners of the mouth.
 

@@ -51,7 +51,7 @@ def duplicates(faces: Sequence[Candidate], most_bits: int) -> dict[str, str]:
 
     Args:
         faces: The faces.
-        most_bits: Hashes that differ in no more bits are of the same picture; -1: none are.
+        most_bits: Hashes that differ in no more bits are of the same image; -1: none are.
     """
     if most_bits < 0 or not faces:
         return {}

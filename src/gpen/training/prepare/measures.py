@@ -93,7 +93,7 @@ def _nose_share(points_xy: Float64Array) -> float:
 
 
 def looks(crop: UInt8Array) -> bytes:
-    """A hash that stays nearly the same when a picture is resized, compressed or brightened.
+    """A hash that stays nearly the same when an image is resized, compressed or brightened.
 
     The signs, about their median, of the 16 × 16 lowest frequencies of its DCT (Zauner,
     "Implementation and benchmarking of perceptual image hash functions", 2010, with more

@@ -119,9 +119,9 @@ def _tiled(tiles: Sequence[tuple[PIL.Image.Image, str]]) -> list[PIL.Image.Image
     for start in range(0, len(tiles), _COLUMNS):
         row = PIL.Image.new("RGB", (_COLUMNS * _TILE, _TILE + _TEXT), "white")
         draw = PIL.ImageDraw.Draw(row)
-        for column, (picture, text) in enumerate(tiles[start : start + _COLUMNS]):
-            picture.thumbnail((_TILE, _TILE))
-            row.paste(picture, (column * _TILE, 0))
+        for column, (image, text) in enumerate(tiles[start : start + _COLUMNS]):
+            image.thumbnail((_TILE, _TILE))
+            row.paste(image, (column * _TILE, 0))
             draw.text((column * _TILE + 2, _TILE + 2), text[:22], fill="black", font=font)
         rows.append(row)
     return rows

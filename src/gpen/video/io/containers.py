@@ -1,4 +1,4 @@
-"""What a target can hold: containers, codecs, their settings and pixel formats."""
+"""Containers and codecs of targets, their settings and pixel formats."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import SettingsError
-from .frames import Clip
+from .frames import VideoInfo
 from .image_sequence import is_folder_target
 from .pyav import av
 from .video_colors import LIMITED, Colors
@@ -19,7 +19,7 @@ CONTAINERS = {
     ".mkv": ("matroska", ("h264", "h265", "av1", "vp9", "ffv1")),
     ".webm": ("webm", ("vp9", "av1")),
 }
-EXPECTED = ".mp4, .mov, .mkv, .webm, or a folder of pictures such as out/%06d.png"
+EXPECTED = ".mp4, .mov, .mkv, .webm, or a folder of images such as out/%06d.png"
 
 #: Threads of an encoder. Fixed: the bytes of some depend on it, and a job that goes on after a
 #: stop must give the same file.
@@ -30,14 +30,14 @@ _CV_CPU_AVX_512F = 13
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How pictures are to be stored.
+    """How frames are to be stored.
 
     Attributes:
         codec: "h264", "h265", "av1", "vp9", "ffv1" (no loss, mkv), or "auto": the one that most
             players of the container take and that keeps the bits and the transparency.
         crf: Quality in the codec's own scale, lower is better; None looks like the original.
         preset: Speed in the encoder's own words; None is its usual one.
-        container: Suffix of the target: .mp4, .mov, .mkv or .webm; "" where it is pictures, which
+        container: Suffix of the target: .mp4, .mov, .mkv or .webm; "" where it is frames, which
             are kept without loss until they are written.
     """
 
@@ -55,7 +55,7 @@ class Encoding:
         crf: float | None = None,
         preset: str | None = None,
     ) -> Encoding:
-        """The encoding for a file, or a folder of pictures.
+        """The encoding for a file, or a folder of images.
 
         Raises:
             SettingsError: The target can be neither.
@@ -89,7 +89,7 @@ class _Codec:
 _X26X = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
 )  # fmt: skip
-#: Captions within pictures would stay in untouched frames and be lost in restored ones.
+#: Captions within frames would stay in untouched frames and be lost in restored ones.
 _NO_CAPTIONS = {"a53cc": "0"}
 _CODECS = {
     "h264": _Codec("libx264", 17, 51, "medium", _X26X, _NO_CAPTIONS),
@@ -108,7 +108,7 @@ _EVEN_ONLY = {"h264", "h265", "av1"}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An encoding made fit for a clip.
+    """An encoding resolved for one video.
 
     Attributes:
         codec: As in `Encoding`, never "auto".
@@ -130,21 +130,21 @@ class Plan:
         return self.pixel_format.startswith(("yuva", "gbrap", "bgra", "rgba"))
 
 
-def plan_encoding(clip: Clip, encoding: Encoding, size_wh: tuple[int, int]) -> Plan:
+def plan_encoding(info: VideoInfo, encoding: Encoding, size_wh: tuple[int, int]) -> Plan:
     """Choose encoder, pixel format and options.
 
     Args:
-        clip: What is encoded.
+        info: What is encoded.
         encoding: What was asked for.
-        size_wh: Of the pictures as coded.
+        size_wh: Of the frames as coded.
 
     Raises:
         SettingsError: Container, codec, crf or preset mean nothing, or do not go together.
     """
-    codec = _codec(clip, encoding)
+    codec = _codec(info, encoding)
     about = _CODECS[codec]
     notes: list[str] = []
-    name = _pixel_format(clip, codec, size_wh, notes)
+    name = _pixel_format(info, codec, size_wh, notes)
     crf = about.crf if encoding.crf is None else encoding.crf
     if not 0 <= crf <= about.crf_max and codec != "ffv1":
         raise SettingsError(f"crf is {crf:g}; expected 0 to {about.crf_max} for {codec}")
@@ -152,15 +152,15 @@ def plan_encoding(clip: Clip, encoding: Encoding, size_wh: tuple[int, int]) -> P
     if preset not in about.presets:
         expected = f"{about.presets[0]} to {about.presets[-1]}".strip()
         raise SettingsError(f"preset is {preset!r}; expected {expected} for {codec}")
-    return Plan(codec, about.encoder, name, _options(codec, crf, preset, clip), tuple(notes))
+    return Plan(codec, about.encoder, name, _options(codec, crf, preset, info), tuple(notes))
 
 
-def stored_colors(clip: Clip, pixel_format: str) -> Colors:
-    """The colours of what is encoded: the clip's own, or BT.709 where RGB becomes YUV."""
-    source, target = av.VideoFormat(clip.pixel_format), av.VideoFormat(pixel_format)
+def stored_colors(info: VideoInfo, pixel_format: str) -> Colors:
+    """The colours of what is encoded: the video's own, or BT.709 where RGB becomes YUV."""
+    source, target = av.VideoFormat(info.pixel_format), av.VideoFormat(pixel_format)
     if (source.is_rgb or source.has_palette) and not target.is_rgb:
         return Colors(matrix=1, range=LIMITED, primaries=1, transfer=1)
-    return clip.colors
+    return info.colors
 
 
 def set_colors(context: Any, colors: Colors) -> None:
@@ -181,7 +181,7 @@ def check_container(target: Path) -> str:
     return suffix
 
 
-def _codec(clip: Clip, encoding: Encoding) -> str:
+def _codec(info: VideoInfo, encoding: Encoding) -> str:
     if not encoding.container:
         return "ffv1"
     if encoding.container not in CONTAINERS:
@@ -189,8 +189,8 @@ def _codec(clip: Clip, encoding: Encoding) -> str:
     fitting = CONTAINERS[encoding.container][1]
     if encoding.codec == "auto":
         if encoding.container == ".webm":
-            return "av1" if clip.bits > 8 else "vp9"
-        return "h265" if clip.bits > 8 and not clip.pictures else "h264"
+            return "av1" if info.bits > 8 else "vp9"
+        return "h265" if info.bits > 8 and not info.image_files else "h264"
     if encoding.codec not in fitting:
         raise SettingsError(
             f"codec is {encoding.codec!r}; expected {', '.join(fitting)} in {encoding.container}"
@@ -198,11 +198,11 @@ def _codec(clip: Clip, encoding: Encoding) -> str:
     return encoding.codec
 
 
-def _options(codec: str, crf: float, preset: str, clip: Clip) -> dict[str, str]:
+def _options(codec: str, crf: float, preset: str, info: VideoInfo) -> dict[str, str]:
     options = dict(_CODECS[codec].options)
     if codec != "ffv1":
         options["crf"] = f"{crf:g}"
-        options["g"] = str(max(1, round(5 * clip.rate)))
+        options["g"] = str(max(1, round(5 * info.rate)))
         options["preset" if codec != "vp9" else "cpu-used"] = preset
     if codec == "h264" and _has_avx512():
         # x264's AVX-512 code reads memory that nobody wrote (its macroblock tree): the same frames
@@ -222,21 +222,21 @@ def _has_avx512() -> bool:
     return bool(cv2.checkHardwareSupport(_CV_CPU_AVX_512F))
 
 
-def _pixel_format(clip: Clip, codec: str, size_wh: tuple[int, int], notes: list[str]) -> str:
-    """The encoder's format nearest to the clip's: bits first, then chroma, then alpha."""
+def _pixel_format(info: VideoInfo, codec: str, size_wh: tuple[int, int], notes: list[str]) -> str:
+    """The encoder's format nearest to the video's: bits first, then chroma, then alpha."""
     encoder = av.codec.Codec(_CODECS[codec].encoder, "w")
     known = [format.name for format in encoder.video_formats or []]
-    source = av.VideoFormat(clip.pixel_format)
-    alpha = clip.has_alpha and codec in _ALPHA
-    if clip.has_alpha and not alpha:
+    source = av.VideoFormat(info.pixel_format)
+    alpha = info.has_alpha and codec in _ALPHA
+    if info.has_alpha and not alpha:
         notes.append(f"transparency is left out: {codec} has none (.webm and codec vp9 keep it)")
     chroma = "420" if source.is_rgb or source.has_palette else _chroma(source)
     if codec == "ffv1" and (source.is_rgb or source.has_palette):
-        return _rgb(clip, alpha)
+        return _rgb(info, alpha)
     if codec in _EVEN_ONLY and (size_wh[0] % 2 or size_wh[1] % 2) and chroma != "gray":
         chroma = _for_odd(codec, size_wh, notes)
-    bits = next((b for b in (clip.bits, 10, 12, 8) if _name(chroma, b, alpha) in known), 8)
-    if clip.pictures and codec != "ffv1":
+    bits = next((b for b in (info.bits, 10, 12, 8) if _name(chroma, b, alpha) in known), 8)
+    if info.image_files and codec != "ffv1":
         bits = min(bits, 10)
     wanted = _name(chroma, bits, alpha)
     if wanted not in known:
@@ -244,11 +244,11 @@ def _pixel_format(clip: Clip, codec: str, size_wh: tuple[int, int], notes: list[
         wanted = _name(chroma, bits, alpha)
     if wanted not in known:
         wanted = "yuv420p"
-    if bits < clip.bits and not clip.pictures:
-        notes.append(f"{clip.bits} bits become {bits}: {codec} has no more here")
+    if bits < info.bits and not info.image_files:
+        notes.append(f"{info.bits} bits become {bits}: {codec} has no more here")
     loses_chroma = _chroma(source) != "gray" and _chroma(source) > chroma
     if loses_chroma and not (source.is_rgb or source.has_palette):
-        notes.append(f"{clip.pixel_format} becomes {wanted}: {codec} has no nearer format here")
+        notes.append(f"{info.pixel_format} becomes {wanted}: {codec} has no nearer format here")
     return wanted
 
 
@@ -267,8 +267,8 @@ def _name(chroma: str, bits: int, alpha: bool) -> str:
     return f"yuv{'a' if alpha else ''}{chroma}p{depth}"
 
 
-def _rgb(clip: Clip, alpha: bool) -> str:
-    if clip.bits > 8:
+def _rgb(info: VideoInfo, alpha: bool) -> str:
+    if info.bits > 8:
         return "rgba64le" if alpha else "rgb48le"
     return "bgra" if alpha else "bgr0"
 

@@ -1,4 +1,4 @@
-"""A folder of numbered pictures, read and written as a clip."""
+"""A folder of numbered images, read and written as a video."""
 
 from __future__ import annotations
 
@@ -19,56 +19,56 @@ from .pyav import av
 from .video_colors import FULL, Colors
 
 if TYPE_CHECKING:
-    from .frames import Clip, Frame
+    from .frames import Frame, VideoInfo
 
 _DEFAULT_RATE = Fraction(25)
 _NAME = "%06d.png"
 
 
-def open_folder(path: Path, rate: Fraction | float | None) -> Clip:
-    """Look at a folder whose pictures are frames in natural order (2 before 10).
+def open_folder(path: Path, rate: Fraction | float | None) -> VideoInfo:
+    """Look at a folder whose frames are frames in natural order (2 before 10).
 
     Raises:
-        ReadError: No picture is there, or the first cannot be read.
+        ReadError: No frame is there, or the first cannot be read.
         SettingsError: The rate is not above 0.
     """
-    from .frames import Clip
+    from .frames import VideoInfo
 
-    pictures, errors = find_images([path])
-    if errors or not pictures:
+    image_files, errors = find_images([path])
+    if errors or not image_files:
         raise ReadError(
-            f"cannot read {path}: the folder holds no pictures; expected numbered frames such as "
+            f"cannot read {path}: the folder holds no frames; expected numbered frames such as "
             f"000001.png",
             path=path,
         )
     speed = _DEFAULT_RATE if rate is None else Fraction(rate).limit_denominator(1001)
     if speed <= 0:
         raise SettingsError(f"rate is {rate}; expected frames per second above 0")
-    first = read_image(pictures[0])
+    first = read_image(image_files[0])
     deep = first.pixels.dtype == np.uint16
-    return Clip(
+    return VideoInfo(
         path=path,
         size_wh=first.size_wh,
         rate=speed,
         time_base=1 / speed,
-        frame_count=len(pictures),
-        duration_s=float(len(pictures) / speed),
+        frame_count=len(image_files),
+        duration_s=float(len(image_files) / speed),
         pixel_format="rgb48le" if deep else "rgb24",
         bits=16 if deep else 8,
         colors=Colors(matrix=0, range=FULL),
-        pictures=tuple(pictures),
+        image_files=tuple(image_files),
     )
 
 
-def read_folder(clip: Clip) -> Iterator[tuple[int, av.VideoFrame, bool]]:
-    """Tick, picture and whether the picture is its neighbour's, for each file of a folder.
+def read_folder(info: VideoInfo) -> Iterator[tuple[int, av.VideoFrame, bool]]:
+    """Tick, frame and whether the frame is its neighbour's, for each file of a folder.
 
     Raises:
-        ReadError: A picture has another size than the first, or none can be read.
+        ReadError: A frame has another size than the first, or none can be read.
     """
     last: av.VideoFrame | None = None
     waiting: list[int] = []
-    for tick, path in enumerate(clip.pictures):
+    for tick, path in enumerate(info.image_files):
         try:
             image = read_image(path)
         except ReadError:
@@ -77,24 +77,24 @@ def read_folder(clip: Clip) -> Iterator[tuple[int, av.VideoFrame, bool]]:
             else:
                 yield tick, last, True
             continue
-        last = picture = _picture(clip, image)
+        last = av_frame = _av_frame(info, image)
         for missed in waiting:
-            yield missed, picture, True
+            yield missed, av_frame, True
         waiting.clear()
-        yield tick, picture, False
+        yield tick, av_frame, False
 
 
-def _picture(clip: Clip, image: Image) -> av.VideoFrame:
-    if image.size_wh != clip.size_wh:
+def _av_frame(info: VideoInfo, image: Image) -> av.VideoFrame:
+    if image.size_wh != info.size_wh:
         raise ReadError(
-            f"cannot read {clip.path}: {image.path} has {image.size_wh[0]}×{image.size_wh[1]} "
+            f"cannot read {info.path}: {image.path} has {image.size_wh[0]}×{image.size_wh[1]} "
             f"pixels and the first frame "
-            f"{clip.size_wh[0]}×{clip.size_wh[1]}; expected frames of one size",
+            f"{info.size_wh[0]}×{info.size_wh[1]}; expected frames of one size",
             path=image.path,
         )
-    pixels = in_depth_of(image.pixels, np.uint16 if clip.bits > 8 else np.uint8)
+    pixels = in_depth_of(image.pixels, np.uint16 if info.bits > 8 else np.uint8)
     whole = np.ascontiguousarray(pixels)
-    return av.VideoFrame.from_ndarray(whole, format=clip.pixel_format)  # type: ignore[arg-type]
+    return av.VideoFrame.from_ndarray(whole, format=info.pixel_format)  # type: ignore[arg-type]
 
 
 class FolderWriter:

@@ -1,4 +1,4 @@
-"""Parts of pictures and the other streams of the source to one file."""
+"""Parts of frames and the other streams of the source to one file."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 from ...errors import SettingsError
 from ...files import publish
 from .containers import check_container, set_colors, stored_colors
-from .frames import Clip, Frame
+from .frames import Frame, VideoInfo
 from .image_sequence import FolderWriter, is_folder_target
 from .probe import moving_streams, opened
 from .pyav import av
 from .segment_writer import write_errors
-from .streams import Span, Way, kept_tags, plan_streams
+from .streams import Span, StreamPlan, kept_tags, plan_streams
 from .target_checks import check_target
 from .timeline import Timeline, part_packets, read_timeline
 
@@ -34,7 +34,7 @@ _LATE_S = 10
 
 def join_segments(
     segments: Sequence[Path],
-    clip: Clip,
+    info: VideoInfo,
     target: Path,
     *,
     start_s: float | None = None,
@@ -44,22 +44,22 @@ def join_segments(
 ) -> tuple[str, ...]:
     """Join parts to a file with the sound, subtitles, chapters and tags of the source.
 
-    Packets are copied. Pictures keep their times; with a start, all times are moved back by that
-    of the first picture, and sound and subtitles are taken from there on. A packet of sound goes
+    Packets are copied. Frames keep their times; with a start, all times are moved back by that
+    of the first frame, and sound and subtitles are taken from there on. A packet of sound goes
     over if it begins within the range, so sound may begin up to one packet (about 20 ms) later
-    than the pictures, but never drifts from them. Only what the container forbids is converted
+    than the frames, but never drifts from them. Only what the container forbids is converted
     or left out.
 
     The file is made in the folder of the parts, which must be on the target's file system.
 
     Args:
         segments: Files of `SegmentWriter`, in order.
-        clip: Their source.
+        info: Their source.
         target: A .mp4, .mov, .mkv or .webm file; or a folder or a pattern such as out/%06d.png
-            for pictures, which are written one by one.
+            for frames, which are written one by one.
         start_s: As given to `read_frames`.
         end_s: As given to `read_frames`.
-        partial: The parts are not all: cut everything else where the pictures end.
+        partial: The parts are not all: cut everything else where the frames end.
         overwrite: Replace the target if it is there.
 
     Returns:
@@ -72,12 +72,12 @@ def join_segments(
     """
     check_target(target, overwrite=overwrite)
     if is_folder_target(target):
-        _write_pictures(segments, clip, target, overwrite=overwrite)
+        _write_images(segments, info, target, overwrite=overwrite)
         return ()
     suffix = check_container(target)
     cut = partial or end_s is not None
-    timeline = read_timeline(segments, clip, whole=not cut)
-    span = _span(clip, timeline, from_start=not start_s, to_end=not cut)
+    timeline = read_timeline(segments, info, whole=not cut)
+    span = _span(info, timeline, from_start=not start_s, to_end=not cut)
     unfinished = segments[0].parent / f"joining{suffix}"
     try:
         with write_errors(target):
@@ -85,7 +85,7 @@ def join_segments(
                 # A damaged packet may be refused only when the muxer empties its queue.
                 more_care = () if care == _LEAVE_OUT else (_HeaderError, av.InvalidDataError)
                 with contextlib.suppress(*more_care):
-                    notes = _write(segments, clip, unfinished, timeline, span, care)
+                    notes = _write(segments, info, unfinished, timeline, span, care)
                     break
             with unfinished.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -99,20 +99,22 @@ def join_segments(
     return tuple(notes)
 
 
-def _write_pictures(segments: Sequence[Path], clip: Clip, target: Path, *, overwrite: bool) -> None:
-    """All pictures as files."""
+def _write_images(
+    segments: Sequence[Path], info: VideoInfo, target: Path, *, overwrite: bool
+) -> None:
+    """All frames as files."""
     writer, index = FolderWriter(target, overwrite=overwrite), 0
     for part in segments:
         with av.open(f"file:{part}") as container:
-            for picture in container.decode(video=0):
-                writer.write(Frame(clip, index, index, picture))
+            for av_frame in container.decode(video=0):
+                writer.write(Frame(info, index, index, av_frame))
                 index += 1
 
 
-def _span(clip: Clip, timeline: Timeline, *, from_start: bool, to_end: bool) -> Span:
+def _span(info: VideoInfo, timeline: Timeline, *, from_start: bool, to_end: bool) -> Span:
     first, end = timeline.shown[0] * timeline.base, timeline.end * timeline.base
     if from_start:
-        shift = clip.start_pts * clip.time_base if clip.container in _FREE_CLOCKS else Fraction(0)
+        shift = info.start_pts * info.time_base if info.container in _FREE_CLOCKS else Fraction(0)
     else:
         shift = first
     return Span(None if from_start else first, None if to_end else end, shift)
@@ -124,7 +126,7 @@ class _HeaderError(Exception):
 
 def _write(
     segments: Sequence[Path],
-    clip: Clip,
+    info: VideoInfo,
     path: Path,
     timeline: Timeline,
     span: Span,
@@ -133,17 +135,17 @@ def _write(
     """Write the whole file.
 
     Raises:
-        _HeaderError: A stream beside the pictures is refused, so that more care is needed.
+        _HeaderError: A stream beside the frames is refused, so that more care is needed.
     """
     with contextlib.ExitStack() as stack:
         template = stack.enter_context(av.open(f"file:{segments[0]}"))
-        source = None if clip.pictures else stack.enter_context(opened(clip.path))[0]
+        source = None if info.image_files else stack.enter_context(opened(info.path))[0]
         sound = [] if source is None else [s.codec_context for s in source.streams.audio]
         rates = [context.sample_rate for context in sound if context is not None]
         out = stack.enter_context(_output(path, timeline, rates))
-        video = _video_stream(out, template.streams.video[0], clip, timeline)
-        ways: list[Way] = []
-        notes = _aspect_note(clip, template.streams.video[0], path.suffix)
+        video = _video_stream(out, template.streams.video[0], info, timeline)
+        ways: list[StreamPlan] = []
+        notes = _aspect_note(info, template.streams.video[0], path.suffix)
         if source is not None:
             if care == _LEAVE_OUT:
                 remarks = ["sound and subtitles are left out: they are damaged"]
@@ -162,18 +164,18 @@ def _write(
             if care == _LEAVE_OUT:
                 raise
             raise _HeaderError from None
-        pictures = _pictures(segments, clip, video, timeline, span)
-        damaged = _feed(out, pictures, _others(source, ways, span))
+        av_frames = _av_frames(segments, info, video, timeline, span)
+        damaged = _feed(out, av_frames, _others(source, ways, span))
     if damaged:
         notes.append(f"{damaged} packets of sound or subtitles are damaged and left out")
     return notes
 
 
-def _feed(out: Any, pictures: Iterator[Any], others: Iterator[tuple[Fraction, Any]]) -> int:
+def _feed(out: Any, av_frames: Iterator[Any], others: Iterator[tuple[Fraction, Any]]) -> int:
     """Write all packets in the order of their decoding times; says how many were damaged."""
     damaged = 0
     other = next(others, None)
-    for packet in pictures:
+    for packet in av_frames:
         while other is not None and other[0] <= packet.dts * packet.time_base:
             damaged += not _muxed(out, other[1])
             other = next(others, None)
@@ -198,8 +200,8 @@ def _output(path: Path, timeline: Timeline, sound_rates: Sequence[int]) -> Any:
     options = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
     if path.suffix in (".mp4", ".mov"):
         # In these ticks mp4 stores where streams begin; ms, its usual ones, would move them.
-        pictures = timeline.base.denominator
-        scales = (math.lcm(pictures, *filter(None, sound_rates)), pictures, 90000)
+        av_frames = timeline.base.denominator
+        scales = (math.lcm(av_frames, *filter(None, sound_rates)), av_frames, 90000)
         options |= {
             "movflags": "+faststart",
             "movie_timescale": str(next(s for s in scales if 1000 <= s <= 1_000_000)),
@@ -207,7 +209,7 @@ def _output(path: Path, timeline: Timeline, sound_rates: Sequence[int]) -> Any:
     return av.open(f"file:{path}", "w", container_options=options)
 
 
-def _video_stream(out: Any, template: Any, clip: Clip, timeline: Timeline) -> Any:
+def _video_stream(out: Any, template: Any, info: VideoInfo, timeline: Timeline) -> Any:
     try:
         stream = out.add_stream_from_template(template, opaque=True)
     except ValueError as error:
@@ -216,36 +218,36 @@ def _video_stream(out: Any, template: Any, clip: Clip, timeline: Timeline) -> An
         ) from None
     stream.time_base = timeline.base
     context = stream.codec_context
-    context.framerate = clip.rate  # Matroska passes it on; of parts it is the clock's
-    context.sample_aspect_ratio = clip.sample_aspect
-    set_colors(context, stored_colors(clip, context.pix_fmt))
-    if clip.rotation_deg:
-        stream.set_display_rotation(-clip.rotation_deg)
+    context.framerate = info.rate  # Matroska passes it on; of parts it is the clock's
+    context.sample_aspect_ratio = info.sample_aspect
+    set_colors(context, stored_colors(info, context.pix_fmt))
+    if info.rotation_deg:
+        stream.set_display_rotation(-info.rotation_deg)
     if template.metadata.get("alpha_mode"):
         context.pix_fmt = "yuva420p"  # by which the muxer knows
     return stream
 
 
-def _aspect_note(clip: Clip, template: Any, suffix: str) -> list[str]:
-    """Matroska is told the aspect only by the pictures themselves, and two codecs hold none."""
+def _aspect_note(info: VideoInfo, template: Any, suffix: str) -> list[str]:
+    """Matroska is told the aspect only by the frames themselves, and two codecs hold none."""
     has_none = template.codec_context.codec.canonical_name in ("vp9", "av1")
-    if clip.sample_aspect == 1 or not has_none or suffix not in (".mkv", ".webm"):
+    if info.sample_aspect == 1 or not has_none or suffix not in (".mkv", ".webm"):
         return []
-    aspect = clip.sample_aspect
+    aspect = info.sample_aspect
     return [
         f"the pixel aspect {aspect.numerator}:{aspect.denominator} is lost with this codec in "
         f"{suffix} (.mp4 keeps it)"
     ]
 
 
-def _pictures(
-    segments: Sequence[Path], clip: Clip, stream: Any, timeline: Timeline, span: Span
+def _av_frames(
+    segments: Sequence[Path], info: VideoInfo, stream: Any, timeline: Timeline, span: Span
 ) -> Iterator[Any]:
     """The packets of all parts, at their final times."""
     shift = round(span.shift / timeline.base)
     number = 0
     for part in segments:
-        for packet, pts in part_packets(part, clip):
+        for packet, pts in part_packets(part, info):
             packet.time_base = timeline.base
             packet.duration = timeline.duration(pts)
             packet.pts, packet.dts = pts - shift, timeline.decode_time(number) - shift
@@ -256,7 +258,7 @@ def _pictures(
             yield packet
 
 
-def _others(source: Any, ways: Sequence[Way], span: Span) -> Iterator[tuple[Fraction, Any]]:
+def _others(source: Any, ways: Sequence[StreamPlan], span: Span) -> Iterator[tuple[Fraction, Any]]:
     """The packets of the other streams with their decoding times in seconds."""
     if not ways:
         return

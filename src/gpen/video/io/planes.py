@@ -1,4 +1,4 @@
-"""The planes of a picture as arrays: copied, and replaced in part."""
+"""The planes of a frame as arrays: copied, and replaced in part."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .pyav import av
 from .video_colors import Colors, from_rgb, tag
 
 Box = tuple[int, int, int, int]
-#: Pixels around a part that is converted, so that its chroma is that of the whole picture.
+#: Pixels around a part that is converted, so that its chroma is that of the whole frame.
 _MARGIN = 16
 
 
@@ -29,36 +29,36 @@ def has_plain_planes(format: av.VideoFormat) -> bool:
     )
 
 
-def plane_view(picture: av.VideoFrame, index: int) -> NDArray[Any]:
-    """Samples of one plane, (height, width) uint8 or uint16; writing to it writes to the picture.
+def plane_view(av_frame: av.VideoFrame, index: int) -> NDArray[Any]:
+    """Samples of one plane, (height, width) uint8 or uint16; writing to it writes to the frame.
 
     Only for formats with plain planes.
     """
-    plane = picture.planes[index]
-    words = picture.format.components[index].bits > 8
+    plane = av_frame.planes[index]
+    words = av_frame.format.components[index].bits > 8
     rows = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)  # type: ignore[call-overload]
     if words:
         rows = rows.view("<u2")
     return np.asarray(rows[:, : plane.width])
 
 
-def copy_picture(picture: av.VideoFrame, colors: Colors, format: str = "") -> av.VideoFrame:
+def copy_frame(av_frame: av.VideoFrame, colors: Colors, format: str = "") -> av.VideoFrame:
     """A copy that shares no memory.
 
     Args:
-        picture: With plain planes.
+        av_frame: With plain planes.
         colors: Written on the copy.
         format: Another name for the same layout, such as yuv420p for yuvj420p.
     """
-    result = av.VideoFrame(picture.width, picture.height, format or picture.format.name)
-    for index in range(len(picture.planes)):
-        plane_view(result, index)[...] = plane_view(picture, index)
+    result = av.VideoFrame(av_frame.width, av_frame.height, format or av_frame.format.name)
+    for index in range(len(av_frame.planes)):
+        plane_view(result, index)[...] = plane_view(av_frame, index)
     tag(result, colors)
     return result
 
 
 def replace_parts(
-    picture: av.VideoFrame, pixels: Pixels, boxes: Iterable[Box], colors: Colors
+    av_frame: av.VideoFrame, pixels: Pixels, boxes: Iterable[Box], colors: Colors
 ) -> av.VideoFrame:
     """A copy in which the samples within the boxes come from RGB pixels.
 
@@ -66,21 +66,21 @@ def replace_parts(
     both sides of an edge: those are taken from `pixels` too.
 
     Args:
-        picture: With plain planes.
-        pixels: RGB of the whole picture as it is coded, (height, width, 3).
-        boxes: Within the picture; x_max and y_max excluded.
-        colors: Of the clip.
+        av_frame: With plain planes.
+        pixels: RGB of the whole frame as it is coded, (height, width, 3).
+        boxes: Within the frame; x_max and y_max excluded.
+        colors: Of the video.
     """
-    result = copy_picture(picture, colors)
-    name = picture.format.name
-    step_x = 16 // picture.format.chroma_width(16) if len(picture.planes) > 2 else 1
-    step_y = 16 // picture.format.chroma_height(16) if len(picture.planes) > 2 else 1
+    result = copy_frame(av_frame, colors)
+    name = av_frame.format.name
+    step_x = 16 // av_frame.format.chroma_width(16) if len(av_frame.planes) > 2 else 1
+    step_y = 16 // av_frame.format.chroma_height(16) if len(av_frame.planes) > 2 else 1
     for x_min, y_min, x_max, y_max in boxes:
         left, top = _down(x_min - _MARGIN, step_x), _down(y_min - _MARGIN, step_y)
         patch = from_rgb(
-            pixels[top : y_max + _MARGIN, left : x_max + _MARGIN], name, colors, picture
+            pixels[top : y_max + _MARGIN, left : x_max + _MARGIN], name, colors, av_frame
         )
-        for index, component in enumerate(picture.format.components):
+        for index, component in enumerate(av_frame.format.components):
             if component.is_alpha:
                 continue
             x, y = (step_x, step_y) if component.is_chroma else (1, 1)

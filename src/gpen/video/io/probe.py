@@ -1,4 +1,4 @@
-"""What a video file holds, found out before its frames are read."""
+"""Probes a video file before its frames are read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ReadError
-from .frames import Clip
+from .frames import VideoInfo
 from .image_sequence import open_folder
 from .pyav import av
 from .video_colors import Colors, colors_of, to_rgb
@@ -26,15 +26,15 @@ _FORMATS = (
 _STILLS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
 #: Larger headers are taken for damage before their memory is asked for (8K has 33 million).
 MAX_PIXELS = 150_000_000
-#: Packets that may be undecodable before the first picture.
+#: Packets that may be undecodable before the first frame.
 _PACKETS_TRIED = 2000
 
 
-def open_clip(path: str | Path, *, rate: Fraction | float | None = None) -> Clip:
-    """Look at a video file or a folder of numbered pictures.
+def open_video(path: str | Path, *, rate: Fraction | float | None = None) -> VideoInfo:
+    """Look at a video file or a folder of numbered images.
 
     Args:
-        path: A file that FFmpeg reads, or a folder whose pictures are frames in natural order.
+        path: A file that FFmpeg reads, or a folder whose frames are frames in natural order.
         rate: Frames per second of a folder; 25 if None. Video files say theirs.
 
     Raises:
@@ -44,16 +44,16 @@ def open_clip(path: str | Path, *, rate: Fraction | float | None = None) -> Clip
     if path.is_dir():
         return open_folder(path, rate)
     with opened(path) as (container, stream):
-        picture = _first_picture(path, container, stream)
-        return _clip(path, container, stream, picture)
+        av_frame = _first_frame(path, container, stream)
+        return _info(path, container, stream, av_frame)
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The file and its first video stream that is no cover picture.
+    """The file and its first video stream that is no cover frame.
 
     Raises:
-        ReadError: As `open_clip`.
+        ReadError: As `open_video`.
     """
     _check_file(path)
     options = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
@@ -62,7 +62,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     except av.FFmpegError as error:
         raise ReadError(
             f"cannot read {path}: it is no video that FFmpeg knows, or its header is damaged "
-            f"({error.strerror}); expected mp4, mov, mkv, webm, avi, gif or a folder of pictures",
+            f"({error.strerror}); expected mp4, mov, mkv, webm, avi, gif or a folder of images",
             path=path,
         ) from None
     with container:
@@ -70,7 +70,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
         if not streams:
             raise ReadError(
                 f"cannot read {path}: it holds no video of a known kind; expected at least one "
-                "stream of pictures",
+                "stream of frames",
                 path=path,
             )
         size = streams[0].codec_context.width * streams[0].codec_context.height
@@ -85,7 +85,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def moving_streams(container: Any) -> list[Any]:
-    """The video streams that are no cover pictures and of a known codec."""
+    """The video streams that are no cover frames and of a known codec."""
     cover = av.stream.Disposition.attached_pic
     return [
         stream
@@ -124,14 +124,14 @@ def _check_file(path: Path) -> None:
         )
 
 
-def _first_picture(path: Path, container: Any, stream: Any) -> Any:
+def _first_frame(path: Path, container: Any, stream: Any) -> Any:
     decoder = decoder_for(stream)
     with contextlib.suppress(av.FFmpegError):
         for count, packet in enumerate(container.demux(stream)):
             with contextlib.suppress(av.FFmpegError):
-                pictures = decoder.decode(packet if packet.size else None)
-                if pictures:
-                    return pictures[0]
+                av_frames = decoder.decode(packet if packet.size else None)
+                if av_frames:
+                    return av_frames[0]
             if count > _PACKETS_TRIED:
                 break
     raise ReadError(
@@ -140,32 +140,32 @@ def _first_picture(path: Path, container: Any, stream: Any) -> Any:
     )
 
 
-def _clip(path: Path, container: Any, stream: Any, picture: Any) -> Clip:
-    colors = colors_of(picture)
-    interlaced = bool(picture.interlaced_frame) or stream.codec_context.field_order in (2, 3, 4, 5)
-    start = stream.start_time if stream.start_time is not None else picture.pts
+def _info(path: Path, container: Any, stream: Any, av_frame: Any) -> VideoInfo:
+    colors = colors_of(av_frame)
+    interlaced = bool(av_frame.interlaced_frame) or stream.codec_context.field_order in (2, 3, 4, 5)
+    start = stream.start_time if stream.start_time is not None else av_frame.pts
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     duration = _duration(container, stream)
     count = stream.frames or (round(duration * rate) if duration else None)
-    clip = Clip(
+    info = VideoInfo(
         path=path,
-        size_wh=(picture.width, picture.height),
-        rotation_deg=round(-picture.rotation / 90) * 90 % 360,
+        size_wh=(av_frame.width, av_frame.height),
+        rotation_deg=round(-av_frame.rotation / 90) * 90 % 360,
         sample_aspect=stream.sample_aspect_ratio or Fraction(1),
         rate=rate,
         time_base=stream.time_base,
         start_pts=start or 0,
         frame_count=count,
         duration_s=duration,
-        pixel_format=picture.format.name,
-        bits=max(component.bits for component in picture.format.components),
+        pixel_format=av_frame.format.name,
+        bits=max(component.bits for component in av_frame.format.components),
         colors=colors,
         interlaced=interlaced,
-        has_alpha=_has_alpha(picture, colors),
+        has_alpha=_has_alpha(av_frame, colors),
         codec=stream.codec_context.codec.canonical_name,
         container=container.format.name,
     )
-    return _with_notes(clip, container)
+    return _with_notes(info, container)
 
 
 def _duration(container: Any, stream: Any) -> float | None:
@@ -175,24 +175,24 @@ def _duration(container: Any, stream: Any) -> float | None:
     return container.duration / av.time_base if container.duration else None
 
 
-def _has_alpha(picture: Any, colors: Colors) -> bool:
+def _has_alpha(av_frame: Any, colors: Colors) -> bool:
     """The format has transparency; of RGB, which often has a spare channel, some must be used."""
-    if not any(component.is_alpha for component in picture.format.components):
-        return picture.format.name == "pal8" and bool(
-            (to_rgb(picture, colors, "rgba")[..., 3] < 255).any()
+    if not any(component.is_alpha for component in av_frame.format.components):
+        return av_frame.format.name == "pal8" and bool(
+            (to_rgb(av_frame, colors, "rgba")[..., 3] < 255).any()
         )
-    if picture.format.is_rgb:
-        return bool((to_rgb(picture, colors, "rgba")[..., 3] < np.uint8(255)).any())
+    if av_frame.format.is_rgb:
+        return bool((to_rgb(av_frame, colors, "rgba")[..., 3] < np.uint8(255)).any())
     return True
 
 
-def _with_notes(clip: Clip, container: Any) -> Clip:
+def _with_notes(info: VideoInfo, container: Any) -> VideoInfo:
     notes = []
-    if clip.interlaced:
+    if info.interlaced:
         notes.append("interlaced: deinterlaced with bwdif, one frame for each")
     count = len(moving_streams(container))
     if count > 1:
         notes.append(f"{count} video streams: the first one is restored, the others are left out")
-    if clip.colors.transfer in (16, 18):
-        notes.append("HDR: faces are restored in the clip's own curve; mastering data is left out")
-    return replace(clip, notes=tuple(notes))
+    if info.colors.transfer in (16, 18):
+        notes.append("HDR: faces are restored in the video's own curve; mastering data is left out")
+    return replace(info, notes=tuple(notes))

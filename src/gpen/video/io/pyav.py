@@ -1,4 +1,4 @@
-"""PyAV, or one line that says how to get it."""
+"""Imports PyAV, or says how to install it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames to a file of encoded pictures, whole or not at all."""
+"""Frames to a file of encoded frames, whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from ...errors import WriteError
 from ...files import os_errors_as
 from .containers import Encoding, Plan, plan_encoding, set_colors, stored_colors
-from .frames import Clip, Frame
-from .planes import copy_picture, has_plain_planes
+from .frames import Frame, VideoInfo
+from .planes import copy_frame, has_plain_planes
 from .pyav import av
 from .video_colors import converted
 
@@ -23,7 +23,7 @@ PART_START = 1 << 30
 
 
 class SegmentWriter:
-    """One part of the pictures of a target: begins with a key frame and stands alone.
+    """One part of the frames of a target: begins with a key frame and stands alone.
 
     The file appears under its name when it is closed; until then it has another one, which
     `abandon` removes and the next attempt writes over. The same frames always give the same bytes.
@@ -38,15 +38,15 @@ class SegmentWriter:
         Args:
             path: Where the part appears, under any name; the format is its own.
             first: A frame like all that follow; it is not written yet.
-            encoding: How pictures are stored.
+            encoding: How frames are stored.
 
         Raises:
-            SettingsError: The encoding means nothing, or does not fit the clip.
+            SettingsError: The encoding means nothing, or does not fit the video.
             WriteError: The folder is missing or not writable.
         """
-        self.path, self._clip, self._count = path, first.clip, 0
-        size_wh = first.picture.width, first.picture.height
-        self._plan = plan_encoding(first.clip, encoding, size_wh)
+        self.path, self._info, self._count = path, first.info, 0
+        size_wh = first.av_frame.width, first.av_frame.height
+        self._plan = plan_encoding(first.info, encoding, size_wh)
         self.notes = self._plan.notes
         self._temporary = path.with_name(f".{path.stem}.unfinished{path.suffix}")
         with write_errors(path):
@@ -57,23 +57,23 @@ class SegmentWriter:
                 container_options={"fflags": "+bitexact"},
             )
             try:
-                self._stream = _video_stream(self._file, first.clip, self._plan, size_wh)
+                self._stream = _video_stream(self._file, first.info, self._plan, size_wh)
                 self._file.start_encoding()
             except BaseException:
                 self.abandon()
                 raise
 
     def write(self, frame: Frame) -> None:
-        """Append a frame of the same clip and size.
+        """Append a frame of the same video and size.
 
         Raises:
             WriteError: The disk is full, or the encoder refuses the frame.
         """
-        picture = _fitting(frame, self._plan.pixel_format)
-        picture.pts, picture.time_base = frame.pts, self._clip.time_base
-        picture.pict_type = 0  # the decoder's choice of key frames is not ours
+        av_frame = _fitting(frame, self._plan.pixel_format)
+        av_frame.pts, av_frame.time_base = frame.pts, self._info.time_base
+        av_frame.pict_type = 0  # the decoder's choice of key frames is not ours
         with self._abandoned_on_error():
-            self._mux(self._stream.encode(picture))
+            self._mux(self._stream.encode(av_frame))
 
     def close(self, path: Path | None = None) -> Path:
         """Finish the file; it appears under its own name, or another in the same folder.
@@ -133,24 +133,24 @@ def _part_format(plan: Plan) -> str:
     return "matroska" if plan.keeps_alpha and plan.codec == "vp9" else "nut"
 
 
-def _video_stream(file: Any, clip: Clip, plan: Plan, size_wh: tuple[int, int]) -> Any:
-    stream = file.add_stream(plan.encoder, rate=clip.rate, options=plan.options)
+def _video_stream(file: Any, info: VideoInfo, plan: Plan, size_wh: tuple[int, int]) -> Any:
+    stream = file.add_stream(plan.encoder, rate=info.rate, options=plan.options)
     stream.width, stream.height = size_wh
     stream.pix_fmt = plan.pixel_format
-    stream.time_base = clip.time_base
+    stream.time_base = info.time_base
     context = stream.codec_context
-    context.time_base = clip.time_base
+    context.time_base = info.time_base
     context.thread_count = int(plan.options["threads"])
-    context.sample_aspect_ratio = clip.sample_aspect
-    set_colors(context, stored_colors(clip, plan.pixel_format))
+    context.sample_aspect_ratio = info.sample_aspect
+    set_colors(context, stored_colors(info, plan.pixel_format))
     return stream
 
 
 def _fitting(frame: Frame, name: str) -> Any:
-    """The picture in the encoder's format, its samples as they are where the layout allows."""
-    picture, colors = frame.picture, stored_colors(frame.clip, name)
-    if picture.format.name == name:
-        return picture
-    if picture.format.name.replace("yuvj", "yuv") == name and has_plain_planes(picture.format):
-        return copy_picture(picture, colors, name)
-    return converted(picture, name, colors)
+    """The frame in the encoder's format, its samples as they are where the layout allows."""
+    av_frame, colors = frame.av_frame, stored_colors(frame.info, name)
+    if av_frame.format.name == name:
+        return av_frame
+    if av_frame.format.name.replace("yuvj", "yuv") == name and has_plain_planes(av_frame.format):
+        return copy_frame(av_frame, colors, name)
+    return converted(av_frame, name, colors)

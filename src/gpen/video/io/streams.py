@@ -1,4 +1,4 @@
-"""What a clip holds beside its pictures, taken over into a target."""
+"""Sound, subtitles and other streams: copied or transcoded into a target."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Span:
     """Which times of the source are taken over, in seconds of its own clock.
 
     Attributes:
-        start: Where the target begins; None takes everything, also what lies before the pictures.
+        start: Where the target begins; None takes everything, also what lies before the frames.
         end: Where it ends; None takes everything.
         shift: Subtracted from all times.
     """
@@ -49,7 +49,7 @@ class Span:
     shift: Fraction
 
 
-class Copied:
+class StreamCopy:
     """Packets go over as they are."""
 
     def __init__(self, source: Any, target: Any, span: Span, *, in_samples: bool = False) -> None:
@@ -108,7 +108,7 @@ class Copied:
         yield from ()
 
 
-class Recoded:
+class AudioTranscode:
     """Sound that the container forbids, decoded and encoded anew."""
 
     def __init__(self, source: Any, target: Any, span: Span) -> None:
@@ -133,7 +133,7 @@ class Recoded:
         yield from self.target.encode(None)
 
 
-class Retold:
+class SubtitleTranscode:
     """Subtitles in the text format of the container; lines that begin earlier are cut."""
 
     def __init__(self, source: Any, target: Any, span: Span, codec: str) -> None:
@@ -157,12 +157,12 @@ class Retold:
         yield from ()
 
 
-Way = Copied | Recoded | Retold
+StreamPlan = StreamCopy | AudioTranscode | SubtitleTranscode
 
 
 def plan_streams(
     source: Any, target: Any, suffix: str, span: Span, *, careful: bool
-) -> tuple[list[Way], list[str]]:
+) -> tuple[list[StreamPlan], list[str]]:
     """Make a stream of the target for each of the source's that it can hold.
 
     Args:
@@ -175,13 +175,13 @@ def plan_streams(
     Returns:
         How each stream goes over, and remarks for the user.
     """
-    ways: list[Way] = []
+    ways: list[StreamPlan] = []
     notes: list[str] = []
     moving = {stream.index for stream in moving_streams(source)}
     for stream in source.streams:
         if stream.index in moving:
             continue
-        way: Way | None = None
+        way: StreamPlan | None = None
         if stream.type == "audio":
             way = _sound(stream, target, suffix, span, careful, notes)
         elif stream.type == "subtitle":
@@ -218,7 +218,7 @@ def kept_tags(tags: dict[str, str]) -> dict[str, str]:
 
 def _sound(
     stream: Any, target: Any, suffix: str, span: Span, careful: bool, notes: list[str]
-) -> Copied | Recoded | None:
+) -> StreamCopy | AudioTranscode | None:
     if stream.codec_context is None:
         notes.append("a sound stream of an unknown kind is left out")
         return None
@@ -226,7 +226,7 @@ def _sound(
     if not careful or name in _SAFE_SOUND:
         try:
             copy = target.add_stream_from_template(stream, opaque=True)
-            return Copied(stream, copy, span, in_samples=suffix in (".mp4", ".mov"))
+            return StreamCopy(stream, copy, span, in_samples=suffix in (".mp4", ".mov"))
         except ValueError:
             pass
     encoder = _SOUND[suffix]
@@ -235,22 +235,22 @@ def _sound(
     recoded.codec_context.layout = _LAYOUTS.get(count, "stereo")
     recoded.codec_context.bit_rate = 96000 * min(count, 8)
     notes.append(f"sound becomes {encoder.removeprefix('lib')}: {suffix} cannot hold {name}")
-    return Recoded(stream, recoded, span)
+    return AudioTranscode(stream, recoded, span)
 
 
 def _subtitles(
     stream: Any, target: Any, suffix: str, span: Span, notes: list[str]
-) -> Copied | Retold | None:
+) -> StreamCopy | SubtitleTranscode | None:
     known = stream.codec_context is not None
     name = stream.codec_context.codec.canonical_name if known else "unknown"
     wanted = TEXT_FORMATS[suffix]
     if name == wanted or (suffix == ".mkv" and known and name != "mov_text"):
         try:
-            return Copied(stream, target.add_stream_from_template(stream, opaque=True), span)
+            return StreamCopy(stream, target.add_stream_from_template(stream, opaque=True), span)
         except ValueError:
             pass
     elif name in READABLE:
-        return Retold(stream, _text_stream(target, wanted), span, wanted)
+        return SubtitleTranscode(stream, _text_stream(target, wanted), span, wanted)
     notes.append(f"subtitles are left out: {suffix} cannot hold {name} (.mkv can)")
     return None
 
@@ -270,7 +270,7 @@ def _other(stream: Any, target: Any, suffix: str, notes: list[str]) -> None:
     if stream.type == "attachment" and suffix == ".mkv":
         target.add_stream_from_template(stream)
         return
-    kind = {"attachment": "an attachment", "video": "a cover picture"}.get(
+    kind = {"attachment": "an attachment", "video": "a cover frame"}.get(
         stream.type, f"a stream of kind {stream.type}"
     )
     notes.append(f"{kind} is left out: it cannot be taken over to {suffix}")

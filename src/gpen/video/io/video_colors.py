@@ -1,4 +1,4 @@
-"""Between the colours of a clip and RGB: matrix and range as the clip says, nothing guessed twice.
+"""Converts between the colours of a video (matrix, range) and RGB.
 
 Code points are those of ITU-T H.273 (matrix, primaries, transfer) and 1 limited, 2 full (range).
 """
@@ -27,7 +27,7 @@ class Colors:
     """What the numbers in the planes mean.
 
     Attributes:
-        matrix: H.273 code of the YUV matrix as the clip has it; 2 is unspecified.
+        matrix: H.273 code of the YUV matrix as the video has it; 2 is unspecified.
         range: 0 unspecified, 1 limited (16-235), 2 full.
         primaries: H.273 code.
         transfer: H.273 code.
@@ -39,41 +39,41 @@ class Colors:
     transfer: int = UNSPECIFIED
 
 
-def colors_of(picture: av.VideoFrame) -> Colors:
-    """The colours that a decoded picture is tagged with."""
-    value = picture.color_range
-    if not value and (picture.format.name.startswith("yuvj") or picture.format.is_rgb):
+def colors_of(av_frame: av.VideoFrame) -> Colors:
+    """The colours that a decoded frame is tagged with."""
+    value = av_frame.color_range
+    if not value and (av_frame.format.name.startswith("yuvj") or av_frame.format.is_rgb):
         value = FULL
     return Colors(
-        int(picture.colorspace), int(value), int(picture.color_primaries), int(picture.color_trc)
+        int(av_frame.colorspace), int(value), int(av_frame.color_primaries), int(av_frame.color_trc)
     )
 
 
 def to_rgb(
-    picture: av.VideoFrame,
+    av_frame: av.VideoFrame,
     colors: Colors,
     format: str,
     *,
     size_wh: tuple[int, int] | None = None,
 ) -> Pixels:
-    """The picture as RGB, full range, as it is coded (not turned).
+    """The frame as RGB, full range, as it is coded (not turned).
 
     Args:
-        picture: As decoded, or a part of it.
-        colors: Of the clip.
+        av_frame: As decoded, or a part of it.
+        colors: Of the video.
         format: "rgb24", "rgb48le", "rgba" or "rgba64le".
         size_wh: Shrink to this size on the way.
 
     Returns:
         (height, width, 3 or 4), uint8 or uint16.
     """
-    width, height = size_wh or (picture.width, picture.height)
-    is_yuv = not (picture.format.is_rgb or picture.format.has_palette)
+    width, height = size_wh or (av_frame.width, av_frame.height)
+    is_yuv = not (av_frame.format.is_rgb or av_frame.format.has_palette)
     # Where it shrinks, the numbers are not the same.
     planar = _PLANAR.get(format) if is_yuv and size_wh is None else None
-    matrix = _matrix(colors, picture)
-    full = colors.range == FULL or picture.format.is_rgb
-    result = picture.reformat(
+    matrix = _matrix(colors, av_frame)
+    full = colors.range == FULL or av_frame.format.is_rgb
+    result = av_frame.reformat(
         width=width,
         height=height,
         format=planar or format,
@@ -85,17 +85,17 @@ def to_rgb(
         threads=1,
     )
     pixels = _interleaved(result) if planar else cast("Pixels", result.to_ndarray())
-    return _widened(pixels) if _is_narrow(pixels, picture.format) else pixels
+    return _widened(pixels) if _is_narrow(pixels, av_frame.format) else pixels
 
 
 def from_rgb(pixels: Pixels, format: str, colors: Colors, like: av.VideoFrame) -> av.VideoFrame:
-    """RGB pixels as a picture in the format and the colours of a clip.
+    """RGB pixels as a frame in the format and the colours of a video.
 
     Args:
         pixels: (height, width, 3 or 4), uint8 or uint16, full range.
         format: Name of the pixel format wanted.
-        colors: Of the clip.
-        like: A picture of the clip; its size decides what an unspecified matrix means.
+        colors: Of the video.
+        like: A frame of the video; its size decides what an unspecified matrix means.
     """
     wide = "48le" if pixels.dtype == np.uint16 else "24"
     name = f"rgb{wide}" if pixels.shape[2] == 3 else ("rgba64le" if wide == "48le" else "rgba")
@@ -105,7 +105,7 @@ def from_rgb(pixels: Pixels, format: str, colors: Colors, like: av.VideoFrame) -
     source = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=name)  # type: ignore[arg-type]
     matrix = _matrix(colors, like)
     full = colors.range == FULL or target.is_rgb
-    picture = source.reformat(
+    av_frame = source.reformat(
         format=format,
         src_colorspace=matrix,
         dst_colorspace=matrix,
@@ -114,16 +114,16 @@ def from_rgb(pixels: Pixels, format: str, colors: Colors, like: av.VideoFrame) -
         interpolation=_exact(),
         threads=1,
     )
-    tag(picture, colors)
-    return picture
+    tag(av_frame, colors)
+    return av_frame
 
 
-def converted(picture: av.VideoFrame, format: str, colors: Colors) -> av.VideoFrame:
-    """The picture in another pixel format, in the same colours."""
-    source_full = colors.range == FULL or picture.format.is_rgb
+def converted(av_frame: av.VideoFrame, format: str, colors: Colors) -> av.VideoFrame:
+    """The frame in another pixel format, in the same colours."""
+    source_full = colors.range == FULL or av_frame.format.is_rgb
     target_full = colors.range == FULL or av.VideoFormat(format).is_rgb
-    matrix = _matrix(colors, picture)
-    result = picture.reformat(
+    matrix = _matrix(colors, av_frame)
+    result = av_frame.reformat(
         format=format,
         src_colorspace=matrix,
         dst_colorspace=matrix,
@@ -136,12 +136,12 @@ def converted(picture: av.VideoFrame, format: str, colors: Colors) -> av.VideoFr
     return result
 
 
-def tag(picture: av.VideoFrame, colors: Colors) -> None:
-    """Write the colours of the clip on a picture."""
-    picture.colorspace = colors.matrix
-    picture.color_range = colors.range
-    picture.color_primaries = colors.primaries
-    picture.color_trc = colors.transfer
+def tag(av_frame: av.VideoFrame, colors: Colors) -> None:
+    """Write the colours of the video on a frame."""
+    av_frame.colorspace = colors.matrix
+    av_frame.color_range = colors.range
+    av_frame.color_primaries = colors.primaries
+    av_frame.color_trc = colors.transfer
 
 
 def _is_narrow(pixels: Pixels, other: av.VideoFormat) -> bool:
@@ -149,14 +149,14 @@ def _is_narrow(pixels: Pixels, other: av.VideoFormat) -> bool:
     return pixels.dtype == np.uint16 and not other.is_rgb
 
 
-def _interleaved(picture: av.VideoFrame) -> Pixels:
-    """A picture in planes of G, B and R as (height, width, 3)."""
+def _interleaved(av_frame: av.VideoFrame) -> Pixels:
+    """A frame in planes of G, B and R as (height, width, 3)."""
     import cv2
 
-    dtype = np.uint8 if picture.format.components[0].bits == 8 else np.dtype("<u2")
+    dtype = np.uint8 if av_frame.format.components[0].bits == 8 else np.dtype("<u2")
     green, blue, red = (
         np.frombuffer(plane, dtype).reshape(plane.height, -1)[:, : plane.width]  # type: ignore[call-overload]
-        for plane in picture.planes
+        for plane in av_frame.planes
     )
     return cast("Pixels", cv2.merge([red, green, blue]))
 
@@ -174,9 +174,9 @@ def _narrowed(pixels: Pixels) -> Pixels:
     return cast("Pixels", pixels - (np.minimum(pixels, 65407) + 128) // 257)
 
 
-def _matrix(colors: Colors, picture: av.VideoFrame) -> int:
+def _matrix(colors: Colors, av_frame: av.VideoFrame) -> int:
     """The number of the matrix in swscale; untagged it is BT.709 for HD and BT.601 else."""
-    is_hd = picture.width >= 1280 or picture.height > 576
+    is_hd = av_frame.width >= 1280 or av_frame.height > 576
     return _SWSCALE.get(colors.matrix, _BT709 if is_hd else _BT601)
 
 

@@ -1,6 +1,6 @@
 """Brightness flicker of old film, taken out of whole frames before faces are restored.
 
-Pass 1 measures each frame (`measure`), `corrections` plans over the whole clip, pass 2 applies. A
+Pass 1 measures each frame (`measure`), `corrections` plans over the whole video, pass 2 applies. A
 frame is described by quantiles of its luma. Each quantile is fitted by a local straight line over
 the frames around, as many before as after, so that nothing lags and a fade stays a fade. Frames of
 another scene do not count, and frames whose level is far off beyond what flickers count little, so
@@ -25,7 +25,7 @@ from ...types import Float64Array, Pixels
 
 #: Luma is ranked at these shares; the darkest and brightest are clipped in too many frames.
 QUANTILES = np.linspace(0.1, 0.9, 9)
-#: Longer side of the picture that is ranked: noise and detail do not matter.
+#: Longer side of the image that is ranked: noise and detail do not matter.
 SIDE = 96
 #: Frames on each side that a fit looks at, and the standard deviation of their weights.
 REACH, SPREAD = 15, 4.0
@@ -35,7 +35,7 @@ OTHER_LIGHT = 4.0
 LEAST = 0.0005
 #: Gains and offsets are held within these: more is no flicker.
 GAIN, OFFSET = (0.6, 1.7), 0.2
-#: A picture flatter than this, in shares of the range, tells no gain.
+#: A frame flatter than this, in shares of the range, tells no gain.
 FLAT = 0.01
 
 
@@ -53,7 +53,7 @@ def measure(pixels: Pixels) -> Float64Array:
 
 
 def corrections(quantiles: ArrayLike, cuts: Sequence[int] = ()) -> Float64Array:
-    """Plan a whole clip.
+    """Plan a whole video.
 
     Args:
         quantiles: (frames, 9), what `measure` gave for each frame.

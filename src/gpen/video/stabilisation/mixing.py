@@ -1,8 +1,8 @@
-"""Mix pictures of one face, carried along by their motion, into one as sharp as each.
+"""Mix images of one face, carried along by their motion, into one as sharp as each.
 
 - Luma is carried by cubics, which keep its detail.
 - Colour is mixed at half the size, as films store it; what is finer than that is kept by the
-  picture's own share, as a mean of unlike detail would.
+  image's own share, as a mean of unlike detail would.
 - A mean of details that differ is softer than each. The finest band is raised again until the whole
   is as sharp as it was.
 
@@ -32,7 +32,7 @@ MOST_RAISED = 1.0
 EMPTY = 1.0
 
 
-#: cv2 takes a map of places in one array; its second is then empty.
+#: cv2 takes a map of positions in one array; its second is then empty.
 _NO_MAP: Any = None
 
 
@@ -42,44 +42,44 @@ class Scratch:
     def __init__(self) -> None:
         self._arrays: dict[tuple[str, int], Any] = {}
 
-    def resized(self, name: str, picture: FloatArray, side: int) -> FloatArray:
-        """A smaller picture enlarged, as it is until the next of this name and side."""
+    def resized(self, name: str, image: FloatArray, side: int) -> FloatArray:
+        """A smaller image enlarged, as it is until the next of this name and side."""
         import cv2
 
         key = name, side
-        array: Any = cv2.resize(picture, (side, side), self._arrays.get(key))
+        array: Any = cv2.resize(image, (side, side), self._arrays.get(key))
         self._arrays[key] = array
         return array  # type: ignore[no-any-return]
 
-    def places(self, flow: FloatArray, side: int) -> tuple[Any, Any]:
+    def positions(self, flow: FloatArray, side: int) -> tuple[Any, Any]:
         """Where each pixel is in the other frame, as `carried` takes it."""
         import cv2
 
         where = self.resized("flow", flow, side)
         where *= np.float32(side / SIDE)
         where += grid(side)
-        whole, part = self._arrays.get(("places", side), (None, None))
+        whole, part = self._arrays.get(("positions", side), (None, None))
         maps: Any = cv2.convertMaps(where, _NO_MAP, cv2.CV_16SC2, whole, part)
-        self._arrays["places", side] = maps
+        self._arrays["positions", side] = maps
         return maps  # type: ignore[no-any-return]
 
-    def carried(self, picture: FloatArray, places: tuple[Any, Any], kernel: int) -> FloatArray:
-        """A picture of the other frame as it would look in this one."""
+    def carried(self, image: FloatArray, positions: tuple[Any, Any], kernel: int) -> FloatArray:
+        """A frame of the other frame as it would look in this one."""
         import cv2
 
-        key = "carried", picture.shape[0]
+        key = "carried", image.shape[0]
         array: Any = cv2.remap(
-            picture, *places, kernel, self._arrays.get(key), cv2.BORDER_REPLICATE
+            image, *positions, kernel, self._arrays.get(key), cv2.BORDER_REPLICATE
         )
         self._arrays[key] = array
         return array  # type: ignore[no-any-return]
 
 
 class Mix:
-    """A picture into which others are mixed.
+    """A frame into which others are mixed.
 
     Args:
-        planes: Of the picture.
+        planes: Of the image.
         halves: Its colours at half the size.
         own: Its own share, of any size; all shares add up to one.
         scratch: For one thread at a time.
@@ -106,16 +106,16 @@ class Mix:
         """Mix in one more.
 
         Args:
-            others: Luma and halves of the other picture.
-            flow: From this picture to the other, see `gpen.video.stabilisation.motion`.
-            share: Of the other picture, of any size.
+            others: Luma and halves of the other image.
+            flow: From this image to the other, see `gpen.video.stabilisation.motion`.
+            share: Of the other image, of any size.
             light: What is to be added to it, (cells, cells, 3): luma, Cr, Cb.
         """
         import cv2
 
         for k, other in enumerate(others):
             if k < 2:
-                where = self._scratch.places(flow, other.shape[0])
+                where = self._scratch.positions(flow, other.shape[0])
                 weight = self._scratch.resized("weight", share, other.shape[0])
             kernel = cv2.INTER_LINEAR if k else cv2.INTER_CUBIC
             off = self._scratch.carried(other, where, kernel)
@@ -146,17 +146,17 @@ def _doubled(half: FloatArray, side: int) -> FloatArray:
     return plane  # type: ignore[no-any-return]
 
 
-def _sharpened(mixed: FloatArray, answer: FloatArray) -> FloatArray:
+def _sharpened(mixed: FloatArray, output: FloatArray) -> FloatArray:
     """The mixed luma with its finest band raised until it is as sharp, region by region.
 
     Sharp is the mean square of the Laplacian L: the gain g solves
-    mean L(mixed + g · fine)² = mean L(answer)².
+    mean L(mixed + g · fine)² = mean L(output)².
     """
     import cv2
 
     sigma = FINE * max(1.0, mixed.shape[0] / 256)
     fine: Any = mixed - cv2.GaussianBlur(mixed, (0, 0), sigma)
-    have, more, wanted = (cv2.Laplacian(plane, cv2.CV_32F) for plane in (mixed, fine, answer))
+    have, more, wanted = (cv2.Laplacian(plane, cv2.CV_32F) for plane in (mixed, fine, output))
     square, both = _regions(more * more) + np.float32(EMPTY), _regions(have * more)
     lack = _regions(wanted * wanted - have * have)
     gain = (np.sqrt(np.maximum(both * both + square * lack, 0)) - both) / square

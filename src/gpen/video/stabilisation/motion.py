@@ -26,7 +26,7 @@ from ...types import FloatArray
 
 #: Side of the fields.
 SIDE = 128
-#: Standard deviation of what is blurred: the picture, the window of a motion, of a residual, and
+#: Standard deviation of what is blurred: the image, the window of a motion, of a residual, and
 #: what counts as light, in field pixels.
 SMOOTH, WINDOW, AROUND, LIGHT = 1.0, 10.0, 3.0, 12.0
 #: Mean squared gradient, levels² per pixel², that outweighs the prior of no motion.
@@ -49,7 +49,7 @@ CUT = 120.0
 ROUNDS = 2
 
 
-#: cv2 takes a map of places in one array; its second is then empty.
+#: cv2 takes a map of positions in one array; its second is then empty.
 _NO_MAP: Any = None
 
 
@@ -131,28 +131,28 @@ def inverse(flow: FloatArray) -> FloatArray:
     return other
 
 
-def carry(picture: FloatArray, flow: FloatArray) -> FloatArray:
-    """A picture of another frame as it would look in this one, by linear interpolation.
+def carry(image: FloatArray, flow: FloatArray) -> FloatArray:
+    """A frame of another frame as it would look in this one, by linear interpolation.
 
     Args:
-        picture: (side, side) or (side, side, C); the flow is taken to its size.
+        image: (side, side) or (side, side, C); the flow is taken to its size.
         flow: From this frame to the other.
     """
     import cv2
 
-    side = picture.shape[0]
+    side = image.shape[0]
     where = resized(flow, side)
     where *= np.float32(side / SIDE)
     where += grid(side)
     carried: Any = cv2.remap(
-        picture, where, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        image, where, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return carried  # type: ignore[no-any-return]
 
 
 @cache
 def grid(side: int) -> FloatArray:
-    """Each pixel's own place, (side, side, 2)."""
+    """Each pixel's own position, (side, side, 2)."""
     axis = np.arange(side, dtype=np.float32)
     return np.dstack(np.meshgrid(axis, axis))
 

@@ -1,14 +1,14 @@
 """Keep what the network adds to a face from flickering, frame after frame.
 
-Each answer of the network becomes a mean of itself and of the answers SPAN frames before and after
+Each output of the network becomes a mean of itself and of the outputs SPAN frames before and after
 it, carried along by the motion of the input (see `gpen.video.stabilisation.motion`), where that
 motion can be trusted:
 
     result = Σ weight · (carried + light) / Σ weight,   weight = strength · trust, its own 1
 
 - Frames on both sides count alike, so nothing lags, and what one frame gets wrong is outvoted. What
-  is further away than REACH frames has no influence: any part of a clip can be made by itself.
-- Detail is that of the answers themselves, not their difference from the input: the network took
+  is further away than REACH frames has no influence: any part of a video can be made by itself.
+- Detail is that of the outputs themselves, not their difference from the input: the network took
   the input's own noise away, and a mean of differences would bring it back.
 - `light` is how the input's brightness and colour changed, on a coarse grid: a change that goes on
   or is large is followed, what merely quivers is not. So the network's tint stands still, and a
@@ -46,8 +46,8 @@ class _Seen:
     """What is kept of one frame of a track.
 
     Attributes:
-        answer: What the network made of it.
-        planes: Of the answer: luma, Cr, Cb in levels.
+        output: What the network made of it.
+        planes: Of the output: luma, Cr, Cb in levels.
         halves: Its colours at half the size.
         field: Of the input.
         small: Of the input, (LIGHT_SIDE, LIGHT_SIDE, 3).
@@ -55,7 +55,7 @@ class _Seen:
         moved: The motion itself, and how the light changed, as cells, once they are known.
     """
 
-    answer: Pixels
+    output: Pixels
     planes: list[FloatArray]
     halves: list[FloatArray]
     field: FloatArray
@@ -87,10 +87,10 @@ class Stabiliser:
     """Stabilises the restored crops of any number of tracks; each track's frames in order.
 
     All frames up to `reach` after one are pushed before that one is taken. A frame that is pushed
-    need not be taken: a part of a clip begins by pushing the `reach` frames before it.
+    need not be taken: a part of a video begins by pushing the `reach` frames before it.
 
     Args:
-        strength: 0 returns the network's answers as they are, 1 steadies most.
+        strength: 0 returns the network's outputs as they are, 1 steadies most.
 
     Raises:
         SettingsError: The strength is not in [0, 1].
@@ -108,40 +108,40 @@ class Stabiliser:
         """Frames on each side that have any influence on a result."""
         return REACH if self.strength else 0
 
-    def push(self, track_id: int, index: int, crop: Crop, answer: Pixels) -> None:
+    def push(self, track_id: int, index: int, crop: Crop, output: Pixels) -> None:
         """Show the next frame of a track.
 
         Args:
             track_id: Which face, at least 0.
             index: Number of the frame; frames that do not follow each other are strangers.
             crop: The face as cut out of the frame, by smoothed points.
-            answer: The network's answer, like `crop.pixels`.
+            output: The network's output, like `crop.pixels`.
         """
         if self.strength == 0:
             return
         track = self._tracks.setdefault(track_id, {})
-        seen = track[index] = _seen(crop, answer)
+        seen = track[index] = _seen(crop, output)
         before = track.get(index - 1)
-        if before and before.answer.shape == answer.shape:
+        if before and before.output.shape == output.shape:
             seen.guess = guess(before.field, seen.field)
 
-    def take(self, track_id: int, index: int, answer: Pixels) -> Pixels:
-        """The steadied answer of a frame that was pushed; frames are taken in their order.
+    def take(self, track_id: int, index: int, output: Pixels) -> Pixels:
+        """The steadied output of a frame that was pushed; frames are taken in their order.
 
         Args:
             track_id: Which face.
             index: Number of the frame.
-            answer: What was pushed.
+            output: What was pushed.
 
         Returns:
-            Same dtype and size; `answer` itself at strength 0, or where no frame next to this one
+            Same dtype and size; `output` itself at strength 0, or where no frame next to this one
             shows the same.
         """
         if self.strength == 0:
-            return answer
+            return output
         track = self._tracks[track_id]
         near = _with_light([*_side(track, index, -1), *_side(track, index, 1)])
-        result = _mean(track[index], near, self.strength, self._scratch) if near else answer
+        result = _mean(track[index], near, self.strength, self._scratch) if near else output
         # Where the next frame is not there, the track ends, or goes on elsewhere later.
         last = index - SPAN if index + 1 in track else index
         for old in [i for i in track if i <= last]:
@@ -151,13 +151,13 @@ class Stabiliser:
         return result
 
 
-def _seen(crop: Crop, answer: Pixels) -> _Seen:
+def _seen(crop: Crop, output: Pixels) -> _Seen:
     source = planes_of(shrunk(crop.pixels, SIDE))
-    planes = _split(planes_of(answer))
+    planes = _split(planes_of(output))
     return _Seen(
-        answer=answer,
+        output=output,
         planes=planes,
-        halves=[resized(plane, answer.shape[0] // 2) for plane in planes[1:]],
+        halves=[resized(plane, output.shape[0] // 2) for plane in planes[1:]],
         field=field_of(_split(source)[0]),
         small=resized(source, LIGHT_SIDE),
     )
@@ -222,9 +222,9 @@ def _mean(now: _Seen, near: Sequence[_Neighbour], strength: float, scratch: Scra
     for one in near:
         share = np.float32(strength) * one.trust / total
         mix.add([one.seen.planes[0], *one.seen.halves], one.flow, share, one.light)
-    return pixels_of(mix.planes(), now.answer)
+    return pixels_of(mix.planes(), now.output)
 
 
-def _split(picture: FloatArray) -> list[FloatArray]:
+def _split(image: FloatArray) -> list[FloatArray]:
     """(side, side, 3) → three planes."""
-    return [np.ascontiguousarray(picture[..., channel]) for channel in range(3)]
+    return [np.ascontiguousarray(image[..., channel]) for channel in range(3)]

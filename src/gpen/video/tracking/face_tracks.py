@@ -1,4 +1,4 @@
-"""The faces of a clip over time: what was seen in each frame, and the tracks made of it."""
+"""The faces of a video over time: what was seen in each frame, and the tracks made of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ARRAYS = ("points_xy", "raw_points_xy", "boxes_xyxy", "scores", "opacity")  # i
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sighting:
+class Detection:
     """A face seen in one frame.
 
     Attributes:
@@ -41,7 +41,6 @@ class Sighting:
 
     @property
     def face(self) -> Face:
-        """The sighting as a face."""
         return Face(self.box_xyxy, self.points_xy, self.score)
 
 
@@ -54,9 +53,9 @@ class FrameRecord:
         changes: How much the frame differs from the one before, the one before that, …; see
             `gpen.video.tracking.scenes.SceneWatch`.
         searched: The whole frame was searched, not only regions around known faces.
-        numbers: (faces, 17) float32, rounded: frame, thread, score, 4 of the box, 10 of the points.
-            The frame is an earlier one where a face was followed back to when it appeared; a
-            thread is a face followed from frame to frame, numbered from 1.
+        numbers: (faces, 17) float32, rounded: frame, tracklet, score, 4 of the box, 10 of the
+            points. The frame is an earlier one where a face was followed back; a tracklet is a face
+            followed from frame to frame, numbered from 1.
     """
 
     index: int
@@ -70,21 +69,21 @@ class FrameRecord:
         index: int,
         changes: tuple[float, ...],
         searched: bool,
-        seen: Sequence[tuple[int, Sighting]],
+        seen: Sequence[tuple[int, Detection]],
     ) -> Self:
-        """A record of sightings, each with its thread, rounded as in the log."""
+        """A record of detections, each with its tracklet, rounded as in the log."""
         rows = [
-            [s.index, thread, round(s.score, 4), *s.box_xyxy, *s.points_xy.ravel()]
-            for thread, s in seen
+            [s.index, tracklet, round(s.score, 4), *s.box_xyxy, *s.points_xy.ravel()]
+            for tracklet, s in seen
         ]
         numbers = np.array(rows, np.float64).reshape(-1, 17)
         numbers[:, 3:] = np.round(numbers[:, 3:], 2)
         return cls(index, changes, searched, numbers.astype(np.float32))
 
     @property
-    def seen(self) -> list[tuple[int, Sighting]]:
-        """Threads and their sightings."""
-        return [(int(row[1]), _sighting(row)) for row in self.numbers.astype(np.float64)]
+    def seen(self) -> list[tuple[int, Detection]]:
+        """Tracklets and their detections."""
+        return [(int(row[1]), _detection(row)) for row in self.numbers.astype(np.float64)]
 
     def to_json(self) -> str:
         """The record as one line, without its end."""
@@ -184,7 +183,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracks:
-    """All faces of a clip.
+    """All faces of a video.
 
     Attributes:
         tracks: In the order of their ids.
@@ -204,16 +203,14 @@ class Tracks:
                 self._by_block.setdefault(block, []).append(track)
 
     def at(self, index: int) -> list[TrackedFace]:
-        """The faces of a frame, in the order of their tracks; from many threads."""
+        """The faces of a frame, in the order of their tracks; from many tracklets."""
         found = (track.at(index) for track in self._by_block.get(index >> 8, ()))
         return [face for face in found if face is not None]
 
     def by_id(self, track_id: int) -> Track | None:
-        """The track of this number, if there is one."""
         return next((track for track in self.tracks if track.id == track_id), None)
 
     def shots(self) -> list[range]:
-        """The frames of each shot."""
         edges = [0, *self.cuts, self.frames]
         return [range(a, b) for a, b in pairwise(edges)]
 
@@ -271,6 +268,6 @@ def sizes_of(boxes_xyxy: Float64Array) -> Float64Array:
     return sizes
 
 
-def _sighting(row: Float64Array) -> Sighting:
+def _detection(row: Float64Array) -> Detection:
     x0, y0, x1, y1 = (float(v) for v in row[3:7])
-    return Sighting(int(row[0]), (x0, y0, x1, y1), row[7:].reshape(5, 2), float(row[2]))
+    return Detection(int(row[0]), (x0, y0, x1, y1), row[7:].reshape(5, 2), float(row[2]))

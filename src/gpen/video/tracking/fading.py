@@ -9,7 +9,7 @@ from ...types import Float64Array
 #: Time that a face takes to appear or to vanish, in seconds.
 FADE_S = 0.25
 #: Score, averaged over the time of a fade, from which a face begins to show and where it shows in
-#: full; a frame without a sighting counts as 0.
+#: full; a frame without a detection counts as 0.
 FAINT, CLEAR = 0.3, 0.65
 #: A face that shrinks is shown until it is this share of the smallest one.
 SHRUNK = 0.85

@@ -1,8 +1,8 @@
-"""Where a clip is cut: how much each frame differs from those before, and which changes are cuts.
+"""Where a video is cut: how much each frame differs from those before, and which changes are cuts.
 
-Frames are compared as tiny pictures without their brightness and contrast, so that fades and
+Frames are compared as tiny images without their brightness and contrast, so that fades and
 flashes change little, and at small shifts of one another, so that pans change little. What still
-changes is a cut only where the picture from before does not come back within a moment: a flash
+changes is a cut only where the image from before does not come back within a moment: a flash
 that washes everything out is none.
 """
 
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from ...types import FloatArray
 
-#: Width and height of the pictures that are compared, in pixels.
+#: Width and height of the images that are compared, in pixels.
 SMALL_WH = (32, 18)
 #: Blur of those, in their pixels: detail that moves by part of a pixel must not count.
 BLUR = 1.0
-#: A change of this much may be a cut; pictures with nothing in common differ by 0.6 to 0.9.
+#: A change of this much may be a cut; images with nothing in common differ by 0.6 to 0.9.
 CUT = 0.25
 #: Of the change at a cut, what must lie between any frame before and any after it.
 LASTING = 0.8
@@ -31,11 +31,11 @@ OUTSTANDING = 3.0
 AROUND = 6
 #: A flash lasts at most this many seconds.
 FLASH_S = 0.12
-#: Shifts that a pan makes from frame to frame, at most, in pixels of the small pictures.
+#: Shifts that a pan makes from frame to frame, at most, in pixels of the small images.
 PAN_XY = (3, 2)
 #: Smaller changes need no comparison at shifts.
 STILL = 0.15
-#: Contrast below which a picture counts as flat, in levels of 255.
+#: Contrast below which a frame counts as flat, in levels of 255.
 FLAT = 6.0
 
 
@@ -55,7 +55,7 @@ class SceneWatch:
 
         Returns:
             The change from the frame before, from the one before that, and so on: 0 is none, 1 the
-            most; shorter at the start of a clip.
+            most; shorter at the start of a video.
         """
         small = _small(pixels)
         changes = tuple(round(_change(small, other), 3) for other in reversed(self._before))
@@ -89,7 +89,7 @@ def find_cuts(changes: FloatArray) -> list[int]:
 
 
 def _small(pixels: NDArray[np.uint8]) -> FloatArray:
-    """A frame as a tiny picture around 0, of spread 1 (less where it is flat), float32."""
+    """A frame as a tiny image around 0, of spread 1 (less where it is flat), float32."""
     step = max(1, pixels.shape[0] // (10 * SMALL_WH[1]))
     thin = np.ascontiguousarray(pixels[::step, ::step])
     small: Any = cv2.resize(thin, SMALL_WH, interpolation=cv2.INTER_AREA)
@@ -104,7 +104,7 @@ def _small(pixels: NDArray[np.uint8]) -> FloatArray:
 
 
 def _change(one: FloatArray, other: FloatArray) -> float:
-    """The least difference of two small pictures over all shifts of a pan, from 0 to 1."""
+    """The least difference of two small images over all shifts of a pan, from 0 to 1."""
     least = _difference(one, other)
     if least < STILL:
         return least
@@ -118,6 +118,6 @@ def _change(one: FloatArray, other: FloatArray) -> float:
 
 
 def _difference(one: FloatArray, other: FloatArray) -> float:
-    """The mean change of a place, none above 1: a lamp that is switched on is no cut."""
-    places = np.minimum(np.abs(one - other).sum(axis=2), 1.0)
-    return float(places.mean())
+    """The mean change per pixel, clipped at 1: a lamp that is switched on is no cut."""
+    changes = np.minimum(np.abs(one - other).sum(axis=2), 1.0)
+    return float(changes.mean())

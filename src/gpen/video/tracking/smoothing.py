@@ -26,7 +26,7 @@ WINDOWS = (2.5, 4.0, 6.0, 9.0, 13.0)
 SHAPE_WINDOWS = (4.0, 6.0, 9.0, 13.0, 19.0)
 #: Fits agree where they differ by less than this many standard deviations.
 AGREE = 2.0
-#: Sightings farther from their neighbours than this many standard deviations count for nothing.
+#: Detections farther from their neighbours than this many standard deviations count for nothing.
 OUTLIER = 5.0
 OUTLIER_ROUNDS = 4
 #: Frames on either side that say how far frames usually are from where they should be.
@@ -45,8 +45,8 @@ def smooth_points(points_xy: Float64Array, scores: Float64Array, fps: float) -> 
     """Smooth the points of one face.
 
     Args:
-        points_xy: (N, 5, 2), NaN in frames without a sighting, but not in the first and last.
-        scores: (N,), what each frame counts; 0 without a sighting.
+        points_xy: (N, 5, 2), NaN in frames without a detection, but not in the first and last.
+        scores: (N,), what each frame counts; 0 without a detection.
         fps: Frames per second.
 
     Returns:

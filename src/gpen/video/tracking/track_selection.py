@@ -1,4 +1,4 @@
-"""Which tracks to restore, and in which frames a track shows its face best.
+"""Selects the tracks to restore, and the frames in which a track shows its face best.
 
 What is restored is decided over whole shots, so that no face comes and goes.
 """
@@ -30,7 +30,7 @@ def choose_tracks(
     """Numbers of the tracks to restore.
 
     Args:
-        tracks: All tracks of a clip.
+        tracks: All tracks of a video.
         which: "all"; "largest", "left", "right" or "center", each shot having its own; numbers from
             0 such as "0,2" in each shot, largest first; "track:1,3" by number of the track; or
             "like:…", which asks `like`.
@@ -63,7 +63,7 @@ def choose_tracks(
     return chosen
 
 
-def best_sightings(track: Track, count: int) -> list[tuple[int, Face]]:
+def best_detections(track: Track, count: int) -> list[tuple[int, Face]]:
     """The frames in which a track shows its face best, best first.
 
     Large, sure, seen from the front and at rest, and spread over the track.

@@ -1,7 +1,7 @@
-"""Following the faces of a clip, frame by frame: the first pass.
+"""Following the faces of a video, frame by frame: the first pass.
 
 A detector looks at a small region around each known face, which is fast and, at one size for all,
-steady. The whole frame is searched for new faces every third of a second, where the picture changes
+steady. The whole frame is searched for new faces every third of a second, where the image changes
 much, and where a face got lost. A new face is followed back to the frame where it appeared.
 """
 
@@ -20,10 +20,10 @@ from ...faces.detection import Detector
 from ...faces.detectors.boxes import same_as_any, strongest
 from ...images import transforms
 from ...types import Face, Float64Array
-from .face_tracks import FrameRecord, Sighting
+from .face_tracks import Detection, FrameRecord
 from .linking import finish
 from .scenes import CUT, SceneWatch, flash_frames
-from .tracklets import GATE, Thread, Threads, distance, match, place
+from .tracklets import GATE, Tracklet, Tracklets, distance, match, middle_and_size
 
 __all__ = ["FrameRecord", "Tracker", "finish"]
 
@@ -32,7 +32,7 @@ SEARCH_S = 0.33
 #: Time after which a face that is not seen is given up, in seconds.
 PATIENCE_S = 0.5
 #: Side of a region, in sizes of its face and in pixels. At 80 px, the detector of gpen needs one
-#: level of its pyramid only, and shows its refiner a face of the size it was trained on.
+#: level of its pyramid only, and shows its refinement network a face of the size it was trained on.
 REGION, REGION_PX = 2.2, 80
 #: Searching so many pixels of a frame costs as much as one region: where many faces are in a small
 #: frame, the whole of it is searched instead.
@@ -76,9 +76,9 @@ class Tracker:
         #: How many of the newest frames `remember` needs after a replay.
         self.frames_back = max(memory, self._search_every)
         self._scenes = SceneWatch(memory)
-        self._threads = Threads(round(PATIENCE_S * fps))
+        self._tracklets = Tracklets(round(PATIENCE_S * fps))
         self._records: deque[FrameRecord] = deque(maxlen=self.frames_back)
-        self._pictures: deque[tuple[int, NDArray[np.uint8], float]] = deque(maxlen=self.frames_back)
+        self._images: deque[tuple[int, NDArray[np.uint8], float]] = deque(maxlen=self.frames_back)
         self._searched: int | None = None
 
     def replay(self, records: Iterable[FrameRecord]) -> int:
@@ -95,9 +95,9 @@ class Tracker:
 
     def remember(self, index: int, pixels: NDArray[np.uint8], *, scale: float = 1.0) -> None:
         """Show a frame whose record was replayed; see `look`."""
-        picture, scale = _shrunk(pixels, scale)
-        self._scenes.see(picture)
-        self._pictures.append((index, picture, scale))
+        image, scale = _shrunk(pixels, scale)
+        self._scenes.see(image)
+        self._images.append((index, image, scale))
 
     def look(self, index: int, pixels: NDArray[np.uint8], *, scale: float = 1.0) -> FrameRecord:
         """Find the faces of the next frame.
@@ -110,29 +110,29 @@ class Tracker:
         Raises:
             EngineError: The detector failed.
         """
-        picture, scale = _shrunk(pixels, scale)
-        changes = self._scenes.see(picture)
-        threads = self._threads.living
-        crowded = len(threads) * REGION_WORTH > picture.shape[0] * picture.shape[1]
-        found = self._everywhere(picture, scale) if crowded else []
-        faces = self._known(index, picture, scale, found)
-        matched = match(threads, faces, index)
+        image, scale = _shrunk(pixels, scale)
+        changes = self._scenes.see(image)
+        tracklets = self._tracklets.living
+        crowded = len(tracklets) * REGION_WORTH > image.shape[0] * image.shape[1]
+        found = self._everywhere(image, scale) if crowded else []
+        faces = self._known(index, image, scale, found)
+        matched = match(tracklets, faces, index)
         searched = crowded or self._must_search(index, changes)
-        searched = searched or self._threads.lost(
-            index, {threads[t].number for t in matched.values()}
+        searched = searched or self._tracklets.lost(
+            index, {tracklets[t].number for t in matched.values()}
         )
         if searched:
-            found = found if crowded else self._everywhere(picture, scale)
+            found = found if crowded else self._everywhere(image, scale)
             known = [faces[f] for f in matched]
-            faces = known + self._new(picture, scale, found, known)
-            matched = match(threads, faces, index)
-        self._pictures.append((index, picture, scale))
+            faces = known + self._new(image, scale, found, known)
+            matched = match(tracklets, faces, index)
+        self._images.append((index, image, scale))
         record = self._record(index, changes, searched, faces, matched)
         self._take(record)
         return record
 
     def _take(self, record: FrameRecord) -> None:
-        self._threads.take(record)
+        self._tracklets.take(record)
         self._records.append(record)
         if record.searched:
             self._searched = record.index
@@ -143,41 +143,43 @@ class Tracker:
         return bool(changes) and changes[0] >= CUT
 
     def _near(
-        self, picture: NDArray[np.uint8], scale: float, middle_xy: Float64Array, size: float
+        self, image: NDArray[np.uint8], scale: float, middle_xy: Float64Array, size: float
     ) -> list[Face]:
-        """The faces in the middle of a region around a place, in frame pixels."""
+        """The faces in the middle of a region, in frame pixels."""
         zoom = REGION_PX / (REGION * size)
         corner = middle_xy - REGION * size / 2
         region_from_frame = np.array([[zoom, 0, -zoom * corner[0]], [0, zoom, -zoom * corner[1]]])
-        frame_from_picture = transforms.scaling(1 / scale)
-        matrix = transforms.compose(region_from_frame, frame_from_picture)
-        region: Any = transforms.warp(picture, matrix, (REGION_PX, REGION_PX), border="replicate")
+        frame_from_image = transforms.scaling(1 / scale)
+        matrix = transforms.compose(region_from_frame, frame_from_image)
+        region: Any = transforms.warp(image, matrix, (REGION_PX, REGION_PX), border="replicate")
         found = self._detector.detect(region)
         frame_from_region = transforms.invert(region_from_frame)
         faces = [_moved(face, frame_from_region) for face in found]
         reach = INNER * REGION * size
-        return [f for f in faces if np.abs(place(f.box_xyxy)[0] - middle_xy).max() <= reach]
+        return [
+            f for f in faces if np.abs(middle_and_size(f.box_xyxy)[0] - middle_xy).max() <= reach
+        ]
 
-    def _everywhere(self, picture: NDArray[np.uint8], scale: float) -> list[Face]:
+    def _everywhere(self, image: NDArray[np.uint8], scale: float) -> list[Face]:
         """The faces of the whole frame, in frame pixels."""
-        frame_from_picture = transforms.scaling(1 / scale)
-        return [_moved(face, frame_from_picture) for face in self._detector.detect(picture)]
+        frame_from_image = transforms.scaling(1 / scale)
+        return [_moved(face, frame_from_image) for face in self._detector.detect(image)]
 
     def _known(
-        self, index: int, picture: NDArray[np.uint8], scale: float, found: Sequence[Face]
+        self, index: int, image: NDArray[np.uint8], scale: float, found: Sequence[Face]
     ) -> list[Face]:
-        """Faces found where threads expect them, and those in the regions of the other threads."""
-        threads = self._threads.living
-        matched = match(threads, found, index)
+        """Faces where tracklets expect them, and faces in the regions of the other tracklets."""
+        tracklets = self._tracklets.living
+        matched = match(tracklets, found, index)
         faces = [found[f] for f in matched]
-        for t, thread in enumerate(threads):
+        for t, tracklet in enumerate(tracklets):
             if t not in matched.values():
-                faces += self._near(picture, scale, thread.expected_xy(index), thread.size)
+                faces += self._near(image, scale, tracklet.expected_xy(index), tracklet.size)
         return _distinct(faces)
 
     def _new(
         self,
-        picture: NDArray[np.uint8],
+        image: NDArray[np.uint8],
         scale: float,
         found: Sequence[Face],
         known: Sequence[Face],
@@ -187,16 +189,16 @@ class Tracker:
         for face in found:
             if _among(face, [*known, *new]):
                 continue
-            again = self._nearest(picture, scale, *place(face.box_xyxy))
+            again = self._nearest(image, scale, *middle_and_size(face.box_xyxy))
             if again is not None and not _among(again, [*known, *new]):
                 new.append(again)
         return new
 
     def _nearest(
-        self, picture: NDArray[np.uint8], scale: float, middle_xy: Float64Array, size: float
+        self, image: NDArray[np.uint8], scale: float, middle_xy: Float64Array, size: float
     ) -> Face | None:
-        """The face at a place, if there is one."""
-        faces = self._near(picture, scale, middle_xy, size)
+        """The face nearest to a point, if there is one."""
+        faces = self._near(image, scale, middle_xy, size)
         away = [distance(middle_xy, size, face) for face in faces]
         return faces[int(np.argmin(away))] if away and min(away) < GATE else None
 
@@ -209,38 +211,38 @@ class Tracker:
         matched: dict[int, int],
     ) -> FrameRecord:
         """Number the faces; follow new ones back."""
-        seen: list[tuple[int, Sighting]] = []
-        number = self._threads.next_number
+        seen: list[tuple[int, Detection]] = []
+        number = self._tracklets.next_number
         for f, face in enumerate(faces):
-            sighting = Sighting(index, face.box_xyxy, face.points_xy, face.score)
+            detection = Detection(index, face.box_xyxy, face.points_xy, face.score)
             if f in matched:
-                seen.append((self._threads.living[matched[f]].number, sighting))
+                seen.append((self._tracklets.living[matched[f]].number, detection))
                 continue
             if not bool(changes) or changes[0] < CUT:
                 seen += [(number, earlier) for earlier in self._back(index, face)]
-            seen.append((number, sighting))
+            seen.append((number, detection))
             number += 1
         return FrameRecord.of(index, changes, searched, seen)
 
-    def _back(self, index: int, face: Face) -> list[Sighting]:
-        """Sightings of a new face in the frames before, since the whole frame was searched."""
-        middle, size = place(face.box_xyxy)
-        thread = Thread(0, middle, size, np.zeros(2), index, index)
+    def _back(self, index: int, face: Face) -> list[Detection]:
+        """Detections of a new face in the frames before, since the whole frame was searched."""
+        middle, size = middle_and_size(face.box_xyxy)
+        tracklet = Tracklet(0, middle, size, np.zeros(2), index, index)
         records = {record.index: record for record in self._records}
-        found: list[Sighting] = []
-        for earlier, picture, scale in reversed(self._pictures):
+        found: list[Detection] = []
+        for earlier, image, scale in reversed(self._images):
             if earlier == index:
                 continue
             record = records.get(earlier)
             if record is None:
                 break
-            expected = thread.expected_xy(earlier)
-            near = self._nearest(picture, scale, expected, thread.size)
+            expected = tracklet.expected_xy(earlier)
+            near = self._nearest(image, scale, expected, tracklet.size)
             others = [s.face for _, s in record.seen if s.index == earlier]
             if near is None or _among(near, others):
                 break
-            found.append(Sighting(earlier, near.box_xyxy, near.points_xy, near.score))
-            thread.follow(found[-1])
+            found.append(Detection(earlier, near.box_xyxy, near.points_xy, near.score))
+            tracklet.follow(found[-1])
             if record.changes and record.changes[0] >= CUT:
                 break
         return found[::-1]
@@ -264,14 +266,14 @@ def _among(face: Face, others: Sequence[Face]) -> bool:
 
 
 def _moved(face: Face, matrix: Float64Array) -> Face:
-    """A face after its picture was scaled and shifted."""
+    """A face after its image was scaled and shifted."""
     (x0, y0), (x1, y1) = transforms.apply(matrix, np.array(face.box_xyxy).reshape(2, 2))
     points = transforms.apply(matrix, face.points_xy)
     return Face((float(x0), float(y0), float(x1), float(y1)), points, face.score)
 
 
 def _shrunk(pixels: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], float]:
-    """A picture that is cheap to keep and to search, and its width against the frame's."""
+    """A frame that is cheap to keep and to search, and its width against the frame's."""
     height, width = pixels.shape[:2]
     shrink = min(1.0, math.sqrt(MOST_PIXELS / (height * width)))
     if shrink == 1.0:

@@ -1,4 +1,4 @@
-"""Faces followed while a clip is read: where each will be, and which is which."""
+"""Tracklets: faces followed from frame to frame, their motion model and matching."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...types import Face, Float64Array
-from .face_tracks import FrameRecord, Sighting
+from .face_tracks import Detection, FrameRecord
 
 #: A face may lie this far from where it was expected: distance in face sizes plus the logarithm of
 #: the ratio of sizes.
 GATE = 0.9
 #: How much of the newest step goes into the speed.
 SPEED_GAIN = 0.5
-#: A lost thread is worth a search of the whole frame from so many sightings on, and if it was seen
-#: in this share of its frames: what only at times looks like a face would cost a search each time.
+#: A lost tracklet triggers a search of the whole frame from this many detections on, and if it was
+#: seen in this share of its frames: what only sometimes looks like a face would cost too much.
 TRUSTED, STEADY = 3, 0.8
 
 
 @dataclass(slots=True)
-class Thread:
+class Tracklet:
     """A face that is being followed.
 
     Attributes:
@@ -30,9 +30,9 @@ class Thread:
         middle_xy: Middle of the newest box, (2,).
         size: Square root of its area.
         speed_xy: Pixels per frame, (2,).
-        first: Frame of the first sighting.
-        last: Frame of the newest sighting.
-        count: Sightings.
+        first: Frame of the first detection.
+        last: Frame of the newest detection.
+        count: Detections.
     """
 
     number: int
@@ -52,47 +52,47 @@ class Thread:
         """Where the middle of its box should be in a frame."""
         return self.middle_xy + self.speed_xy * (index - self.last)
 
-    def follow(self, sighting: Sighting) -> None:
-        """Take a sighting later than all before."""
-        middle, size = place(sighting.box_xyxy)
-        step = (middle - self.middle_xy) / (sighting.index - self.last)
+    def follow(self, detection: Detection) -> None:
+        """Take a detection later than all before."""
+        middle, size = middle_and_size(detection.box_xyxy)
+        step = (middle - self.middle_xy) / (detection.index - self.last)
         self.speed_xy = self.speed_xy + SPEED_GAIN * (step - self.speed_xy)
-        self.middle_xy, self.size, self.last = middle, size, sighting.index
+        self.middle_xy, self.size, self.last = middle, size, detection.index
         self.count += 1
 
 
-class Threads:
-    """All threads; changed by records only, so that a replayed log leads to the same state."""
+class Tracklets:
+    """All tracklets; changed by records only, so that a replayed log leads to the same state."""
 
     def __init__(self, patience: int) -> None:
-        """Give a thread up when its face was not seen for more than `patience` frames."""
+        """Give a tracklet up when its face was not seen for more than `patience` frames."""
         self._patience = patience
-        self.living: list[Thread] = []
+        self.living: list[Tracklet] = []
         self.next_number = 1
 
     def take(self, record: FrameRecord) -> None:
         """Follow the faces of the next record."""
-        known = {thread.number: thread for thread in self.living}
-        for number, sighting in record.seen:
-            if sighting.index != record.index:
-                continue  # an earlier frame of a thread that begins in this record
+        known = {tracklet.number: tracklet for tracklet in self.living}
+        for number, detection in record.seen:
+            if detection.index != record.index:
+                continue  # an earlier frame of a tracklet that begins in this record
             if number in known:
-                known[number].follow(sighting)
+                known[number].follow(detection)
                 continue
-            middle, size = place(sighting.box_xyxy)
+            middle, size = middle_and_size(detection.box_xyxy)
             self.living.append(
-                Thread(number, middle, size, np.zeros(2), record.index, record.index)
+                Tracklet(number, middle, size, np.zeros(2), record.index, record.index)
             )
             self.next_number = max(self.next_number, number + 1)
         self.living = [t for t in self.living if record.index - t.last <= self._patience]
 
     def lost(self, index: int, seen: set[int]) -> bool:
-        """Whether a trusted thread has just lost its face: 1, 2, 4, … frames ago."""
+        """Whether a trusted tracklet has just lost its face: 1, 2, 4, … frames ago."""
         gone = (index - t.last for t in self.living if t.number not in seen and t.trusted)
         return any(frames & (frames - 1) == 0 for frames in gone)
 
 
-def place(box_xyxy: Sequence[float]) -> tuple[Float64Array, float]:
+def middle_and_size(box_xyxy: Sequence[float]) -> tuple[Float64Array, float]:
     """Middle (2,) and size (square root of the area) of a box."""
     x0, y0, x1, y1 = box_xyxy
     return np.array([(x0 + x1) / 2, (y0 + y1) / 2]), math.sqrt(max((x1 - x0) * (y1 - y0), 1.0))
@@ -100,20 +100,20 @@ def place(box_xyxy: Sequence[float]) -> tuple[Float64Array, float]:
 
 def distance(middle_xy: Float64Array, size: float, face: Face) -> float:
     """How far a face is from where one was expected; below `GATE` it may be the same."""
-    other_xy, other_size = place(face.box_xyxy)
+    other_xy, other_size = middle_and_size(face.box_xyxy)
     away = float(np.hypot(*(other_xy - middle_xy))) / max(size, other_size)
     return away + abs(math.log(other_size / size))
 
 
-def match(threads: Sequence[Thread], faces: Sequence[Face], index: int) -> dict[int, int]:
-    """Which face continues which thread: the nearest pairs first.
+def match(tracklets: Sequence[Tracklet], faces: Sequence[Face], index: int) -> dict[int, int]:
+    """Which face continues which tracklet: the nearest pairs first.
 
     Returns:
-        Position in `faces` → position in `threads`.
+        Position in `faces` → position in `tracklets`.
     """
     pairs = sorted(
-        (distance(thread.expected_xy(index), thread.size, face), t, f)
-        for t, thread in enumerate(threads)
+        (distance(tracklet.expected_xy(index), tracklet.size, face), t, f)
+        for t, tracklet in enumerate(tracklets)
         for f, face in enumerate(faces)
     )
     matched: dict[int, int] = {}

@@ -30,7 +30,7 @@ NOT_RUN = {
 
 
 #: Pages that restore several clips.
-SLOW = ("how-to/film.md",)
+SLOW = ("how-to/videos.md",)
 
 
 @pytest.fixture(scope="session")

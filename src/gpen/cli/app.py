@@ -1,4 +1,4 @@
-"""The command line: parse, call, present. No pixels are touched here.
+"""The command line: registers the commands and maps errors to exit codes.
 
 Heavy modules are imported inside the commands, so that `--help` and `--version` answer at once.
 """

@@ -1,4 +1,4 @@
-"""`gpen batch`: folders and buckets of photos by Ray, on this machine or on many."""
+"""`gpen batch`: restores folders and buckets of photos with Ray, on one machine or many."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _in_panel(hint: Any) -> Any:
 
 
 class PhotoRestorer:
-    """What a worker does with one photo; holds the model."""
+    """Restores photos in a worker; holds the model."""
 
     def __init__(self, settings: Settings) -> None:
         from gpen import Restorer
@@ -214,7 +214,7 @@ class _Run:
             )
 
     def through(self, plan: Plan) -> int:
-        """Do what the plan has left; the exit code."""
+        """Restore what the plan has left; returns the exit code."""
         rows = [*plan.done, *plan.settled]
         for row in plan.settled:
             _tell(row)
@@ -234,7 +234,7 @@ class _Run:
         return console.EXIT_NOTHING_DONE if failed == len(rows) else console.EXIT_SOME_FAILED
 
     def _restore(self, plan: Plan) -> Iterator[Row]:
-        """Have the blocks done, and show how far it is."""
+        """Run the blocks and show progress."""
         from gpen.cluster.ray_run import run_blocks
         from gpen.cluster.worker import Job
 
@@ -256,7 +256,7 @@ class _Run:
                 count(len(rows))
 
     def _write_report(self, rows: Sequence[Row]) -> None:
-        """Write what became of each photo, and with which settings."""
+        """Write the report: each photo, and the settings."""
         report = {
             "gpen": __version__,
             "source": self._source.url,
@@ -291,13 +291,13 @@ def _counting(done: int, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def _tell(row: Row) -> None:
-    """One line for each photo that failed; the others are counted."""
+    """Print one line for each failed photo."""
     if row.status == "failed":
         console.complain(str(row.error))
 
 
 def _show_summary(rows: Sequence[Row], n_before: int, seconds: float) -> None:
-    """A small table of what became of the photos."""
+    """Print a summary table."""
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column(justify="right")
     for status, n in sorted(Counter(row.status for row in rows).items()):

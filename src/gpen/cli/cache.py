@@ -1,4 +1,4 @@
-"""`gpen cache`: what gpen keeps to start faster, and how to be rid of it."""
+"""`gpen cache`: lists, prunes and clears the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Tab key offers for options whose values lie on this machine.
+"""Shell completion of option values, such as names of models.
 
 Shells run gpen anew for every Tab, so that nothing heavy is imported here, and no error is shown.
 """

@@ -1,4 +1,4 @@
-"""What the command line prints, and how errors become exit codes."""
+"""Printing, progress bars, logging and exit codes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Console(Console):
             raise WriteError(f"cannot print ({error.strerror or error})") from error
 
     def on_broken_pipe(self) -> None:
-        """Go on without a word; what is printed from now on goes nowhere."""
+        """Go on silently; later output is discarded."""
         self.is_heard = False
         _discard(self.file.fileno())
 

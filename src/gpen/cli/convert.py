@@ -1,4 +1,4 @@
-"""`gpen convert`: weight files from one format to another."""
+"""`gpen convert`: converts weight files."""
 
 from __future__ import annotations
 

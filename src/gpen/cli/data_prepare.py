@@ -1,4 +1,4 @@
-"""`gpen data prepare`: photos to faces that a restorer can learn from."""
+"""`gpen data prepare`: makes training faces from photos."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _run(plan: Plan, jobs: int) -> Report:
 
 
 def _show(report: Report, target: Path) -> None:
-    """A table of what became of photos and faces, and what could not be read."""
+    """Print a summary table, and what could not be read."""
     from rich.table import Table
 
     for name, reason in report.unreadable[:_SHOWN]:

@@ -1,4 +1,4 @@
-"""`gpen data preview`: a sheet of damaged faces, to see what a network will learn from."""
+"""`gpen data preview`: draws a sheet of damaged faces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gpen detect`: the faces in photos."""
+"""`gpen detect`: finds the faces in photos."""
 
 from __future__ import annotations
 

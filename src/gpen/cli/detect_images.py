@@ -1,4 +1,4 @@
-"""`gpen detect`: boxes and points as lines, JSON or a drawing."""
+"""Detects faces for `gpen detect`; prints lines or JSON, or draws them."""
 
 from __future__ import annotations
 

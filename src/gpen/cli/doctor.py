@@ -1,4 +1,4 @@
-"""`gpen doctor`: is everything well, what is there, how fast is it, and what to fix."""
+"""`gpen doctor`: checks the installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `gpen doctor` finds without running a network: packages and the machine."""
+"""Checks of `gpen doctor` without running a network: packages and the machine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CPU_FEATURES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
         about: What, in a word or two.

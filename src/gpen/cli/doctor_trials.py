@@ -1,4 +1,4 @@
-"""What `gpen doctor` finds by trying: models, folders, encoders, the example, speeds."""
+"""Checks of `gpen doctor` by trial: models, folders, encoders, an example, speeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gpen evaluate`: how good restored faces are, models and bicubic side by side."""
+"""`gpen evaluate`: measures restored faces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs an evaluation, and shows its figures: tables, JSON, a sheet."""
+"""Runs an evaluation and reports its figures: tables, JSON, a sheet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gpen models`: what the folders hold, and what can be fetched into them."""
+"""`gpen models`: lists the weight files that were found."""
 
 from __future__ import annotations
 

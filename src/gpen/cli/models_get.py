@@ -1,4 +1,4 @@
-"""`gpen models get`: fetches published weight files, each by name and after its licence."""
+"""`gpen models get`: downloads published weight files."""
 
 from __future__ import annotations
 

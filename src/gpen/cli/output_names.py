@@ -1,4 +1,4 @@
-"""Which inputs are videos, and how results are named."""
+"""Tells videos from photos, and names their results."""
 
 from __future__ import annotations
 

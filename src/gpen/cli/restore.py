@@ -1,4 +1,4 @@
-"""`gpen restore`: options to settings; photos and videos each to those who restore them."""
+"""`gpen restore`: restores photos and videos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gpen restore`: inputs to tasks, tasks to outcomes, outcomes to lines and an exit code."""
+"""The photos of `gpen restore`: plans tasks, runs them, prints a summary."""
 
 from __future__ import annotations
 

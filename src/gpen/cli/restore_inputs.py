@@ -1,4 +1,4 @@
-"""Restoring many inputs: one bad file never stops the rest."""
+"""Restores many photos; one bad file never stops the rest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Status = Literal["restored", "no face", "skipped", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One input and where its result goes.
+    """One input and the path of its result.
 
     Attributes:
         source: A path, or the bytes of standard input.
@@ -40,7 +40,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to do with results, beside the restoration itself.
+    """What to write besides the result.
 
     Attributes:
         overwrite: Replace files that are there.
@@ -64,7 +64,7 @@ class Options:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one input; the row of a report."""
+    """The result of one input; a row of the report."""
 
     input: str
     output: str | None = None

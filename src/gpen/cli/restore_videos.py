@@ -1,4 +1,4 @@
-"""`gpen restore` for videos: with progress, one by one; a bad video never stops the rest."""
+"""The videos of `gpen restore`, one by one; a bad video never stops the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times and ranges as a person types them."""
+"""Parses times and ranges such as 1:30."""
 
 from __future__ import annotations
 

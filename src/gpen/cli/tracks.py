@@ -1,4 +1,4 @@
-"""`gpen tracks`: the people of a video, with their numbers and images."""
+"""`gpen tracks`: lists the face tracks of a video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gpen train`: what is said while a run goes on, and how it ends."""
+"""`gpen train`: starts or resumes a training run and reports its progress."""
 
 from __future__ import annotations
 

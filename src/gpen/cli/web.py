@@ -1,4 +1,4 @@
-"""`gpen web`: the page and the HTTP interface."""
+"""`gpen web`: serves the web page and the HTTP interface."""
 
 from __future__ import annotations
 

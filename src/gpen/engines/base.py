@@ -1,4 +1,4 @@
-"""What every engine offers, whatever library does the arithmetic."""
+"""The protocols of engines and graphs, and checks that they share."""
 
 from __future__ import annotations
 

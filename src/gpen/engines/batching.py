@@ -1,4 +1,4 @@
-"""Batches: any number of crops through a graph, and one engine shared by many threads."""
+"""Batching: any number of crops through a graph; one engine shared by many threads."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run_in_batches(graph: Graph, crops: FloatArray, *, most: int = 32) -> FloatA
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    """What one thread wants of the network, and what became of it."""
+    """A request of one thread, and its outcome."""
 
     crops: FloatArray
     outcome: FloatArray | Exception | None = None

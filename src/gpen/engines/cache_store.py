@@ -1,4 +1,4 @@
-"""What the cache folder holds, how much of it may stay, and what goes first.
+"""The cache folder: entries, size limit, least-recently-used pruning.
 
     graphs/NAME.onnx         an inference graph, one file
     compiled/NAME/*.blob     a graph as OpenVINO compiled it, one folder
@@ -34,7 +34,7 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something in the cache.
+    """One cache entry.
 
     Attributes:
         path: Its file or folder.

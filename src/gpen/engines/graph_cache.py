@@ -1,4 +1,4 @@
-"""Inference graphs of `.pth` and `.safetensors` files, and what OpenVINO made of graphs.
+"""The cache of inference graphs, and of graphs compiled by OpenVINO.
 
 A graph is `graphs/<sha256 of the weights>-g<version>-<its own CRC-32>.onnx`, made once and kept by
 content. A compiled graph is a folder for OpenVINO's own cache, of one file: reading it back takes

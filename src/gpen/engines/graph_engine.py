@@ -1,4 +1,4 @@
-"""A restorer's ONNX graph as an `Engine`, with the small print of other tools' files."""
+"""A restorer's ONNX graph as an `Engine`, including files of other tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenVINO: the engine of a plain CPU, and of Intel's GPUs and NPUs."""
+"""OpenVINO: the default engine on CPUs; also Intel GPUs and NPUs."""
 
 from __future__ import annotations
 

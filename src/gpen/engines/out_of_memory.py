@@ -1,4 +1,4 @@
-"""Out of memory: a smaller batch, one image alone, the CPU, and then a clear error.
+"""Handles running out of memory: smaller batches, then the CPU, then an error.
 
 The libraries have no common exception for it, some not even one of their own, so that their words
 decide where their types do not.
@@ -42,7 +42,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 
 class SparingEngine:
-    """An engine that does with less memory when there is not enough; see `Engine`."""
+    """An engine that falls back to smaller batches and the CPU; see `Engine`."""
 
     def __init__(self, engine: Engine, open_on_cpu: Callable[[], Engine]) -> None:
         """Wrap an engine.

@@ -1,4 +1,4 @@
-"""torch: CUDA and MPS, and a second opinion on the CPU."""
+"""torch: CUDA and MPS; on the CPU the reference for other engines."""
 
 from __future__ import annotations
 

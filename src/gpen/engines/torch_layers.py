@@ -1,4 +1,4 @@
-"""Layers of GPEN generators for torch, their weights prepared once for one device and precision.
+"""Layers of GPEN generators for torch, with weights prepared for one device and precision.
 
 The arithmetic is that of the exported graph (`gpen.models.graph`): a style scales the *input* of
 a shared convolution and the demodulation its *output*; learning rates and √2 are part of weights,
@@ -37,7 +37,7 @@ Step = Literal["same", "blur", "nearest", "halve"]
 
 
 class Source:
-    """Hands out the tensors of a network, prepared for one device and precision.
+    """Provides the tensors of a network, prepared for one device and precision.
 
     Args:
         tensors: All tensors of the network.

@@ -1,4 +1,4 @@
-"""A GPEN generator for torch, as fast as it can be without changing what it computes."""
+"""A GPEN generator optimised for inference in torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SLOPE, _EPSILON, _MAPPING_LR = 0.2, 1e-8, 0.01
 
 
 class FastNetwork:
-    """What `gpen.networks.gpen.GPEN` computes, with prepared weights; see `torch_layers`.
+    """Computes the same as `gpen.networks.gpen.GPEN`, with prepared weights; see `torch_layers`.
 
     Args:
         net: The network's numbers.

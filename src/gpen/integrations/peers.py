@@ -1,4 +1,4 @@
-"""ONNX files for other programs, under the names by which they know how to run them.
+"""Exports ONNX files under the names that other programs expect.
 
 Every one of them feeds one face of fixed size per run: input `input`, float32 (1, 3, S, S) RGB in
 [-1, 1]; output `output` of the same shape, clipped by them. What differs is the name:

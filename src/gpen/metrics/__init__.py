@@ -1,1 +1,1 @@
-"""How good restored faces are: figures, comparisons, sheets."""
+"""Metrics of restored faces, comparisons and sheets."""

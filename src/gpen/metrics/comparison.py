@@ -1,4 +1,4 @@
-"""Scores of several columns of images (bicubic, each model), side by side and by group."""
+"""Compares the scores of several models and of bicubic, per face and per group."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ImageArray = NDArray[np.uint8]
 
 @dataclass(slots=True)
 class Column:
-    """What was measured of one kind of images under one kind of damage.
+    """The scores of one model under one kind of damage.
 
     Attributes:
         damage: Name of the damage; empty where the images came damaged.

@@ -1,4 +1,4 @@
-"""An image sheet: faces as rows, what was made of them as labelled columns."""
+"""Draws a comparison sheet: faces as rows, models as labelled columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How alike two sets of images are, whatever image belongs to which: FID and KID."""
+"""FID and KID: distances between two sets of images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From files to the images that are measured: read, damage, enlarge, restore."""
+"""Makes the images to measure: read, damage, enlarge, restore."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BICUBIC = "bicubic"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One face.
+    """One face to evaluate.
 
     Attributes:
         name: Stem of its files.
@@ -63,7 +63,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SampleMaker:
-    """What makes the images of a task.
+    """Makes the images of each task.
 
     Attributes:
         models: Engines by the name of their column.

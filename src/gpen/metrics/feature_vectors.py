@@ -1,4 +1,4 @@
-"""Images as vectors, for FID and KID."""
+"""Feature networks for FID and KID."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MEAN_BGR = (104.0, 117.0, 123.0)
 
 
 class FeatureNetwork(Protocol):
-    """Turns an image into a vector."""
+    """A network that turns an image into a feature vector."""
 
     @property
     def name(self) -> str:

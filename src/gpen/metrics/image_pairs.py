@@ -1,4 +1,4 @@
-"""Images of several folders that belong together, and the groups that they are in."""
+"""Matches images of several folders by name, and reads groups."""
 
 from __future__ import annotations
 

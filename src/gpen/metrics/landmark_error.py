@@ -1,4 +1,4 @@
-"""Whether a restored face has its eyes, nose and mouth where the true one has them."""
+"""The landmark error between restored and true faces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weight files that metrics need: which is which, told by their tensors."""
+"""Recognises the weight files of metrics by their tensors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECOND_HEAD = {"squeezenet": (128, 7), "alexnet": (192, 5), "vgg16": (128, 5)}
 
 @dataclass(frozen=True, slots=True)
 class MetricFiles:
-    """Where the networks of the metrics lie; None where there is none.
+    """Paths of the weight files of metrics; None where there is none.
 
     Attributes:
         lpips_backbone: SqueezeNet 1.1, AlexNet or VGG-16.

@@ -1,4 +1,4 @@
-"""How far a restored image is from the truth, pixel by pixel: PSNR and SSIM."""
+"""PSNR and SSIM."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from .psnr_ssim import psnr, ssim
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One figure.
+    """One metric.
 
     Attributes:
         title: What a table calls it.
@@ -60,7 +60,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType({**PER_IMAGE, **PER_SET})
 
 
 class MetricNetworks:
-    """Everything that measures an image.
+    """The networks that metrics need, opened from files.
 
     Attributes:
         missing: What the metrics that cannot be measured need, by key.

@@ -1,4 +1,4 @@
-"""Three fixed degrees of damage, so that figures of different days compare.
+"""Three fixed degrees of damage, for comparable figures.
 
 A face is blurred, shrunk, and given noise and JPEG artefacts. `gpen.metrics.evaluation_tasks`
 enlarges it bicubically to its old side, as `gpen.faces.alignment` does with a small face.

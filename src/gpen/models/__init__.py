@@ -1,4 +1,4 @@
-"""Weight files: what they are, where they lie, and how they turn into one another."""
+"""Weight files: finding, loading, recognising, converting, downloading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What shape a GPEN generator's tensors have, and which generator tensors speak of."""
+"""Expected tensor shapes of GPEN generators, and the architecture deduced from tensors."""
 
 from __future__ import annotations
 

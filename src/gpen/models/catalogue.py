@@ -1,4 +1,4 @@
-"""Published weight files that `gpen models get` can fetch: where they lie, and what they are.
+"""The catalogue of published weight files for `gpen models get`.
 
 Sizes and sums are those of the hosts (Git LFS, Hugging Face), as projects that pin them repeat
 them; where none was found they are None, and a download is checked by what it holds alone.
@@ -16,7 +16,7 @@ from .kinds import Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A file that can be fetched.
+    """A downloadable weight file.
 
     Attributes:
         name: What it is called here, and its file's name without suffix.

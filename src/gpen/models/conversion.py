@@ -1,4 +1,4 @@
-"""Turns weight files into one another: .pth ⇄ .safetensors ⇄ .onnx."""
+"""Converts weight files: .pth ⇄ .safetensors ⇄ .onnx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetches one file over HTTP: goes on where it stopped, and gives it its name only once checked.
+"""Downloads one file over HTTP: resumable, verified before it gets its name.
 
 Until then it is `<file>.part`, with `<file>.part.json` beside it, which says what of. Proxies are
 those of the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).

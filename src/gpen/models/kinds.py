@@ -1,4 +1,4 @@
-"""What weight files there are, and how each is recognised."""
+"""The kinds of weight files, and how each is recognised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens a weight file of any kind, says what it is, and hands out its tensors."""
+"""Loads a weight file of any kind: recognises it and maps its tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metadata that gpen writes into weight files, and how far it is believed."""
+"""Metadata that gpen writes into weight files, and its validation."""
 
 from __future__ import annotations
 

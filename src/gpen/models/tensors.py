@@ -1,4 +1,4 @@
-"""Tensors as they lie in a file: mapped, not read, and free of any framework."""
+"""Tensors of a file: memory-mapped, independent of any framework."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One file on its way over HTTP: requests, redirects, ranges, and what to do when it breaks off."""
+"""An HTTP transfer: requests, redirects, ranges, retries."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _BrokenOffError(Exception):
 
 
 class _RefusedError(Exception):
-    """This place does not have the file; another may."""
+    """This URL does not have the file; another may."""
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
@@ -49,7 +49,7 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class Transfer:
-    """One file on its way into its part."""
+    """The transfer of one file into its partial file."""
 
     def __init__(
         self,

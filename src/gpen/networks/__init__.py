@@ -1,1 +1,1 @@
-"""The networks, in plain torch: what gpen's weights mean."""
+"""The networks, as torch modules."""

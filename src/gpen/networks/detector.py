@@ -116,7 +116,7 @@ def _double(x: Tensor) -> Tensor:
 
 
 class RefinementNetwork(nn.Module):
-    """Says whether an upright crop shows a face, and where exactly it lies.
+    """Scores an upright crop, and refines box and points.
 
     Args:
         widths: Channels at strides 2, 4, 8 and 16.

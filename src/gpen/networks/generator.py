@@ -1,4 +1,4 @@
-"""The half of a GPEN generator that draws: mapping network and synthesis, coarse to fine.
+"""The generator of GPEN: mapping network and synthesis, coarse to fine.
 
 Sources: GPEN (arXiv 2105.06070), StyleGAN2 (Karras et al., CVPR 2020); AdaIN (Huang & Belongie,
 ICCV 2017) in the place that StyleGAN gives it (Karras et al., CVPR 2019). Pixels out of channels:
@@ -96,7 +96,7 @@ class _ToRGB(nn.Module):
 
 
 class _ToPixels(nn.Module):
-    """The highest level's answer as a change to the image, in two steps that double the side.
+    """The highest level's output as a change to the image, in two steps that double the side.
 
     Between them the image joins, at half its side, so that the last convolution sees beyond the
     edges of the blocks that it draws.

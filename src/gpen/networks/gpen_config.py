@@ -1,4 +1,4 @@
-"""The numbers that define a GPEN generator; without torch, so that weight files can use them.
+"""The configuration of a GPEN generator; free of torch, so that weight files can use it.
 
 Sources: GPEN (Yang et al., CVPR 2021, arXiv 2105.06070) for the published network; ResNet (He et
 al., CVPR 2016), AdaIN (Huang & Belongie, ICCV 2017) and GroupNorm (Wu & He, ECCV 2018) for the
@@ -56,7 +56,7 @@ class GPENConfig:
         encoder_width: Width of a ResNet's first layer, published 64; even.
         subpixel: Side of the blocks of pixels that the encoder takes as channels of one pixel, and
             that synthesis turns back into pixels. With 4 the levels end at `size` / 4, and the
-            answer is the image plus a change to it.
+            output is the image plus a change to it.
         refine_width: Channels at half the size, just before the change is read off; only with
             `subpixel` 4.
 
@@ -95,7 +95,7 @@ class GPENConfig:
         if self.injection == "concat" and not self.encoder_features:
             raise ValueError(
                 "injection is 'concat' and encoder_features is False, so there is nothing to put "
-                "beside a layer's answer; expected encoder_features, or 'add' or 'adain'"
+                "beside a layer's output; expected encoder_features, or 'add' or 'adain'"
             )
         if self.is_resnet and self.in_size != self.size:
             raise ValueError(
@@ -183,7 +183,7 @@ class GPENConfig:
 
     @property
     def joined(self) -> int:
-        """How often as wide as its convolution a styled layer's answer is."""
+        """How often as wide as its convolution a styled layer's output is."""
         return 2 if self.injection == "concat" else 1
 
     @property

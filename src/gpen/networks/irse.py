@@ -1,4 +1,4 @@
-"""IR-SE50: a face as a vector, near for the same person.
+"""IR-SE50, a face embedding network.
 
 Source: ArcFace (Deng et al., CVPR 2019), with squeeze and excitation (Hu et al., CVPR 2018). Names
 and shapes of the tensors are those of InsightFace_Pytorch's model_ir_se50.pth.

@@ -1,4 +1,4 @@
-"""MobileFaceNet (Chen et al., CCBR 2018): a face as a vector, near for the same person.
+"""MobileFaceNet (Chen et al., CCBR 2018), a face embedding network.
 
 Names and shapes of the tensors are those of MobileFaceNet_Pytorch's 068.ckpt.
 """

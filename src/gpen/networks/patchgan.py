@@ -1,7 +1,7 @@
 """A discriminator that looks at patches, at several resolutions.
 
 Source: the multi-scale PatchGAN of pix2pixHD (Wang et al., CVPR 2018). Differences: layers have
-the equalised learning rate of StyleGAN2 and no normalisation, so that no image's answer depends
+the equalised learning rate of StyleGAN2 and no normalisation, so that no image's output depends
 on the others of its batch and a gradient penalty means what it says.
 """
 
@@ -20,7 +20,7 @@ _SMALLEST, _LARGEST = 64, 2048
 
 
 class _Patches(nn.Module):
-    """Judges patches of 70 × 70 px, 8 px apart: 4 × 4 convolutions, three of them strided."""
+    """Scores patches of 70 × 70 px, 8 px apart: 4 × 4 convolutions, three of them strided."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

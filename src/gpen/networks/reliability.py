@@ -1,4 +1,4 @@
-"""Judges how far each band of detail in a face crop can be trusted; see `gpen.blending.fusion`."""
+"""Estimates the reliability of each band of detail in a face crop; see `gpen.blending.fusion`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Networks that judge images: perceptual distances and identities, read from weight files."""
+"""Perceptual and identity distances by networks read from weight files."""

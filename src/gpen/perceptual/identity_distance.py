@@ -1,4 +1,4 @@
-"""How little two images show the same person: 1 - cosine of face embeddings.
+"""Identity distance: 1 - cosine of face embeddings.
 
 Source: ArcFace (Deng et al., CVPR 2019). MobileFaceNet's published weights (068.ckpt) have no
 licence: gpen measures with them, and neither ships them nor trains with them what it ships.

@@ -1,4 +1,4 @@
-"""Images as the networks of this project take them."""
+"""Converts images to network tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How different two images look: LPIPS (Zhang et al., CVPR 2018), version 0.1.
+"""LPIPS (Zhang et al., CVPR 2018), version 0.1.
 
 The published figures are those of torchvision's AlexNet or VGG-16 with the heads fitted to them.
 SqueezeNet's Caffe weights are not the ones that its heads were fitted to: those figures compare

@@ -1,4 +1,4 @@
-"""Reads the files of networks that judge, and says what is wrong with them."""
+"""Reads weight files of perceptual networks, with clear errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs an ONNX graph by torch, so that gradients flow through it.
+"""Runs an ONNX graph in torch, differentiably.
 
 Only what networks for faces are made of. Source of what each operation means: the ONNX operator
 reference, opsets 7 to 21.

@@ -1,4 +1,4 @@
-"""How different two images look, by the features of VGG-19.
+"""VGG-19 feature distance.
 
 Source: Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
 ECCV 2016; layers and weights as in GFPGAN (Wang et al., CVPR 2021): conv1_2, conv2_2, conv3_4,

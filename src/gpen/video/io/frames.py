@@ -1,4 +1,4 @@
-"""A video, its frames, and frames with new pixels."""
+"""Video metadata, frames, and frames with new pixels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .video_colors import Colors, from_rgb, to_rgb
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What is known of a video file or a folder of images before its frames are read.
+    """Metadata of a video file or a folder of images.
 
     Attributes:
         path: The file or folder.

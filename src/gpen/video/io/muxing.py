@@ -1,4 +1,4 @@
-"""Parts of frames and the other streams of the source to one file."""
+"""Muxes encoded parts and the other streams of the source into one file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames to a file of encoded frames, whole or not at all."""
+"""Encodes frames to a part file, atomically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subtitles between the text formats of containers."""
+"""Converts subtitles between text formats."""
 
 from __future__ import annotations
 

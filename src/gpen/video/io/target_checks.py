@@ -1,4 +1,4 @@
-"""Which targets are refused before any work is done."""
+"""Checks targets before any work is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times of encoded frames: read from parts, and put in order for a container."""
+"""The timeline of encoded frames: read from parts, ordered for a container."""
 
 from __future__ import annotations
 

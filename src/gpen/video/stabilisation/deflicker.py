@@ -1,4 +1,4 @@
-"""Brightness flicker of old film, taken out of whole frames before faces are restored.
+"""Removes the brightness flicker of old film from whole frames.
 
 Pass 1 measures each frame (`measure`), `corrections` plans over the whole video, pass 2 applies. A
 frame is described by quantiles of its luma. Each quantile is fitted by a local straight line over

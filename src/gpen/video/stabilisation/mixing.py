@@ -1,4 +1,4 @@
-"""Mix images of one face, carried along by their motion, into one as sharp as each.
+"""Averages motion-compensated crops of a face without losing sharpness.
 
 - Luma is carried by cubics, which keep its detail.
 - Colour is mixed at half the size, as films store it; what is finer than that is kept by the

@@ -1,4 +1,4 @@
-"""How a face moves within its crop, from one frame to the next, and where that is certain.
+"""Optical flow of a face within its crop, and its confidence.
 
 Crops of one track are aligned already: what is left is small, smooth, and less than what a codec
 shifts by itself. So motion is guessed by one weighted least-squares step from no motion at all

@@ -1,4 +1,4 @@
-"""Keep what the network adds to a face from flickering, frame after frame.
+"""Stabilises restored faces over time.
 
 Each output of the network becomes a mean of itself and of the outputs SPAN frames before and after
 it, carried along by the motion of the input (see `gpen.video.stabilisation.motion`), where that

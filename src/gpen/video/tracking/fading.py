@@ -1,4 +1,4 @@
-"""How much of a restored face to show in each frame, so that faces come and go gradually."""
+"""Opacity of restored faces over time, so that they fade in and out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a video is cut: how much each frame differs from those before, and which changes are cuts.
+"""Scene cut detection: frame differences, and which of them are cuts.
 
 Frames are compared as tiny images without their brightness and contrast, so that fades and
 flashes change little, and at small shifts of one another, so that pans change little. What still

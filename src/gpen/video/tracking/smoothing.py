@@ -1,4 +1,4 @@
-"""Points over time without jitter and without lag.
+"""Smooths landmarks over time, without lag.
 
 The five points are taken apart into where the face is, how large and how turned, and the shape that
 is left, each of which moves in its own way. Each is replaced by the value at its own time of a

@@ -1,4 +1,4 @@
-"""Following the faces of a video, frame by frame: the first pass.
+"""Tracks the faces of a video frame by frame: the first pass.
 
 A detector looks at a small region around each known face, which is fast and, at one size for all,
 steady. The whole frame is searched for new faces every third of a second, where the image changes

@@ -30,8 +30,8 @@ class Running:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def house(self) -> Any:
-        return self.app.state.house
+    def app_state(self) -> Any:
+        return self.app.state.gpen
 
     def client(self, **options: Any) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=30, trust_env=False, **options)
@@ -46,7 +46,7 @@ class Running:
 
     def files(self) -> list[Path]:
         """Temporary files of the server."""
-        return [p for p in self.house.folder.path.rglob("*") if p.is_file()]
+        return [p for p in self.app_state.folder.path.rglob("*") if p.is_file()]
 
 
 JSON = {"Accept": "application/json"}

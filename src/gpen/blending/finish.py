@@ -1,6 +1,6 @@
 """Crop + network output → finished output, so that a restored face does not look pasted.
 
-Runs between the network and `gpen.blending.paste`, for photos and video frames alike.
+Runs between the network and `gpen.blending.paste`, for images and video frames alike.
 
 Convention:
     pixels   uint8 or uint16 RGB, shape (size, size, 3)

@@ -34,9 +34,9 @@ CELL = 16
 CALM = 0.25
 #: Cells along the sides of what is measured, around the middle of the face.
 MOST_CELLS = 16
-#: Grain up to so many levels in a pixel of the photo is none; twice as much counts in full.
+#: Grain up to so many levels in a pixel of the image is none; twice as much counts in full.
 LEAST = 1.0
-#: Coarse bands hold between so many times the strength of the finest that the photo resolves:
+#: Coarse bands hold between so many times the strength of the finest that the image resolves:
 #: grain is white, or softened by enlargement, while coarse differences may be anything.
 LEAST_COARSE, MOST_COARSE = 0.6, 1.5
 #: Shadows have at most this many times the grain of the lights, and the other way round.
@@ -82,7 +82,7 @@ def measure_grain(crop: Crop, output: Pixels) -> Grain | None:
     shown, answered = (_opponents(pixels[window]) for pixels in (crop.pixels, output))
     inputs, outputs = (_energies(part)[calm] for part in (shown, answered))
     enlarged = max(1.0, transforms.scale_of(crop.crop_from_image))
-    finest = min(BANDS, round(math.log2(enlarged)) + 1)  # bands down to a pixel of the photo
+    finest = min(BANDS, round(math.log2(enlarged)) + 1)  # bands down to a pixel of the image
     strength = _plausible(inputs, outputs, enlarged, finest)
     if not strength.any():
         return None

@@ -45,7 +45,7 @@ def evaluate(
     images: Annotated[
         Path,
         typer.Argument(
-            metavar="PICTURES",
+            metavar="IMAGES",
             help="Aligned faces: restored; with --model damaged; with --degrade true.",
         ),
     ],
@@ -66,9 +66,7 @@ def evaluate(
     ] = None,
     damaged: Annotated[
         Path | None,
-        typer.Option(
-            help="The damaged faces that PICTURES were restored from.", show_default=False
-        ),
+        typer.Option(help="The damaged faces that IMAGES were restored from.", show_default=False),
     ] = None,
     reference: Annotated[
         Path | None,
@@ -162,10 +160,10 @@ def _check_sources(sources: Sources) -> None:
     """
     if sources.degrade and (sources.truth or sources.damaged):
         raise SettingsError(
-            "--degrade damages PICTURES, which are the truth: leave --truth and --damaged out"
+            "--degrade damages IMAGES, which are the truth: leave --truth and --damaged out"
         )
     if sources.models and sources.damaged:
-        raise SettingsError("with --model PICTURES are the damaged faces: leave --damaged out")
+        raise SettingsError("with --model IMAGES are the damaged faces: leave --damaged out")
 
 
 def plan(sources: Sources) -> tuple[list[Task], list[Path]]:

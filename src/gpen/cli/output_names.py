@@ -12,7 +12,7 @@ from gpen.files import free_path
 from gpen.images.formats import find_format
 
 #: Endings of videos that are read. A GIF is a video where it moves.
-CLIP_SUFFIXES = frozenset(
+VIDEO_SUFFIXES = frozenset(
     [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".wmv"]
 )
 #: Endings of videos that are written.
@@ -30,7 +30,7 @@ def is_video(name: str) -> bool:
     """Whether a file is a video: by its ending; a GIF has to have several images."""
     path = Path(name)
     if path.suffix.lower() != ".gif":
-        return path.suffix.lower() in CLIP_SUFFIXES
+        return path.suffix.lower() in VIDEO_SUFFIXES
     return path.is_file() and _moves(path)
 
 
@@ -88,7 +88,7 @@ def video_targets(videos: Sequence[str], output: str | None) -> list[Path]:
 def _is_file_name(output: str) -> bool:
     """Whether somebody means a file by it, or standard output."""
     suffix = Path(output).suffix.lower()
-    return output == "-" or suffix in CLIP_SUFFIXES or bool(suffix and find_format(suffix))
+    return output == "-" or suffix in VIDEO_SUFFIXES or bool(suffix and find_format(suffix))
 
 
 def _free_name(video: Path, output: str | None, taken: set[str]) -> Path:

@@ -38,7 +38,7 @@ EPILOG = """
 `gpen restore frames/ -o film.mp4 --frame-rate 24`
 """
 
-_CLIPS = "VideoQueue"
+_VIDEOS = "Videos"
 
 
 def restore(
@@ -145,43 +145,44 @@ def restore(
     stabilise: Annotated[
         float,
         typer.Option(
-            help="0 restores each frame on its own; 1 steadies most.", rich_help_panel=_CLIPS
+            help="0 restores each frame on its own; 1 steadies most.", rich_help_panel=_VIDEOS
         ),
     ] = 1.0,
     deflicker: Annotated[
         bool,
-        typer.Option("--deflicker", help="Even out brightness flicker.", rich_help_panel=_CLIPS),
+        typer.Option("--deflicker", help="Even out brightness flicker.", rich_help_panel=_VIDEOS),
     ] = False,
     start: Annotated[
         str,
         typer.Option(
-            metavar="TIME", help="Start time, such as 90 or 1:30.", rich_help_panel=_CLIPS
+            metavar="TIME", help="Start time, such as 90 or 1:30.", rich_help_panel=_VIDEOS
         ),
     ] = "0",
     end: Annotated[
-        str | None, typer.Option(metavar="TIME", help="End time.", rich_help_panel=_CLIPS)
+        str | None, typer.Option(metavar="TIME", help="End time.", rich_help_panel=_VIDEOS)
     ] = None,
     preview: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", help="Process only the first seconds.", rich_help_panel=_CLIPS
+            metavar="SECONDS", help="Process only the first seconds.", rich_help_panel=_VIDEOS
         ),
     ] = None,
     codec: Annotated[
         Literal["auto", "h264", "h265", "av1", "vp9"],
-        typer.Option(help="Video codec.", rich_help_panel=_CLIPS),
+        typer.Option(help="Video codec.", rich_help_panel=_VIDEOS),
     ] = "auto",
     crf: Annotated[
         int | None,
         typer.Option(
-            help="Constant rate factor of the codec; lower is better.", rich_help_panel=_CLIPS
+            help="Constant rate factor of the codec; lower is better.", rich_help_panel=_VIDEOS
         ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Speed of the encoder.", rich_help_panel=_CLIPS)
+        str | None, typer.Option(help="Speed of the encoder.", rich_help_panel=_VIDEOS)
     ] = None,
     frame_rate: Annotated[
-        float, typer.Option(help="Frames per second of a folder of images.", rich_help_panel=_CLIPS)
+        float,
+        typer.Option(help="Frames per second of a folder of images.", rich_help_panel=_VIDEOS),
     ] = 25.0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing results.")

@@ -117,13 +117,13 @@ def _serve(app: FastAPI, host: str, port: int, token: str | None) -> None:
 
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     with contextlib.ExitStack() as stack:
-        stack.callback(app.state.house.close)
+        stack.callback(app.state.gpen.close)
         socket = stack.enter_context(listen(host, port))
         _greet(host, socket.getsockname()[1], token)
         with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how a server ends
             Server(app).run(sockets=[socket])
     console.say("stopped", to=console.err)
-    if not app.state.house.ended:  # a network is still busy for nobody
+    if not app.state.gpen.ended:  # a network is still busy for nobody
         sys.stdout.flush()
         os._exit(console.EXIT_OK)
 

@@ -26,7 +26,7 @@ logger = logging.getLogger("gpen")
 #: Quality at which the loss does not show.
 DEFAULT_QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 80}
 #: Further encoder options. The choices of speed are three to seven times as fast as the
-#: encoders' own and cost at most 5 % of size, measured on photos of 3 and 4 megapixels.
+#: encoders' own and cost at most 5 % of size, measured on images of 3 and 4 megapixels.
 ENCODER_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"subsampling": "4:4:4"},
     "PNG": {"compress_level": 4},
@@ -39,10 +39,10 @@ JPEG_BLOCK_BYTES = 65_000
 
 
 def encode(image: Image, kind: FileFormat, *, quality: int | None, strip: bool) -> bytes:
-    """The photo as the bytes of a file of that kind; see `gpen.images.write.encode_image`.
+    """The image as the bytes of a file of that kind; see `gpen.images.write.encode_image`.
 
     Raises:
-        WriteError: The format cannot hold the photo's transparency or size.
+        WriteError: The format cannot hold the image's transparency or size.
     """
     metadata = image.metadata
     if strip:

@@ -1,4 +1,4 @@
-"""Metadata of a photo: EXIF, XMP, colour profile, resolution."""
+"""Metadata of an image: EXIF, XMP, colour profile, resolution."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger("gpen")
 EXIF_HEADER = b"Exif\0\0"
 ORIENTATION = 0x0112
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
-#: TIFF tags that describe the photo and not its storage: ImageDescription, Make, Model,
+#: TIFF tags that describe the image and not its storage: ImageDescription, Make, Model,
 #: Software, DateTime, Artist, Copyright.
 DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 
@@ -37,7 +37,7 @@ def read_metadata(pil_image: PIL.Image.Image) -> tuple[Metadata, int]:
     if isinstance(xmp, str):
         xmp = xmp.encode()
     if xmp:
-        # Pillow and others look here too; two outputs would turn the photo twice.
+        # Pillow and others look here too; two orientations would turn the image twice.
         xmp = re.sub(rb'(tiff:Orientation(?:=["\']|>))[2-8]', rb"\g<1>1", xmp)
     metadata = Metadata(
         icc_profile=info.get("icc_profile") or None,
@@ -52,7 +52,7 @@ def upright_exif(exif: bytes) -> tuple[bytes | None, int]:
     """An EXIF block with its orientation set to 1 and its thumbnail unlinked.
 
     The block is changed in place: rebuilding it would break maker notes, which hold offsets
-    into it. The thumbnail shows the photo before restoration and before the turn.
+    into it. The thumbnail shows the image before restoration and before the turn.
 
     Returns:
         The block (None where it is corrupt), beginning with "Exif", and the orientation it had.

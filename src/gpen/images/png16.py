@@ -81,8 +81,8 @@ def _metadata_chunks(metadata: Metadata) -> list[bytes]:
 def _compress(samples: NDArray[np.uint16]) -> bytes:
     """Filtered and deflated rows.
 
-    The low bytes of photos are noise. One filter for all rows and matching of runs only came
-    out smaller than deflate's full search on a noisy photo, and in a quarter of the time.
+    The low bytes of images are noise. One filter for all rows and matching of runs only came
+    out smaller than deflate's full search on a noisy image, and in a quarter of the time.
     """
     height, width, channels = samples.shape
     rows = samples.astype(">u2").view(np.uint8).reshape(height, width * channels * 2)

@@ -61,12 +61,12 @@ class PatchDiscriminator(nn.Module):
         if not kept or channels < 1:
             raise ValueError(
                 f"PatchGAN has {channels} channels and resolutions {list(resolutions)} for "
-                f"pictures of {size} px; expected a channel and a resolution of at most {size}"
+                f"images of {size} px; expected a channel and a resolution of at most {size}"
             )
         self.scales = nn.ModuleDict({side: _Patches(channels) for side in kept})
 
     def score(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Judge images, each resolution seeing the average over areas of pixels.
+        """Score images, each resolution seeing the average over areas of pixels.
 
         Args:
             image: RGB in [-1, 1], (N, 3, size, size).
@@ -83,7 +83,7 @@ class PatchDiscriminator(nn.Module):
         return logits, features
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """The logits of `judge`."""
+        """The logits of `score`."""
         return self.score(image)[0]
 
 

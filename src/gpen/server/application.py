@@ -49,7 +49,7 @@ def build_app(
         redoc_url=None,
         lifespan=_lifespan,
     )
-    app.state.app_state = app_state
+    app.state.gpen = app_state
     for routes in (image_routes, result_routes, video_routes, status_routes):
         app.include_router(routes.router)
     app.add_api_route("/", _page, include_in_schema=False)
@@ -64,7 +64,7 @@ def build_app(
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app_state: AppState = app.state.app_state
+    app_state: AppState = app.state.gpen
     tasks = [asyncio.create_task(_open_model(app_state)), asyncio.create_task(_tidy(app_state))]
     try:
         yield

@@ -49,7 +49,7 @@ class Server(uvicorn.Server):
     """Serves the application until it is told to stop; then nothing new begins."""
 
     def __init__(self, app: FastAPI) -> None:
-        self.app_state: AppState = app.state.app_state
+        self.app_state: AppState = app.state.gpen
         config = uvicorn.Config(
             app,
             http=_protocol(self.app_state.limits.idle_s),

@@ -62,7 +62,7 @@ def check_photo(file: BinaryIO, limits: Limits, upscale: int) -> None:
     """Look at the head of a file before its pixels are decoded.
 
     Raises:
-        Refusal: It is no photo (415), or one with too many pixels (413).
+        HttpProblem: It is no photo (415), or one with too many pixels (413).
     """
     try:
         width, height = open_pil_image(file).size
@@ -98,7 +98,7 @@ def restore_photo(
 
     Raises:
         GpenError: See `gpen.errors`.
-        Refusal: As `check_photo`.
+        HttpProblem: As `check_photo`.
     """
     settings = restorer.settings
     check_photo(file, limits, settings.upscale)
@@ -157,7 +157,7 @@ def detect_faces(
 
     Raises:
         GpenError: See `gpen.errors`.
-        Refusal: As `check_photo`.
+        HttpProblem: As `check_photo`.
     """
     check_photo(file, limits, 1)
     started = time.perf_counter()

@@ -29,7 +29,7 @@ NOT_SETTABLE: Mapping[str, str] = {
     "frame_rate": "for folders of images, and only files are uploaded",
 }
 #: Settings that say nothing about videos.
-NOT_FOR_CLIPS: Mapping[str, str] = {
+NOT_FOR_VIDEOS: Mapping[str, str] = {
     "aligned": "is for photos; faces in videos are found in every frame",
     "format": "is for photos; videos have container=",
     "quality": "is for photos; videos have crf=",
@@ -88,7 +88,7 @@ class Option:
             "nullable": self.nullable,
             "settable": not self.reason,
             "reason": self.reason,
-            "for_clips": self.name not in NOT_FOR_CLIPS,
+            "for_clips": self.name not in NOT_FOR_VIDEOS,
         }
 
     def to_schema(self) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def video_settings_of(
     Raises:
         SettingsError: A value means nothing, or is for photos.
     """
-    for name, reason in NOT_FOR_CLIPS.items():
+    for name, reason in NOT_FOR_VIDEOS.items():
         if name in values:
             raise SettingsError(f"{name} {reason}")
     preset = values.get("preset", "")

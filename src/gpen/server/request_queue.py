@@ -43,7 +43,7 @@ class RequestQueue:
         """Hold a slot of the queue.
 
         Raises:
-            Refusal: All are taken (429), or the server is being stopped (503).
+            HttpProblem: All are taken (429), or the server is being stopped (503).
         """
         if self._stopped:
             raise stopping()
@@ -71,7 +71,7 @@ class RequestQueue:
             end: Called once, when the work has ended or will never begin.
 
         Raises:
-            Refusal: It took too long (504), or the server is being stopped (503).
+            HttpProblem: It took too long (504), or the server is being stopped (503).
             Abandoned: The client went.
             Exception: What the work raised.
         """

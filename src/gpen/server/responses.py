@@ -15,7 +15,7 @@ from .uploads import Upload, safe_name
 
 
 def app_state_of(request: Request) -> AppState:
-    app_state: AppState = request.app.state.app_state
+    app_state: AppState = request.app.state.gpen
     return app_state
 
 

@@ -83,7 +83,7 @@ class ResultStore:
         """A result.
 
         Raises:
-            Refusal: There is none of that name (any more).
+            HttpProblem: There is none of that name (any more).
         """
         kept = self._kept.get(result_id)
         if kept is None:
@@ -96,7 +96,7 @@ class ResultStore:
         """The file of a part.
 
         Raises:
-            Refusal: There is none.
+            HttpProblem: There is none.
         """
         kept = self.get(result_id)
         if part != "file" and not kept.has_previews:
@@ -124,7 +124,7 @@ class ResultStore:
         """Several results in one archive; names that meet are numbered.
 
         Raises:
-            Refusal: One of them is not there.
+            HttpProblem: One of them is not there.
             OSError: The disk is full.
         """
         file = cast("BinaryIO", tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from ..settings import Settings, VideoSettings
-from .option_schema import CONTAINERS, NOT_FOR_CLIPS, Option, options_of
+from .option_schema import CONTAINERS, NOT_FOR_VIDEOS, Option, options_of
 
 
 class Problem(BaseModel):
@@ -151,7 +151,7 @@ def _options(*, videos: bool) -> list[Option]:
         option
         for kind in kinds
         for option in options_of(kind)
-        if not option.reason and not (videos and option.name in NOT_FOR_CLIPS)
+        if not option.reason and not (videos and option.name in NOT_FOR_VIDEOS)
     ]
 
 

@@ -46,7 +46,7 @@ class Upload:
         """Add to the file.
 
         Raises:
-            Refusal: It becomes larger than allowed.
+            HttpProblem: It becomes larger than allowed.
         """
         self.n_bytes += len(data)
         if self.n_bytes > most:
@@ -69,7 +69,7 @@ async def read_upload(request: Request, file: BinaryIO, most: int, limits: Limit
         limits: Times that an upload may take.
 
     Raises:
-        Refusal: Too large, too slow, damaged, empty, or of no kind that is taken.
+        HttpProblem: Too large, too slow, damaged, empty, or of no kind that is taken.
         Abandoned: The client went.
     """
     upload = Upload(file)

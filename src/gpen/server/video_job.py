@@ -94,7 +94,7 @@ class Job:
 
         Raises:
             Abandoned: It was cancelled, or the server is being stopped.
-            Refusal: It took too long.
+            HttpProblem: It took too long.
         """
         if self._abandoned.is_set():
             raise Abandoned
@@ -108,7 +108,7 @@ class Job:
 
         Raises:
             Abandoned: As `check`.
-            Refusal: As `check`, or the video turns out to be longer than it said.
+            HttpProblem: As `check`, or the video turns out to be longer than it said.
         """
         if stage != self.stage:
             self.stage, self._stage_began = stage, (time.monotonic(), done)

@@ -37,7 +37,7 @@ class VideoQueue:
         """A job whose video is to be uploaded; `start` it or `remove` it.
 
         Raises:
-            Refusal: There are too many (429), or the server is being stopped (503).
+            HttpProblem: There are too many (429), or the server is being stopped (503).
         """
         if self._stopped:
             raise stopping()
@@ -64,7 +64,7 @@ class VideoQueue:
         """Put an uploaded video into the queue.
 
         Raises:
-            Refusal: The server is being stopped.
+            HttpProblem: The server is being stopped.
         """
         job.state = "queued"
         try:
@@ -101,7 +101,7 @@ class VideoQueue:
         """A job.
 
         Raises:
-            Refusal: There is none of that name (any more).
+            HttpProblem: There is none of that name (any more).
         """
         job = self._jobs.get(job_id)
         if job is None or job.state == "uploading":

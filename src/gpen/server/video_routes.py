@@ -93,7 +93,7 @@ def _check_video(job: Job, settings: Settings, video: VideoSettings, app_state: 
     """Look at a video before it waits for its turn.
 
     Raises:
-        Refusal: It is none (415), or has too many pixels or seconds (413).
+        HttpProblem: It is none (415), or has too many pixels or seconds (413).
         SettingsError: It cannot be encoded like that.
     """
     from ..video.io.containers import Encoding, plan_encoding

@@ -1,4 +1,4 @@
-"""The stages of the photo pipeline as streams of frames: align → restore → stabilise → paste.
+"""The stages of the image pipeline as streams of frames: align → restore → stabilise → paste.
 
 Each is a generator over works in their order, so that they can run in parallel threads
 (`gpen.concurrency.in_background`). Its results depend on the works of the part alone, never on

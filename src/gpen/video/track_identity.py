@@ -14,7 +14,7 @@ from .io.frames import VideoInfo
 from .tracking.face_tracks import Track, Tracks
 from .tracking.track_selection import best_detections, choose_tracks
 
-#: Frames by which a track is compared with a photo.
+#: Frames by which a track is compared with an image.
 LOOKS = 3
 
 
@@ -57,7 +57,7 @@ def unknown_numbers(tracks: Tracks, which: str) -> str | None:
 
 
 def _alike(tracks: Tracks, info: VideoInfo, video: VideoSettings, restorer: Restorer) -> set[int]:
-    """Tracks whose mean vector is that of the person on the photo."""
+    """Tracks whose mean vector is that of the person on the image."""
     wanted = restorer.person
     vectors: dict[int, list[FloatArray]] = {}
     for track_id, pixels, face in best_frames(tracks.tracks, info, video, LOOKS):

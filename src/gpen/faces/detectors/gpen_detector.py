@@ -40,7 +40,7 @@ from .refinement_crops import (
 PROPOSAL_FILE, REFINEMENT_FILE = "gpen-detector-finder.onnx", "gpen-detector-refiner.onnx"
 #: Grid cells of the proposal network, in pixels; image sides must be multiples of the last.
 STRIDES = (4, 8, 16, 32)
-#: Numbers in an output of the refinement network; see `gpen.networks.detector.Refiner`.
+#: Numbers in an output of the refinement network; see `gpen.networks.detector.RefinementNetwork`.
 REFINEMENT_CHANNELS = 15
 #: Faces from 9 to 150 px were trained. Larger ones than this are left to the next level of the
 #: pyramid, where they are as sharp as this net can use.
@@ -92,8 +92,8 @@ class _Candidates:
 class GpenDetector:
     """Finds faces of 16 px and more, in any rotation; see `gpen.faces.detection.Detector`.
 
-    Photos with more pixels than `letterbox.MOST_PIXELS` are searched shrunk to about that number,
-    so that the smallest face is a share of the photo: 16 px in 2000, 0.8 % of the longer side at
+    Images with more pixels than `letterbox.MOST_PIXELS` are searched shrunk to about that number,
+    so that the smallest face is a share of the image: 16 px in 2000, 0.8 % of the longer side at
     a ratio of 4:3.
     """
 

@@ -18,7 +18,7 @@ from .refinement_crops import CROP_SIZE, inverses
 STEP = 4
 #: Longer side of the smallest copy that is searched, at most.
 COARSEST_SIDE = 160
-#: Photos with fewer pixels are searched enlarged twice: their faces are tiny.
+#: Images with fewer pixels are searched enlarged twice: their faces are tiny.
 ENLARGE_BELOW = 160_000
 #: Halving is four times as fast as other factors, so that a little less than 4 × the limit will do.
 NEARLY_FOUR = 3.5
@@ -30,11 +30,11 @@ KERNEL_MARGIN = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Level:
-    """One copy of a photo.
+    """One copy of an image.
 
     Attributes:
         pixels: (height, width, 3).
-        scale: Its pixels per pixel of the photo.
+        scale: Its pixels per pixel of the image.
     """
 
     pixels: NDArray[np.uint8]
@@ -61,15 +61,15 @@ class Level:
 
 
 class Pyramid:
-    """A photo and its copies, largest first, no one less than half as large as the one before.
+    """An image and its copies, largest first, no one less than half as large as the one before.
 
     Attributes:
         searched: The copies in which faces are searched, finest first. The finest has at most
-            `letterbox.MOST_PIXELS`; that of a tiny photo is larger than the photo.
+            `letterbox.MOST_PIXELS`; that of a tiny image is larger than the image.
     """
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
-        """Make the copies of a photo, (height, width, 3)."""
+        """Make the copies of an image, (height, width, 3)."""
         levels = [Level(pixels, 1.0)]
         while levels[-1].count >= NEARLY_FOUR * MOST_PIXELS:
             levels.append(levels[-1].halved())
@@ -85,7 +85,7 @@ class Pyramid:
         self._scales = np.array([level.scale for level in levels])
 
     def cut(self, crop_from_image: Float64Array) -> NDArray[np.uint8]:
-        """Cut out crops; beyond the border, the photo's outermost pixels are repeated.
+        """Cut out crops; beyond the border, the image's outermost pixels are repeated.
 
         Args:
             crop_from_image: (N, 2, 3), similarity transforms.
@@ -115,7 +115,7 @@ class Pyramid:
 
 
 def _in_level(image_from_crop: Float64Array, scales: Float64Array) -> Float64Array:
-    """Transforms (N, 2, 3) followed by those from a photo to its copies of these scales (N,)."""
+    """Transforms (N, 2, 3) followed by those from an image to its copies of these scales (N,)."""
     level_from_crop = image_from_crop * scales[:, None, None]
     level_from_crop[:, :, 2] += (scales[:, None] - 1) / 2
     return level_from_crop

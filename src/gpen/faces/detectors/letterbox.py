@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from ...images import transforms
 
-#: Photos with more pixels are looked at shrunk, so time and memory stay bounded.
+#: Images with more pixels are looked at shrunk, so time and memory stay bounded.
 MOST_PIXELS = 3_200_000
 
 
 def shrink_to(pixels: NDArray[np.uint8], most_pixels: int) -> tuple[NDArray[np.uint8], float]:
-    """A photo with at most so many pixels.
+    """An image with at most so many pixels.
 
     Returns:
-        The photo, and its size against the original's: 1 or less.
+        The image, and its size against the original's: 1 or less.
     """
     height, width = pixels.shape[:2]
     scale = min(1.0, math.sqrt(most_pixels / (height * width)))
@@ -30,7 +30,7 @@ def shrink_to(pixels: NDArray[np.uint8], most_pixels: int) -> tuple[NDArray[np.u
 def fit_into(
     pixels: NDArray[np.uint8], size_wh: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], float]:
-    """A photo resized to fit a rectangle, in its top left corner; the rest is black.
+    """An image resized to fit a rectangle, in its top left corner; the rest is black.
 
     Returns:
         (height, width, 3) of the rectangle, and the factor of the resize.

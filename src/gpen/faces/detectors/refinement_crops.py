@@ -82,7 +82,7 @@ def inverses(matrices: Float64Array) -> Float64Array:
 def cut_crop(image_pixels: NDArray[np.uint8], crop_from_image: Float64Array) -> NDArray[np.uint8]:
     """Cut a crop out of an image; beyond the border, its outermost pixels are repeated.
 
-    `Pyramid.cut` does the same for many crops of a photo, nearly as smoothly and much faster.
+    `Pyramid.cut` does the same for many crops of an image, nearly as smoothly and much faster.
 
     Returns:
         (CROP_SIZE, CROP_SIZE, 3), uint8.

@@ -90,7 +90,7 @@ class Frame:
     Attributes:
         info: Where it comes from.
         index: 0 is the first frame of the range that is read.
-        pts: Presentation time in `clip.time_base`, exactly as stored.
+        pts: Presentation time in `info.time_base`, exactly as stored.
         replaced: It could not be decoded; the frame is that of its neighbour.
         av_frame: As decoded (deinterlaced where the video is interlaced).
     """

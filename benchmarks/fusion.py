@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 
 from engines_prepare import PORTRAIT, load_pictures, random_network
-from gpen.blending.fusion import FILE, ReliabilityEstimator, fuse
+from gpen.blending.fusion import fuse
 from gpen.blending.outlines import hold_outlines
+from gpen.blending.reliability_estimator import FILE, ReliabilityEstimator
 from gpen.engines import Engine, open_engine
 from gpen.face_templates import template_points
 from gpen.faces.restoration import restore_crops

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Self
 
-from .blending.fusion import FILE as RELIABILITY_FILE
-from .blending.fusion import ReliabilityEstimator
+from .blending.reliability_estimator import FILE as RELIABILITY_FILE
+from .blending.reliability_estimator import ReliabilityEstimator
 from .concurrency import Once
 from .engines import Engine, SharedEngine, open_engine
 from .faces.detection import Detector, load_detector

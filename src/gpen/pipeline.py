@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast, overload
 import numpy as np
 
 from .blending.finish import Finish, finish_crop
-from .blending.fusion import Reliability
 from .blending.paste import Patch, blend_crop, paste_faces
+from .blending.reliability_estimator import Reliability
 from .concurrency import in_parallel
 from .errors import GpenError, SettingsError
 from .face_templates import template_points

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpen.blending.fusion import (
+from gpen.blending.fusion import fuse, split_bands
+from gpen.blending.reliability_estimator import (
     FILE,
     Reliability,
     ReliabilityEstimator,
     band_count,
-    fuse,
     input_share,
-    split_bands,
 )
 from gpen.models import ASSETS
 

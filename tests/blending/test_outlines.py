@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from gpen.blending.fusion import Reliability, band_count
 from gpen.blending.outlines import hold_outlines
+from gpen.blending.reliability_estimator import Reliability, band_count
 from gpen.face_templates import template_points
 
 SIZE = 256

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from gpen.blending.fusion import HALF_WAY
+from gpen.blending.reliability_estimator import HALF_WAY
 from gpen.networks.reliability import ReliabilityNet
 
 from .crops import DamagedCrops
@@ -32,7 +32,7 @@ RATE = 3e-3
 
 
 def shares(logarithm: Tensor) -> Tensor:
-    """The input's share of each band: `gpen.blending.fusion.input_share`, not stretched."""
+    """The input's share of each band: `reliability_estimator.input_share`, not stretched."""
     half_way = torch.tensor(HALF_WAY).log2().view(2, 1, 1, 1)
     return torch.sigmoid(-2 * math.log(2) * (logarithm - half_way))
 

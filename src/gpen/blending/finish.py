@@ -17,11 +17,12 @@ import numpy as np
 from ..images.tones import keep_tint
 from ..settings import Settings
 from ..types import Crop, FloatArray, Pixels
-from .fusion import Reliability, fuse
+from .fusion import fuse
 from .grain import add_grain, measure_grain
 from .occlusion import occluders
 from .outlines import hold_outlines
 from .regions import kept_regions
+from .reliability_estimator import Reliability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,8 @@ from typing import Any, cast
 import numpy as np
 
 from ..types import Float64Array, FloatArray, Pixels
-from .fusion import Reliability
 from .masks import Mask
+from .reliability_estimator import Reliability
 
 #: Share of the way from the middle of the face to the rim of its mask ("face") at which levels
 #: begin to be held, and at which they are held fully.

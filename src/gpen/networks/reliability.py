@@ -1,4 +1,7 @@
-"""Estimates the reliability of each band of detail in a face crop; see `gpen.blending.fusion`."""
+"""Estimates the error over signal of each band of detail in a face crop.
+
+See `gpen.blending.reliability_estimator`.
+"""
 
 from __future__ import annotations
 

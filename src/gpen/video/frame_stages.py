@@ -16,8 +16,8 @@ from itertools import chain
 import numpy as np
 
 from ..blending.finish import Finish, finish_crop
-from ..blending.fusion import Reliability, ReliabilityEstimator
 from ..blending.paste import Patch, paste_faces
+from ..blending.reliability_estimator import Reliability, ReliabilityEstimator
 from ..engines import BATCH_SIZE, Engine
 from ..faces.alignment import align_face
 from ..faces.restoration import restore_crops

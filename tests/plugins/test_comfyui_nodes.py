@@ -167,7 +167,7 @@ def test_values_that_are_no_numbers_do_no_harm(
     broken = image.clone()
     broken[0, :10] = float("nan")
     broken[0, 10:20] = 7
-    pixels = sys.modules["custom_nodes_gpen.pictures"].to_pixels(broken[0])
+    pixels = sys.modules["custom_nodes_gpen.image_tensors"].to_pixels(broken[0])
     assert (pixels[:10] == 0).all()
     assert (pixels[10:20] == 65535).all()
 

@@ -1,4 +1,4 @@
-"""ComfyUI's pictures and gpen's.
+"""ComfyUI's images and gpen's.
 
 Convention:
     IMAGE    torch float32 [B, H, W, C], RGB or RGBA, 0 to 1
@@ -43,23 +43,23 @@ def to_frame(pixels: Any, before: torch.Tensor | None = None) -> torch.Tensor:
 
 
 def to_mask(crops: Iterable[Crop], size_wh: tuple[int, int], shape: MaskShape) -> torch.Tensor:
-    """Where faces are pasted, [H, W]; the crops of one picture, cut from it at this size."""
+    """Where faces are pasted, [H, W]; the crops of one image, cut from it at this size."""
     mask = np.zeros(size_wh[::-1], np.float32)
     for crop in crops:
         _draw(mask, crop, Mask.of_face(crop.size, crop.points_xy, shape))
     return torch.from_numpy(mask)
 
 
-def _draw(picture: Any, crop: Crop, mask: Mask) -> None:
-    """Draw a mask into a picture, within the box that it touches; the larger value stays."""
+def _draw(image: Any, crop: Crop, mask: Mask) -> None:
+    """Draw a mask into an image, within the box that it touches; the larger value stays."""
     x0, y0, x1, y1 = mask.box_xyxy
     corners = apply(invert(crop.crop_from_image), [(x0, y0), (x1, y0), (x0, y1), (x1, y1)])
-    size_wh = picture.shape[::-1]
+    size_wh = image.shape[::-1]
     left, top = np.clip(np.floor(corners.min(axis=0)), 0, size_wh).astype(int)
     right, bottom = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, size_wh).astype(int)
     columns, rows = np.arange(left, right)[None, :], np.arange(top, bottom)[:, None]
     x, y = ((a * columns + b * rows + c).astype(np.float32) for a, b, c in crop.crop_from_image)
-    window = picture[top:bottom, left:right]
+    window = image[top:bottom, left:right]
     np.maximum(window, mask.rise(mask.depth(x, y)), out=window)
 
 

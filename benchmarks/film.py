@@ -93,14 +93,14 @@ def restore(source: Path, target: Path, model: str, part_frames: int = PARTS) ->
 
 
 def speed_rows(folder: Path, count: int) -> list[dict[str, Any]]:
-    info = make_clip(folder / "hd.mp4", (1920, 1080), count)
+    clip = make_clip(folder / "hd.mp4", (1920, 1080), count)
     rows = []
     for name, model in (
         ("gpen-default-256", "gpen-default-256"),
         ("random weights, 512 px", str(random_network(folder, 512))),
     ):
-        restore(info, folder / "warm.mp4", model)  # compiles the network for the next
-        took = restore(info, folder / "out.mp4", model)
+        restore(clip, folder / "warm.mp4", model)  # compiles the network for the next
+        took = restore(clip, folder / "out.mp4", model)
         total = took["faces_s"] + took["frames_s"] + took["joining_s"]
         rows.append(
             {
@@ -128,8 +128,8 @@ def memory_rows(folder: Path, counts: Sequence[int]) -> list[dict[str, Any]]:
     write_nothing(model)
     rows = []
     for count in counts:
-        info = make_clip(folder / f"{count}.mp4", (640, 360), count)
-        took = restore(info, folder / "out.mp4", str(model))
+        clip = make_clip(folder / f"{count}.mp4", (640, 360), count)
+        took = restore(clip, folder / "out.mp4", str(model))
         rows.append({"frames": count, "faces": took["faces"], "MiB": round(took["peak_mib"], 1)})
     return rows
 
@@ -151,9 +151,9 @@ def write_nothing(path: Path) -> None:
 
 
 def faithful_row(folder: Path) -> dict[str, Any]:
-    info = make_clip(folder / "plain.mp4", (640, 360), 100)
-    restore(info, folder / "out.mp4", "gpen-default-256")
-    (sound, times), (new_sound, new_times) = map(_packets, (info, folder / "out.mp4"))
+    clip = make_clip(folder / "plain.mp4", (640, 360), 100)
+    restore(clip, folder / "out.mp4", "gpen-default-256")
+    (sound, times), (new_sound, new_times) = map(_packets, (clip, folder / "out.mp4"))
     return {
         "packets of sound": len(sound),
         "the same": sum(a == b for a, b in zip(sound, new_sound, strict=True)),
@@ -172,15 +172,15 @@ def _packets(path: Path) -> tuple[list[tuple[int | None, bytes]], list[Fraction]
 
 
 def kill_rows(folder: Path) -> list[dict[str, Any]]:
-    info = make_clip(folder / "kill.mp4", (320, 240), 96)
+    clip = make_clip(folder / "kill.mp4", (320, 240), 96)
     started = time.monotonic()
-    restore(info, folder / "whole.mp4", "gpen-default-256", 12)
+    restore(clip, folder / "whole.mp4", "gpen-default-256", 12)
     usual_s = time.monotonic() - started
     rng = random.Random(0)  # noqa: S311
     rows = []
     for number in range(KILLS):
         target = folder / f"killed{number}.mp4"
-        command = [sys.executable, "-c", WORKER, str(info), str(target), "gpen-default-256", "12"]
+        command = [sys.executable, "-c", WORKER, str(clip), str(target), "gpen-default-256", "12"]
         after_s = rng.uniform(0.05, 0.95) * usual_s
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         time.sleep(after_s)
@@ -188,7 +188,7 @@ def kill_rows(folder: Path) -> list[dict[str, Any]]:
         process.wait()
         parts = len(list((folder / f".{target.name}.gpen").glob("part-*.part")))
         if not target.exists():
-            restore(info, target, "gpen-default-256", 12)
+            restore(clip, target, "gpen-default-256", 12)
         same = _hash(target) == _hash(folder / "whole.mp4")
         rows.append({"killed after s": round(after_s, 2), "parts kept": parts, "same file": same})
     return rows

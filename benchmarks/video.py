@@ -86,28 +86,28 @@ class Shot:
         return [face_mask(SIZE, crop.points_xy) > 0.5 for crop in self.crops]
 
 
-def made_shot(info: VideoInfo, restorer: Restorer) -> Shot:
+def made_shot(clip: VideoInfo, restorer: Restorer) -> Shot:
     """The face of a made video."""
-    count, shrink = info.recipe.length, info.recipe.damage.shrink
+    count, shrink = clip.recipe.length, clip.recipe.damage.shrink
     crops = [
-        align_face(frame, info.damaged_points(i), size=SIZE) for i, frame in enumerate(info.damaged)
+        align_face(frame, clip.damaged_points(i), size=SIZE) for i, frame in enumerate(clip.damaged)
     ]
     fine = [transforms.compose(c.crop_from_image, transforms.scaling(1 / shrink)) for c in crops]
-    truth = [transforms.warp(f, m, (SIZE, SIZE)) for f, m in zip(info.truth, fine, strict=True)]
+    truth = [transforms.warp(f, m, (SIZE, SIZE)) for f, m in zip(clip.truth, fine, strict=True)]
     maps, seen = [], []
     # Motion is smooth: it is looked up at half the size.
     y, x = np.mgrid[:HALF, :HALF]
     half = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
     grid = transforms.apply(transforms.scaling(2), half)
     for i in range(1, count):
-        before, known = info.previous_xy(i, transforms.apply(transforms.invert(fine[i]), grid))
+        before, known = clip.previous_xy(i, transforms.apply(transforms.invert(fine[i]), grid))
         where = transforms.apply(fine[i - 1], before).reshape(HALF, HALF, 2).astype(np.float32)
         maps.append(_doubled(where))
         seen.append(cv2.erode(_doubled(known.reshape(HALF, HALF).astype(np.uint8)), ONES) > 0)
     outputs = restored(crops, restorer)
-    lights = [info.light(i) for i in range(count)]
-    lids = [info.lids(i) for i in range(count)]
-    return Shot(info.recipe.name, crops, outputs, maps, seen, lights, truth, lids)
+    lights = [clip.light(i) for i in range(count)]
+    lids = [clip.lids(i) for i in range(count)]
+    return Shot(clip.recipe.name, crops, outputs, maps, seen, lights, truth, lids)
 
 
 def _doubled(field: Any) -> Any:
@@ -257,21 +257,21 @@ def steadiness(
 def flicker_rows(clips: Sequence[VideoInfo]) -> list[dict[str, Any]]:
     """How much brightness shakes before and after, and how far a real change of light is kept."""
     rows = []
-    for info in clips:
-        worn = damage(info.truth, replace(Damage(), flicker=0.05, grey=True, crf=23), seed=1)
+    for clip in clips:
+        worn = damage(clip.truth, replace(Damage(), flicker=0.05, grey=True, crf=23), seed=1)
         plan = deflicker.corrections([deflicker.measure(frame) for frame in worn])
         calm = [deflicker.apply(frame, one) for frame, one in zip(worn, plan, strict=True)]
         levels = [
             np.array([float(frame.mean()) for frame in frames])
-            for frames in (info.truth, worn, calm)
+            for frames in (clip.truth, worn, calm)
         ]
         shakes = [float(np.diff(level, 2).std()) for level in levels]
         real = levels[0] - levels[0].mean()
         slope = float(real @ (levels[2] - levels[2].mean()) / (real @ real))
-        changes = info.recipe.motion.pump > 0
+        changes = clip.recipe.motion.pump > 0
         rows.append(
             {
-                "clip": info.recipe.name,
+                "clip": clip.recipe.name,
                 "shake of the truth": round(shakes[0], 2),
                 "of the film": round(shakes[1], 2),
                 "deflickered": round(shakes[2], 2),
@@ -349,7 +349,7 @@ def main() -> None:
     if wanted & {"made", "flicker", "cost"}:
         clips = make_clips(TUNING if options.tuning else REPORTED, options.faces)
     if wanted & {"made", "cost"}:
-        shots = [made_shot(info, restorer) for info in clips]
+        shots = [made_shot(clip, restorer) for clip in clips]
     if "cost" in wanted:
         data["cost"] = cost_rows(shots[0], restorer)
     if "made" in wanted:

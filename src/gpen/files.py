@@ -160,7 +160,8 @@ def os_errors_as(
     except GpenError:
         raise
     except errors as error:
-        lines = str(getattr(error, "strerror", None) or error).splitlines()
+        strerror = getattr(error, "strerror", None)  # "No space left on device"
+        lines = (strerror.lower() if strerror else str(error)).splitlines()
         reason = lines[0] if lines else type(error).__name__
         message = f"{what} ({reason}): {remedy}" if remedy else f"{what}: {reason}"
         raise kind(message, path=path) from error

@@ -391,7 +391,7 @@ def test_interrupt_leaves_only_whole_files(tmp_path: Path, demo_photo: Path) -> 
     # Shells start commands in the background with the signal ignored; a terminal does not.
     as_in_a_terminal = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from gpen.cli import cli; cli.main(sys.argv[1:])"
+        "from gpen.cli import app as cli; cli.main(sys.argv[1:])"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", as_in_a_terminal, "restore", str(photos), "-o", str(out)],

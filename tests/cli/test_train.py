@@ -167,7 +167,7 @@ def test_start_that_fails_leaves_nothing_behind(
         raise error
 
     before = sorted(folder.rglob("*"))
-    monkeypatch.setattr("gpen.training.loop.open_judges", fail)
+    monkeypatch.setattr("gpen.training.loop.open_perceptual_losses", fail)
     with contextlib.suppress(ValueError):
         assert train("tiny.toml")[0] != 0
     assert sorted(folder.rglob("*")) == before

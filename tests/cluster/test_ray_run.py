@@ -30,7 +30,7 @@ from gpen.errors import EngineError
 #: `gpen batch` as a process of its own.
 GPEN_BATCH = """
 import signal, sys
-from gpen.cli import cli
+from gpen.cli import app as cli
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in the background
 cli.main(["batch", *sys.argv[1:]])
 """

@@ -131,7 +131,7 @@ def test_what_is_recorded_and_not_in_place_is_moved_by_the_next_run(
             raise DiedError
         return publish(storage, row)
 
-    monkeypatch.setattr(worker, "land", dying)
+    monkeypatch.setattr(worker, "publish", dying)
     with pytest.raises(DiedError):
         Worker(job, lambda: restore).do(block)
     assert len(results(target)) == moved

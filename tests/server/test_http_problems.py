@@ -265,7 +265,7 @@ def test_every_setting_is_offered_or_said_not_to_be(client: httpx.Client) -> Non
     names = {row["name"] for row in response["photo"] + response["video"]}
     assert {
         *option_schema.NOT_SETTABLE,
-        *option_schema.NOT_FOR_CLIPS,
+        *option_schema.NOT_FOR_VIDEOS,
         *option_schema.RANGES,
     } <= names
 

@@ -37,7 +37,7 @@ def restorer() -> Restorer:
 
 
 @pytest.fixture(scope="module")
-def info(tmp_path_factory: pytest.TempPathFactory, demo_photo: Path) -> Path:
+def clip(tmp_path_factory: pytest.TempPathFactory, demo_photo: Path) -> Path:
     """Sixteen frames at uneven times, with sound."""
     return panning_clip(tmp_path_factory.mktemp("clip") / "pan.mp4", demo_photo)
 
@@ -52,17 +52,17 @@ def frames_of(path: Path) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def whole(info: Path, restorer: Restorer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(clip: Path, restorer: Restorer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The video, restored in one go."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "PART_FRAMES", 6)
         target = tmp_path_factory.mktemp("whole") / "out.mp4"
-        restore_clip(restorer, info, target)
+        restore_clip(restorer, clip, target)
     return target
 
 
-def test_faces_are_sharper_and_the_rest_stays(info: Path, whole: Path) -> None:
-    before, after = frames_of(info), frames_of(whole)
+def test_faces_are_sharper_and_the_rest_stays(clip: Path, whole: Path) -> None:
+    before, after = frames_of(clip), frames_of(whole)
     assert len(before) == len(after) == 16
     for old, new in zip(before, after, strict=True):
         change = np.abs(old.astype(int) - new).mean(axis=2)
@@ -73,19 +73,19 @@ def test_faces_are_sharper_and_the_rest_stays(info: Path, whole: Path) -> None:
         assert sharpness[1] > 1.2 * sharpness[0]
 
 
-def test_sound_and_times_are_those_of_the_source(info: Path, whole: Path) -> None:
-    assert packets_of(whole, "audio") == packets_of(info, "audio")
-    assert times_of(whole) == times_of(info)
+def test_sound_and_times_are_those_of_the_source(clip: Path, whole: Path) -> None:
+    assert packets_of(whole, "audio") == packets_of(clip, "audio")
+    assert times_of(whole) == times_of(clip)
 
 
 def test_nothing_but_the_result_is_left(whole: Path) -> None:
     assert [path.name for path in whole.parent.iterdir()] == ["out.mp4"]
 
 
-def test_the_result_tells_what_was_done(info: Path, restorer: Restorer, tmp_path: Path) -> None:
+def test_the_result_tells_what_was_done(clip: Path, restorer: Restorer, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int | None]] = []
     result = restore_clip(
-        restorer, info, tmp_path / "out.mkv", on_progress=lambda *step: seen.append(step)
+        restorer, clip, tmp_path / "out.mkv", on_progress=lambda *step: seen.append(step)
     )
     assert (result.frames, result.faces, result.people) == (16, 16, 1)
     assert (result.resumed, result.replaced) == (0, 0)
@@ -100,7 +100,7 @@ class PowerCutError(BaseException):
 
 @pytest.mark.parametrize("moment", [("faces", 9), ("frames", 3), ("frames", 6), ("frames", 14)])
 def test_a_stopped_run_goes_on_and_gives_the_same_file(
-    info: Path, whole: Path, restorer: Restorer, tmp_path: Path, moment: tuple[str, int]
+    clip: Path, whole: Path, restorer: Restorer, tmp_path: Path, moment: tuple[str, int]
 ) -> None:
     def stop(stage: str, done: int, total: int | None) -> None:
         if (stage, done) == moment:
@@ -108,20 +108,20 @@ def test_a_stopped_run_goes_on_and_gives_the_same_file(
 
     target = tmp_path / "out.mp4"
     with pytest.raises(PowerCutError):
-        restore_clip(restorer, info, target, on_progress=stop)
+        restore_clip(restorer, clip, target, on_progress=stop)
     assert not target.exists()
-    result = restore_clip(restorer, info, target)
+    result = restore_clip(restorer, clip, target)
     assert target.read_bytes() == whole.read_bytes()
     assert result.resumed == {("frames", 14): 12}.get(moment, 0)
 
 
 def test_where_a_part_begins_and_ends_cannot_be_seen(
-    info: Path, restorer: Restorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clip: Path, restorer: Restorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = []
     for length in (5, 99):
         monkeypatch.setattr(job, "PART_FRAMES", length)
-        restore_clip(restorer, info, tmp_path / str(length) / "%03d.png")
+        restore_clip(restorer, clip, tmp_path / str(length) / "%03d.png")
         paths = sorted((tmp_path / str(length)).glob("*.png"))
         written.append([path.read_bytes() for path in paths])
     assert len(written[0]) == 16
@@ -129,7 +129,7 @@ def test_where_a_part_begins_and_ends_cannot_be_seen(
 
 
 def test_ctrl_c_leaves_a_file_that_plays_and_the_run_goes_on(
-    info: Path, whole: Path, restorer: Restorer, tmp_path: Path
+    clip: Path, whole: Path, restorer: Restorer, tmp_path: Path
 ) -> None:
     def stop(stage: str, done: int, total: int | None) -> None:
         if (stage, done) == ("frames", 9):
@@ -137,17 +137,17 @@ def test_ctrl_c_leaves_a_file_that_plays_and_the_run_goes_on(
 
     target = tmp_path / "out.mp4"
     with pytest.raises(KeyboardInterrupt):
-        restore_clip(restorer, info, target, on_progress=stop)
+        restore_clip(restorer, clip, target, on_progress=stop)
     partial = tmp_path / "out.partial.mp4"
     assert len(frames_of(partial)) == 9
-    assert 0 < len(packets_of(partial, "audio")) < len(packets_of(info, "audio"))
-    assert restore_clip(restorer, info, target).resumed == 6
+    assert 0 < len(packets_of(partial, "audio")) < len(packets_of(clip, "audio"))
+    assert restore_clip(restorer, clip, target).resumed == 6
     assert target.read_bytes() == whole.read_bytes()
     assert not partial.exists()
 
 
 def test_a_full_disk_stops_cleanly_and_the_run_goes_on(
-    info: Path,
+    clip: Path,
     whole: Path,
     restorer: Restorer,
     tmp_path: Path,
@@ -167,23 +167,23 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(segment_writer.SegmentWriter, "_mux", full)
         with pytest.raises(WriteError, match=r"no space left.*the same command goes on"):
-            restore_clip(restorer, info, target)
+            restore_clip(restorer, clip, target)
     assert not target.exists()
-    assert restore_clip(restorer, info, target).resumed == 6
+    assert restore_clip(restorer, clip, target).resumed == 6
     assert target.read_bytes() == whole.read_bytes()
 
 
 def test_kill_9_and_the_same_command_give_the_same_file(
-    info: Path, whole: Path, tmp_path: Path
+    clip: Path, whole: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "out.mp4"
     command = [
         sys.executable,
         "-c",
         "import sys\nfrom gpen.video import job\njob.PART_FRAMES = 6\n"
-        "from gpen.cli import cli\ncli.main(sys.argv[1:])",
+        "from gpen.cli import app as cli\ncli.main(sys.argv[1:])",
         "restore",
-        str(info),
+        str(clip),
         "-o",
         str(target),
         "--engine",
@@ -205,11 +205,11 @@ def test_kill_9_and_the_same_command_give_the_same_file(
 
 
 def test_strength_0_restores_each_frame_by_itself(
-    info: Path, restorer: Restorer, tmp_path: Path
+    clip: Path, restorer: Restorer, tmp_path: Path
 ) -> None:
     """Frames are those of the photo pipeline at the points of the track."""
     points: list[np.ndarray] = []
-    original = job.stages.align
+    original = job.frame_stages.align
 
     def noted(works: Any, **options: Any) -> Any:
         for work in original(works, **options):
@@ -219,11 +219,11 @@ def test_strength_0_restores_each_frame_by_itself(
     target = tmp_path / "out" / "%03d.png"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "PART_FRAMES", 6)
-        patch.setattr(job.stages, "align", noted)
-        restore_clip(restorer, info, target, VideoSettings(stabilise=0))
+        patch.setattr(job.frame_stages, "align", noted)
+        restore_clip(restorer, clip, target, VideoSettings(stabilise=0))
     written = [read_image(path).pixels for path in sorted(target.parent.glob("*.png"))]
     assert len(written) == len(points) == 16
-    for new, old, five in zip(written, frames_of(info), points, strict=True):
+    for new, old, five in zip(written, frames_of(clip), points, strict=True):
         alone = restorer.restore(old, points_xy=five).image
         difference = np.abs(new.astype(int) - alone)
         assert difference.mean() < 1.2  # by way of YUV with half the chroma
@@ -231,7 +231,7 @@ def test_strength_0_restores_each_frame_by_itself(
 
 
 def test_another_job_for_the_same_target_starts_anew_and_says_so(
-    info: Path, whole: Path, restorer: Restorer, tmp_path: Path
+    clip: Path, whole: Path, restorer: Restorer, tmp_path: Path
 ) -> None:
     def stop(stage: str, done: int, total: int | None) -> None:
         if (stage, done) == ("frames", 9):
@@ -239,23 +239,23 @@ def test_another_job_for_the_same_target_starts_anew_and_says_so(
 
     target = tmp_path / "out.mp4"
     with pytest.raises(PowerCutError):
-        restore_clip(restorer.with_(blend=0.5), info, target, on_progress=stop)
-    result = restore_clip(restorer, info, target)
+        restore_clip(restorer.with_(blend=0.5), clip, target, on_progress=stop)
+    result = restore_clip(restorer, clip, target)
     assert result.resumed == 0
     assert any("other settings" in note for note in result.notes)
     assert target.read_bytes() == whole.read_bytes()
 
 
-def test_a_range_is_restored(info: Path, restorer: Restorer, tmp_path: Path) -> None:
+def test_a_range_is_restored(clip: Path, restorer: Restorer, tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
-    result = restore_clip(restorer, info, target, VideoSettings(start_s=0.2, end_s=0.4))
+    result = restore_clip(restorer, clip, target, VideoSettings(start_s=0.2, end_s=0.4))
     assert result.frames == 5
     assert times_of(target)[0] == 0
 
 
-def test_upscaled_clips_are_larger(info: Path, restorer: Restorer, tmp_path: Path) -> None:
+def test_upscaled_clips_are_larger(clip: Path, restorer: Restorer, tmp_path: Path) -> None:
     larger = restorer.with_(upscale=2)
-    restore_clip(larger, info, tmp_path / "out.mp4", VideoSettings(end_s=0.1))
+    restore_clip(larger, clip, tmp_path / "out.mp4", VideoSettings(end_s=0.1))
     assert open_video(tmp_path / "out.mp4").size_wh == (2 * SIZE_WH[0], 2 * SIZE_WH[1])
 
 
@@ -274,8 +274,8 @@ def test_deep_color_stays_deep(restorer: Restorer, tmp_path: Path, demo_photo: P
     assert open_video(tmp_path / "out.mkv").bits == 10
 
 
-def test_faces_not_chosen_are_left_alone(info: Path, restorer: Restorer, tmp_path: Path) -> None:
-    result = restore_clip(restorer.with_(faces="track:7"), info, tmp_path / "out.mkv")
+def test_faces_not_chosen_are_left_alone(clip: Path, restorer: Restorer, tmp_path: Path) -> None:
+    result = restore_clip(restorer.with_(faces="track:7"), clip, tmp_path / "out.mkv")
     assert (result.people, result.faces) == (0, 0)
     assert result.notes == [
         "the video has no track 7: it has 1 to 1 (`gpen tracks` with the same range lists them)"
@@ -283,24 +283,24 @@ def test_faces_not_chosen_are_left_alone(info: Path, restorer: Restorer, tmp_pat
 
 
 def test_like_says_that_a_named_file_is_missing(
-    info: Path, restorer: Restorer, tmp_path: Path, portrait: Path
+    clip: Path, restorer: Restorer, tmp_path: Path, portrait: Path
 ) -> None:
     alike = restorer.with_(faces=f"like:{portrait}", embedding="arcface-w600k-r50")
     with pytest.raises(UnknownModelError, match="gpen models get arcface-w600k-r50"):
-        restore_clip(alike, info, tmp_path / "out.mp4")
+        restore_clip(alike, clip, tmp_path / "out.mp4")
 
 
 @pytest.mark.parametrize("name", ["gpen-face-embedding", "arcface"])
 def test_like_finds_the_person_on_a_photo(
-    info: Path, tmp_path: Path, portrait: Path, demo_photo: Path, name: str
+    clip: Path, tmp_path: Path, portrait: Path, demo_photo: Path, name: str
 ) -> None:
     write_identity(tmp_path / "arcface.onnx")
     photo = portrait if name == "gpen-face-embedding" else demo_photo
     options = {"models_dir": tmp_path, "engine": "openvino", "embedding": name}
     alike = Restorer(faces=f"like:{photo}", **options)
-    assert restore_clip(alike, info, tmp_path / "out.mp4").people == 1
+    assert restore_clip(alike, clip, tmp_path / "out.mp4").people == 1
     alike.person = -alike.person  # someone as unlike as can be
-    assert restore_clip(alike, info, tmp_path / "none.mp4").people == 0
+    assert restore_clip(alike, clip, tmp_path / "none.mp4").people == 0
 
 
 def test_a_clip_without_faces_is_copied(restorer: Restorer, tmp_path: Path) -> None:
@@ -311,22 +311,22 @@ def test_a_clip_without_faces_is_copied(restorer: Restorer, tmp_path: Path) -> N
 
 
 def test_what_makes_no_sense_is_refused_at_once(
-    info: Path, restorer: Restorer, tmp_path: Path
+    clip: Path, restorer: Restorer, tmp_path: Path
 ) -> None:
     with pytest.raises(SettingsError, match="aligned is for photos"):
-        restore_clip(restorer.with_(aligned=True), info, tmp_path / "out.mp4")
+        restore_clip(restorer.with_(aligned=True), clip, tmp_path / "out.mp4")
     with pytest.raises(SettingsError, match=r"\.mp4, \.mov, \.mkv"):
-        restore_clip(restorer, info, tmp_path / "out.wmv")
+        restore_clip(restorer, clip, tmp_path / "out.wmv")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_progress_of_a_range_counts_to_its_end(
-    info: Path, restorer: Restorer, tmp_path: Path
+    clip: Path, restorer: Restorer, tmp_path: Path
 ) -> None:
     seen: list[tuple[str, int, int | None]] = []
     video = VideoSettings(start_s=0.2, end_s=0.4)
     restore_clip(
-        restorer, info, tmp_path / "out.mp4", video, on_progress=lambda *step: seen.append(step)
+        restorer, clip, tmp_path / "out.mp4", video, on_progress=lambda *step: seen.append(step)
     )
     totals = {total for stage, _, total in seen if stage == "faces"}
     assert totals == {5}

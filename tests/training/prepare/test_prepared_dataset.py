@@ -228,7 +228,7 @@ def test_a_run_stopped_while_parts_are_put_in_place_goes_on(
 KILLED = """
 import sys
 from pathlib import Path
-from gpen.training.prepare import Options, find_faces, photos, plan_work
+from gpen.training.prepare import Options, find_faces, work_plan as photos, plan_work
 photos.BATCH = 2
 options = Options(size=128, max_duplicate=-1, val_share=0.4)
 for done in find_faces(plan_work([sys.argv[1]], Path(sys.argv[2]), options), jobs=1):

@@ -31,12 +31,12 @@ def close(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov", "avi", "ts"])
 def test_every_container_gives_all_frames_in_order(tmp_path: Path, suffix: str) -> None:
-    info = open_video(make_clip(tmp_path / f"a.{suffix}", frames=9, options={"bf": "0"}))
-    frames = list(read_frames(info))
+    clip = open_video(make_clip(tmp_path / f"a.{suffix}", frames=9, options={"bf": "0"}))
+    frames = list(read_frames(clip))
     assert [frame.index for frame in frames] == list(range(9))
     assert [round(frame.time_s, 3) for frame in frames] == [round(i / 25, 3) for i in range(9)]
     assert not any(frame.replaced for frame in frames)
-    assert (info.size_wh, info.rate, info.bits) == ((64, 48), 25, 8)
+    assert (clip.size_wh, clip.rate, clip.bits) == ((64, 48), 25, 8)
     for frame in frames:
         assert close(frame.pixels(), moving_pixels(frame.index, (64, 48))) < 8
 
@@ -52,18 +52,18 @@ def test_webm_and_gif_are_read(tmp_path: Path) -> None:
 
 def test_times_of_variable_frame_rate_are_those_stored(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "v.mp4", time_base=Fraction(1, 90000), pts=VFR)
-    info = open_video(path)
-    assert [frame.pts for frame in read_frames(info)] == VFR
-    assert info.time_base == Fraction(1, 90000)
+    clip = open_video(path)
+    assert [frame.pts for frame in read_frames(clip)] == VFR
+    assert clip.time_base == Fraction(1, 90000)
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 def test_frames_are_upright_whatever_the_rotation_flag(tmp_path: Path, degrees: int) -> None:
-    info = open_video(make_clip(tmp_path / "r.mov", frames=2, rotation_cw=degrees))
-    frame = next(read_frames(info))
+    clip = open_video(make_clip(tmp_path / "r.mov", frames=2, rotation_cw=degrees))
+    frame = next(read_frames(clip))
     upright = np.rot90(moving_pixels(0, (64, 48)), -degrees // 90)
-    assert info.rotation_deg == degrees
-    assert info.shown_size_wh == (upright.shape[1], upright.shape[0]) == frame.size_wh
+    assert clip.rotation_deg == degrees
+    assert clip.shown_size_wh == (upright.shape[1], upright.shape[0]) == frame.size_wh
     assert close(frame.pixels(), upright) < 8
     assert frame.small(32).shape == cv2.resize(upright, None, fx=0.5, fy=0.5).shape
 
@@ -73,9 +73,9 @@ def test_frames_are_upright_whatever_the_rotation_flag(tmp_path: Path, degrees: 
 def test_rgb_follows_matrix_and_range(tmp_path: Path, matrix: int, full: int) -> None:
     colors = (matrix, full, 1, 1)
     path = make_clip(tmp_path / "c.mp4", frames=1, pixel_format="yuv444p", colors=colors)
-    info = open_video(path)
-    assert (info.colors.matrix, info.colors.range) == (matrix, full)
-    frame = next(read_frames(info))
+    clip = open_video(path)
+    assert (clip.colors.matrix, clip.colors.range) == (matrix, full)
+    frame = next(read_frames(clip))
     y, u, v = (plane_view(frame.av_frame, i).astype(float) for i in range(3))
     red, blue = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 9: (0.2627, 0.0593)}[matrix]
     luma = y / 255 if full == 2 else (y - 16) / 219
@@ -150,18 +150,18 @@ def test_every_level_of_16_bits_becomes_yuv_by_one_rule() -> None:
 
 def test_ten_bit_clips_keep_their_bits(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "t.mp4", frames=3, pixel_format="yuv420p10le", colors=(9, 1, 9, 16))
-    info = open_video(path)
-    frame = next(read_frames(info))
-    assert info.bits == 10
+    clip = open_video(path)
+    frame = next(read_frames(clip))
+    assert clip.bits == 10
     assert frame.pixels().dtype == np.uint16
     assert frame.small(16).dtype == np.uint8
-    assert any("HDR" in note for note in info.notes)
+    assert any("HDR" in note for note in clip.notes)
 
 
 def test_a_range_counts_from_its_first_frame(tmp_path: Path) -> None:
-    info = open_video(make_clip(tmp_path / "l.mp4", frames=100, options={"bf": "2", "g": "12"}))
-    whole = list(read_frames(info))
-    part = list(read_frames(info, start_s=2.5, end_s=3.0))
+    clip = open_video(make_clip(tmp_path / "l.mp4", frames=100, options={"bf": "2", "g": "12"}))
+    whole = list(read_frames(clip))
+    part = list(read_frames(clip, start_s=2.5, end_s=3.0))
     assert [f.pts for f in part] == [f.pts for f in whole if 2.5 <= f.time_s < 3.0]
     assert [f.index for f in part] == list(range(len(part)))
     for frame in part:
@@ -170,34 +170,34 @@ def test_a_range_counts_from_its_first_frame(tmp_path: Path) -> None:
 
 
 def test_start_given_in_decimals_takes_the_frame_of_that_time(tmp_path: Path) -> None:
-    info = open_video(make_clip(tmp_path / "n.mp4", frames=40, rate=NTSC))
-    assert next(read_frames(info, start_s=1.001)).time_s == pytest.approx(30 * 1001 / 30000)
+    clip = open_video(make_clip(tmp_path / "n.mp4", frames=40, rate=NTSC))
+    assert next(read_frames(clip, start_s=1.001)).time_s == pytest.approx(30 * 1001 / 30000)
 
 
 def test_going_on_from_a_frame_gives_the_same_frames(tmp_path: Path) -> None:
-    info = open_video(make_clip(tmp_path / "l.mp4", frames=40, options={"bf": "2", "g": "9"}))
+    clip = open_video(make_clip(tmp_path / "l.mp4", frames=40, options={"bf": "2", "g": "9"}))
     for start in (None, 0.0, 0.4):
-        whole = list(read_frames(info, start_s=start))
-        rest = list(read_frames(info, start_s=start, from_index=17))
+        whole = list(read_frames(clip, start_s=start))
+        rest = list(read_frames(clip, start_s=start, from_index=17))
         assert [(f.index, f.pts) for f in rest] == [(f.index, f.pts) for f in whole[17:]]
         for a, b in zip(whole[17:], rest, strict=True):
             assert np.array_equal(a.pixels(), b.pixels())
 
 
 def test_a_range_outside_the_clip_says_so(tmp_path: Path) -> None:
-    info = open_video(make_clip(tmp_path / "a.mp4"))
+    clip = open_video(make_clip(tmp_path / "a.mp4"))
     with pytest.raises(
         ReadError, match=r"no frame between 5 s and the end; the video lasts 0.48 s"
     ):
-        list(read_frames(info, start_s=5))
+        list(read_frames(clip, start_s=5))
 
 
 @pytest.mark.parametrize("bad", [{7}, {12, 13}, {0}, {0, 1, 2}, {29}, {10}])
 def test_damaged_packets_are_replaced_by_their_neighbour(tmp_path: Path, bad: set[int]) -> None:
     good = make_clip(tmp_path / "g.mp4", frames=30, options={"bf": "0", "g": "10"})
     path = edit_packets(good, tmp_path / "b.mp4", lambda i, b: garbage(b) if i in bad else b)
-    info = open_video(path)
-    frames = list(read_frames(info))
+    clip = open_video(path)
+    frames = list(read_frames(clip))
     assert [f.pts for f in frames] == [f.pts for f in read_frames(open_video(good))]
     replaced = {f.index for f in frames if f.replaced}
     assert bad <= replaced
@@ -231,10 +231,10 @@ def test_a_file_cut_short_gives_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_interlaced_clips_are_deinterlaced_frame_for_frame(tmp_path: Path) -> None:
-    info = open_video(make_clip(tmp_path / "i.mp4", size_wh=(128, 96), interlaced=True))
-    frames = list(read_frames(info))
-    assert info.interlaced
-    assert any("bwdif" in note for note in info.notes)
+    clip = open_video(make_clip(tmp_path / "i.mp4", size_wh=(128, 96), interlaced=True))
+    frames = list(read_frames(clip))
+    assert clip.interlaced
+    assert any("bwdif" in note for note in clip.notes)
     assert [f.pts for f in frames] == [512 * i for i in range(12)]
     combed = moving_pixels(10, (128, 96))
     combed[1::2] = moving_pixels(11, (128, 96))[1::2]
@@ -247,10 +247,10 @@ def test_interlaced_clips_are_deinterlaced_frame_for_frame(tmp_path: Path) -> No
 
 
 def test_the_first_of_two_videos_is_read_and_the_other_named(tmp_path: Path) -> None:
-    info = open_video(make_clip(tmp_path / "two.mp4", second_video=True))
-    assert info.size_wh == (64, 48)
-    assert info.notes == ("2 video streams: the first one is restored, the others are left out",)
-    assert len(list(read_frames(info))) == 12
+    clip = open_video(make_clip(tmp_path / "two.mp4", second_video=True))
+    assert clip.size_wh == (64, 48)
+    assert clip.notes == ("2 video streams: the first one is restored, the others are left out",)
+    assert len(list(read_frames(clip))) == 12
 
 
 def test_one_frame_odd_sizes_and_high_rates(tmp_path: Path) -> None:
@@ -345,13 +345,13 @@ def test_a_folder_of_pictures_is_a_clip(tmp_path: Path) -> None:
         pixels = moving_pixels(number, (32, 24))
         cv2.imwrite(str(tmp_path / f"f{number}.png"), pixels[..., ::-1])
     (tmp_path / "f5.png").write_bytes(b"broken")
-    info = open_video(tmp_path, rate=Fraction(24))
-    frames = list(read_frames(info))
-    assert (info.rate, info.frame_count, info.duration_s) == (24, 4, pytest.approx(4 / 24))
+    clip = open_video(tmp_path, rate=Fraction(24))
+    frames = list(read_frames(clip))
+    assert (clip.rate, clip.frame_count, clip.duration_s) == (24, 4, pytest.approx(4 / 24))
     assert [f.replaced for f in frames] == [False, False, True, False]
     assert np.array_equal(frames[3].pixels(), moving_pixels(10, (32, 24)))
     assert np.array_equal(frames[2].pixels(), frames[1].pixels())
-    assert [f.index for f in read_frames(info, from_index=2)] == [2, 3]
+    assert [f.index for f in read_frames(clip, from_index=2)] == [2, 3]
 
 
 def test_folders_without_use_are_refused(tmp_path: Path) -> None:
@@ -444,8 +444,8 @@ def test_a_frame_of_another_size_keeps_format_and_time(tmp_path: Path) -> None:
 def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:
     code = (
         "import sys, resource\n"
-        "from gpen.video.io.decode import open_clip, read_frames\n"
-        "n = sum(1 for f in read_frames(open_clip(sys.argv[1])) if f.small(64) is not None)\n"
+        "from gpen.video.io.decode import open_video, read_frames\n"
+        "n = sum(1 for f in read_frames(open_video(sys.argv[1])) if f.small(64) is not None)\n"
         "print(n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )
     peaks = []
@@ -476,9 +476,9 @@ def test_without_pyav_one_line_says_what_to_install() -> None:
 
 
 def test_real_gifs_are_read(shared: Path) -> None:
-    info = open_video(shared / "video" / "preview__head-pose-face-detection-female.gif")
-    frames = list(islice(read_frames(info), 5))
-    assert info.size_wh == (480, 270)
-    assert not info.has_alpha
+    clip = open_video(shared / "video" / "preview__head-pose-face-detection-female.gif")
+    frames = list(islice(read_frames(clip), 5))
+    assert clip.size_wh == (480, 270)
+    assert not clip.has_alpha
     assert frames[4].pixels().std() > 20
-    assert times_of(info.path)[:5] == [f.pts * info.time_base for f in frames]
+    assert times_of(clip.path)[:5] == [f.pts * clip.time_base for f in frames]

@@ -27,8 +27,8 @@ def parts_of(
     source: Path, target: Path, *, codec: str = "auto", per_part: int = 9, **span: Any
 ) -> list[Path]:
     """The frames of a video, unchanged, in parts."""
-    info, parts = open_video(source), []
-    frames = read_frames(info, **span)
+    clip, parts = open_video(source), []
+    frames = read_frames(clip, **span)
     encoding = Encoding.for_target(target, codec=codec)
     folder = target.parent / "work"
     folder.mkdir(exist_ok=True)
@@ -362,8 +362,8 @@ def test_a_folder_of_pictures_becomes_a_video_and_back(tmp_path: Path) -> None:
     join_segments(parts, open_video(source), tmp_path / "out" / "%04d.png")
     names = sorted(p.name for p in (tmp_path / "out").glob("*.png"))
     assert names == [f"{i:04}.png" for i in range(1, 6)]
-    info = open_video(tmp_path / "out", rate=Fraction(24))
-    for old, new in zip(frames, read_frames(info), strict=True):
+    clip = open_video(tmp_path / "out", rate=Fraction(24))
+    for old, new in zip(frames, read_frames(clip), strict=True):
         assert np.array_equal(old, new.pixels())
     remade(tmp_path / "out", tmp_path / "again.mp4")
     assert times_of(tmp_path / "again.mp4") == [Fraction(i, 25) for i in range(5)]

@@ -19,10 +19,10 @@ from gpen.video.io.segment_writer import Encoding, SegmentWriter
 from support.video_files import make_clip, planes_of
 
 
-def encode(info: VideoInfo, path: Path, encoding: Encoding) -> SegmentWriter:
+def encode(clip: VideoInfo, path: Path, encoding: Encoding) -> SegmentWriter:
     """All frames of a video as one part."""
     writer: SegmentWriter | None = None
-    for frame in read_frames(info):
+    for frame in read_frames(clip):
         writer = writer or SegmentWriter(path, frame, encoding)
         writer.write(frame)
     assert writer is not None
@@ -65,11 +65,11 @@ def test_h264_at_quality_0_is_lossless_with_b_frames_and_full_range(tmp_path: Pa
     [("h264", ".mp4"), ("h265", ".mp4"), ("av1", ".mp4"), ("vp9", ".webm"), ("ffv1", ".mkv")],
 )
 def test_the_same_frames_give_the_same_bytes(tmp_path: Path, codec: str, container: str) -> None:
-    info = open_video(make_clip(tmp_path / "s.mp4", size_wh=(192, 128), frames=10))
+    clip = open_video(make_clip(tmp_path / "s.mp4", size_wh=(192, 128), frames=10))
     for name in "ab":
-        encode(info, tmp_path / name, Encoding(codec, container=container))
+        encode(clip, tmp_path / name, Encoding(codec, container=container))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    for a, b in zip(planes_of(info.path), planes_of(tmp_path / "a"), strict=True):
+    for a, b in zip(planes_of(clip.path), planes_of(tmp_path / "a"), strict=True):
         assert np.abs(a[0].astype(int) - b[0]).mean() < 2.5
 
 
@@ -79,9 +79,9 @@ def test_the_number_of_cores_does_not_change_the_bytes(tmp_path: Path) -> None:
         "import os, sys\n"
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
         "from pathlib import Path\n"
-        "from gpen.video.io.decode import open_clip, read_frames\n"
+        "from gpen.video.io.decode import open_video, read_frames\n"
         "from gpen.video.io.segment_writer import Encoding, SegmentWriter\n"
-        "frames = list(read_frames(open_clip(sys.argv[1])))\n"
+        "frames = list(read_frames(open_video(sys.argv[1])))\n"
         "writer = SegmentWriter(Path(sys.argv[2]), frames[0], Encoding(sys.argv[3]))\n"
         "[writer.write(f) for f in frames]\n"
         "writer.close()\n"
@@ -116,8 +116,8 @@ def test_the_number_of_cores_does_not_change_the_bytes(tmp_path: Path) -> None:
 def test_codec_and_format_follow_clip_and_container(
     about: dict[str, object], container: str, codec: str, pixel_format: str, note: str
 ) -> None:
-    info = VideoInfo(path=Path("x"), **{"size_wh": (64, 48), "pixel_format": "yuv420p", **about})
-    plan = plan_encoding(info, Encoding(container=container), info.size_wh)
+    clip = VideoInfo(path=Path("x"), **{"size_wh": (64, 48), "pixel_format": "yuv420p", **about})
+    plan = plan_encoding(clip, Encoding(container=container), clip.size_wh)
     assert (plan.codec, plan.pixel_format) == (codec, pixel_format)
     assert bool(plan.notes) == bool(note)
     assert note in " ".join(plan.notes)
@@ -135,9 +135,9 @@ def test_codec_and_format_follow_clip_and_container(
     ],
 )
 def test_settings_that_mean_nothing_are_refused(encoding: Encoding, says: str) -> None:
-    info = VideoInfo(path=Path("x"), size_wh=(64, 48), pixel_format="yuv420p")
+    clip = VideoInfo(path=Path("x"), size_wh=(64, 48), pixel_format="yuv420p")
     with pytest.raises(SettingsError, match=says):
-        plan_encoding(info, encoding, info.size_wh)
+        plan_encoding(clip, encoding, clip.size_wh)
 
 
 def test_targets_choose_the_container() -> None:
@@ -148,10 +148,10 @@ def test_targets_choose_the_container() -> None:
 
 
 def test_quality_and_preset_reach_the_encoder(tmp_path: Path) -> None:
-    info = open_video(make_clip(tmp_path / "s.mp4", size_wh=(192, 128)))
+    clip = open_video(make_clip(tmp_path / "s.mp4", size_wh=(192, 128)))
     sizes = []
     for crf in (10, 40):
-        encode(info, tmp_path / "p", Encoding("h264", crf=crf, preset="ultrafast"))
+        encode(clip, tmp_path / "p", Encoding("h264", crf=crf, preset="ultrafast"))
         sizes.append((tmp_path / "p").stat().st_size)
     assert sizes[1] < sizes[0] / 2
     assert b"me=dia" in (tmp_path / "p").read_bytes()

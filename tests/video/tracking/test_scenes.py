@@ -94,8 +94,8 @@ def test_real_clips_put_together_are_cut_where_they_meet(shared: Path) -> None:
     meet = []
     for path in paths:
         meet.append(len(frames))
-        with PIL.Image.open(path) as info:
-            images = [f.convert("RGB").resize((480, 270)) for f in PIL.ImageSequence.Iterator(info)]
+        with PIL.Image.open(path) as clip:
+            images = [f.convert("RGB").resize((480, 270)) for f in PIL.ImageSequence.Iterator(clip)]
         frames += [np.asarray(image) for image in images[:15]]
     assert cuts_of(frames) == meet[1:]
 

@@ -37,7 +37,7 @@ def open_folder(path: Path, rate: Fraction | float | None) -> VideoInfo:
     image_files, errors = find_images([path])
     if errors or not image_files:
         raise ReadError(
-            f"cannot read {path}: the folder holds no frames; expected numbered frames such as "
+            f"cannot read {path}: the folder holds no images; expected numbered frames such as "
             f"000001.png",
             path=path,
         )

@@ -49,7 +49,7 @@ def test_truth_is_judged_once_for_both_networks(
         judged.append(image)
         return judge(self, image)
 
-    monkeypatch.setattr(Discriminator, "judge", count)
+    monkeypatch.setattr(Discriminator, "score", count)
     run.train_step(batches)
     for batch in batches:
         assert sum(image is batch.truth for image in judged) == 1

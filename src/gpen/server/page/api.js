@@ -151,7 +151,7 @@ export function sendClip(file, values, signal, onSent) {
 }
 
 /**
- * Save what lies at an address. Photos are fetched first, so that an error can be shown; of a clip
+ * Save what lies at an address. Photos are fetched first, so that an error can be shown; of a video
  * only one byte is, and the browser's own download takes the rest.
  * @param {string} path @param {string} name @param {boolean} [isClip]
  * @throws {Problem} It is gone, or the server is.

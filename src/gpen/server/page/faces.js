@@ -17,7 +17,7 @@ const SAME_PERSON = 0.5;
 const likenessOf = (similarity) => `Likeness ${inPercent(similarity)}`
   + (similarity < SAME_PERSON ? ": may look like somebody else" : "");
 
-/** The list below the picture. */
+/** The list below the image. */
 export class FaceList {
   #title = make("h2", {});
   #list = make("ul.faces", { role: "list" });

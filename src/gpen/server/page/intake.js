@@ -57,7 +57,7 @@ async function filesOf(entries) {
   return found;
 }
 
-/** @param {File} file A folder holds other things than pictures. */
+/** @param {File} file A folder holds other things than images. */
 const isMedia = (file) => /^(image|video)\//.test(file.type) || MEDIA_NAME.test(file.name);
 const MEDIA_NAME = /^[^.].*\.(heic|heif|avif|tiff?|jp2|mkv|m4v|mov|avi)$/i;
 

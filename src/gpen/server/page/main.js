@@ -73,7 +73,7 @@ async function onDownload({ answer, clip }) {
   else if (clip?.result_url) await save(clip.result_url, clip.result.name, true);
 }
 
-/** Photos come in one file, clips one by one. */
+/** Photos come in one file, videos one by one. */
 async function onDownloadAll() {
   const ids = work.items.flatMap((one) => (one.answer ? [one.answer.result.id] : []));
   if (ids.length) await save(`/v1/results.zip?${ids.map((id) => `id=${id}`).join("&")}`, "gpen.zip");
@@ -90,7 +90,7 @@ function drawPanel() {
 
 function showLimits() {
   const { photo_bytes: photo, video_bytes: clip } = settings.limits;
-  const clips = settings.hasVideo ? `, clips to ${inBytes(clip)}` : "";
+  const clips = settings.hasVideo ? `, videos to ${inBytes(clip)}` : "";
   byId("formats").textContent =
     `${settings.formats.join(", ").toUpperCase()} and more. Photos up to ${inBytes(photo)}${clips}.`;
   if (!settings.hasVideo) {
@@ -98,7 +98,7 @@ function showLimits() {
   }
   const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   byId("private").textContent = local ? "Nothing leaves this computer"
-    : `Pictures go to ${location.host}, and nowhere else`;
+    : `Images go to ${location.host}, and nowhere else`;
 }
 
 function listenForTheme() {

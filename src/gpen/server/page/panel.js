@@ -1,4 +1,4 @@
-// The settings beside the picture: the main ones at once, the rest under "More".
+// The settings beside the image: the main ones at once, the rest under "More".
 
 import { make } from "./dom.js";
 import { makeField } from "./fields.js";
@@ -29,7 +29,7 @@ export function renderPanel(panel, settings, actions) {
     make("div.panel-top", {}, make("h2", {}, "Settings"), reset),
     modelField(settings, actions),
     ...main.map(field),
-    clip.length ? make("div.group", {}, make("h3", {}, "Clips"), ...clip.map(field)) : "",
+    clip.length ? make("div.group", {}, make("h3", {}, "Videos"), ...clip.map(field)) : "",
     more(settings, [...main, ...clip], field, wasOpen),
   );
 }
@@ -67,7 +67,7 @@ function more(settings, shown, field, wasOpen) {
   for (const name of [...shown, "model"]) left.delete(name);
   const groups = GROUPS.map(([title, names]) => [title, names.filter((name) => left.delete(name))]);
   groups.push(["Others", [...left]]);
-  if (!settings.hasVideo) groups.splice(groups.findIndex(([title]) => title === "Clips"), 1);
+  if (!settings.hasVideo) groups.splice(groups.findIndex(([title]) => title === "Videos"), 1);
   return make("details.more", { open: wasOpen },
     make("summary", {}, "More"),
     ...groups.filter(([, names]) => names.length).map(([title, names]) =>

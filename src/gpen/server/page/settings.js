@@ -86,7 +86,7 @@ export class Settings extends EventTarget {
   }
 }
 
-/** The file format of clips is a parameter of its own. @param {string[]} choices @returns {Option} */
+/** The file format of videos is a parameter of its own. @param {string[]} choices @returns {Option} */
 const containerOption = (choices) => ({
   name: "container", type: "choice", default: null, help: "", choices, minimum: null,
   maximum: null, nullable: true, settable: true, reason: "",

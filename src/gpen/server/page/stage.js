@@ -1,4 +1,4 @@
-// The picture in the middle: its name, what is being done with it, its faces.
+// The image in the middle: its name, what is being done with it, its faces.
 
 import { counted, icon, inBytes, inPercent, inTime, make } from "./dom.js";
 import { FaceList } from "./faces.js";
@@ -57,7 +57,7 @@ export class Stage {
       this.#slot, this.#status, this.faces.element);
   }
 
-  /** Put the keyboard where the picture begins. */
+  /** Put the keyboard where the image begins. */
   focus() {
     if (!this.root.hidden) this.#name.focus({ preventScroll: true });
   }
@@ -77,7 +77,7 @@ export class Stage {
     this.faces.show(item);
   }
 
-  /** Bring the picture up to date, if it changed. @param {Item} item */
+  /** Bring the image up to date, if it changed. @param {Item} item */
   #draw(item) {
     const result = item.answer?.result.id ?? item.clip?.result_url ?? "";
     const drawn = `${item.key} ${result}`;
@@ -121,14 +121,14 @@ export class Stage {
     return { ...progressOf(item), buttons: [cancel] };
   }
 
-  /** Clips wait until they are started: they take minutes. @returns {Status} */
+  /** Videos wait until they are started: they take minutes. @returns {Status} */
   #waiting() {
     const waiting = this.work.items.filter((one) => one.state === "waiting");
     const item = /** @type {Item} */ (this.#item);
     /** @type {[string, () => void, boolean?][]} */
-    const buttons = [["Restore clip", () => this.work.start(item), true]];
+    const buttons = [["Restore video", () => this.work.start(item), true]];
     if (waiting.length > 1) {
-      buttons.unshift([`Restore all ${waiting.length} clips`,
+      buttons.unshift([`Restore all ${waiting.length} videos`,
         () => waiting.forEach((one) => this.work.start(one))]);
     }
     return { text: "Choose the settings, then start.", buttons };
@@ -146,7 +146,7 @@ export class Stage {
     if (!item.answer?.faces.length) {
       return { text: "No face was found, so the photo is as it was.", tone: "note" };
     }
-    return { text: "Drag across the picture to compare." };
+    return { text: "Drag across the image to compare." };
   }
 }
 
@@ -166,7 +166,7 @@ function factsOf(item) {
     counted(result.people, "person", "people"), inBytes(result.bytes)].join(" · ");
 }
 
-/** How far a photo or clip under way is. @param {Item} item @returns {Status} */
+/** How far a photo or video under way is. @param {Item} item @returns {Status} */
 export function progressOf(item) {
   if (item.state === "queued") return { text: "Waiting for its turn", part: null };
   if (item.silent) return { text: "The server does not answer; asking again", part: null };
@@ -178,7 +178,7 @@ export function progressOf(item) {
   const job = item.job;
   if (!job) return { text: "Restoring", part: null };
   if (job.state === "queued") {
-    return { text: `Waiting: ${counted(job.position, "clip")} before it`, part: null };
+    return { text: `Waiting: ${counted(job.position, "video")} before it`, part: null };
   }
   const text = [STAGES[job.stage] ?? job.stage];
   const part = job.total ? Math.min(1, job.done / job.total) : null;

@@ -6,7 +6,7 @@ import { icon, make } from "./dom.js";
 const FACE_SHARE = 0.6;
 const LARGEST_ZOOM = 12;
 
-/** A comparison of two pictures of the same size. */
+/** A comparison of two images of the same size. */
 export class Viewer {
   #before = picture();
   #after = picture();
@@ -18,7 +18,7 @@ export class Viewer {
   });
   #line = make("div.divider", { "aria-hidden": "true" }, make("span", {}));
   #whole = make("button.chip-button", { type: "button", hidden: true, onclick: () => this.zoom(null) },
-    icon("whole"), "Whole picture");
+    icon("whole"), "Whole image");
   #frame = make("div.frame", {}, this.#beforePane, this.#afterPane, this.#line, this.#slider,
     make("span.tag.left", { "aria-hidden": "true" }, "Before"),
     make("span.tag.right", { "aria-hidden": "true" }, "After"));
@@ -38,7 +38,7 @@ export class Viewer {
     const turn = ++this.#turn;
     const before = picture(url, name);
     this.#slider.disabled = true;
-    // A browser may be unable to show the file itself (HEIC, TIFF); the server's picture follows.
+    // A browser may be unable to show the file itself (HEIC, TIFF); the server's image follows.
     const isShown = await before.decode().then(() => true, () => false);
     if (turn !== this.#turn) return;
     this.#frame.classList.add("alone");
@@ -48,7 +48,7 @@ export class Viewer {
   }
 
   /**
-   * Show both. The old pictures stay until the new ones are there, so that nothing flickers.
+   * Show both. The old images stay until the new ones are there, so that nothing flickers.
    * @param {import("./api.js").Answer} answer
    */
   async showBoth({ result, source, faces }) {
@@ -87,7 +87,7 @@ export class Viewer {
     if (box) this.#divideAt(100 * scale * ((box[0] + box[2]) / 2 / this.#source.width - x));
   }
 
-  /** Scale, and the corner that is seen as parts of the picture. @param {number[]} box */
+  /** Scale, and the corner that is seen as parts of the image. @param {number[]} box */
   #closeTo([x0, y0, x1, y1]) {
     const { width, height } = this.#source;
     const share = Math.max((x1 - x0) / width, (y1 - y0) / height);
@@ -114,14 +114,14 @@ export class Viewer {
 /** @param {string | null} [src] @param {string} [alt] @returns {HTMLImageElement} */
 const picture = (src, alt = "") => make("img", { src, alt, draggable: "false" });
 
-/** A clip, with a switch between the file that was sent and the result. */
+/** A video, with a switch between the file that was sent and the result. */
 export class Player {
   #video = make("video", { controls: true, playsinline: true, preload: "auto" });
   #note = make("p.help", { hidden: true },
     "This browser cannot play this file; the result can still be downloaded.");
   #buttons = ["Original", "Restored"].map((name) =>
     make("button", { type: "button", onclick: () => this.#show(name) }, name));
-  #switch = make("div.segments.which", { role: "group", "aria-label": "Which clip" }, ...this.#buttons);
+  #switch = make("div.segments.which", { role: "group", "aria-label": "Which video" }, ...this.#buttons);
   #urls = { Original: "", Restored: "" };
 
   constructor() {
@@ -136,7 +136,7 @@ export class Player {
     this.#show(restored ? "Restored" : "Original");
   }
 
-  /** Change clips at the same place in time. @param {"Original" | "Restored"} name */
+  /** Change videos at the same place in time. @param {"Original" | "Restored"} name */
   #show(name) {
     for (const one of this.#buttons) {
       one.setAttribute("aria-pressed", String(one.textContent === name));
@@ -144,7 +144,7 @@ export class Player {
     const { currentTime, paused } = this.#video;
     this.#note.hidden = true;
     this.#video.src = this.#urls[name];
-    this.#video.setAttribute("aria-label", `${name} clip`);
+    this.#video.setAttribute("aria-label", `${name} video`);
     if (currentTime) this.#video.currentTime = currentTime;
     if (!paused) this.#video.play().catch(() => {});
   }

@@ -4,7 +4,7 @@ import { icon, make } from "./dom.js";
 
 /** @typedef {import("./work.js").Item} Item */
 
-/** Longest side of the small pictures, in pixels. */
+/** Longest side of the small images, in pixels. */
 const THUMB = 192;
 
 /** @type {Record<string, string>} */
@@ -105,7 +105,7 @@ export class Visit {
 }
 
 /**
- * A small picture of a photo or of the beginning of a clip, made by the browser.
+ * A small image of a photo or of the beginning of a video, made by the browser.
  * @param {Item} item
  * @returns {Promise<string>} Its address; empty where the browser cannot read the file.
  */

@@ -58,7 +58,7 @@ export const WORDS = {
   },
   strip: { label: "Remove EXIF and XMP", help: "Place, date and camera; the colours stay right." },
   stabilise: {
-    label: "Hold clips still",
+    label: "Stabilise videos",
     help: "Carries what is restored from frame to frame, against flicker.",
     ends: ["each frame alone", "steadiest"],
   },
@@ -69,17 +69,17 @@ export const WORDS = {
   start_s: { label: "Begin at", unit: "s" },
   end_s: { label: "End at", unit: "s", empty: "end" },
   codec: {
-    label: "How pictures are stored",
+    label: "Video codec",
     names: { auto: "Automatic", h264: "H.264", h265: "H.265", av1: "AV1", vp9: "VP9" },
   },
-  crf: { label: "Clip quality (CRF)", help: "Lower is better and larger.", empty: "best" },
+  crf: { label: "Video quality (CRF)", help: "Lower is better and larger.", empty: "best" },
   preset: { label: "Encoder preset", help: "In the encoder's own words.", empty: "usual" },
-  container: { label: "Clip format", empty: "As the clip" },
+  container: { label: "Video format", empty: "As the video" },
   models_dir: { label: "Models folder" },
   max_pixels: { label: "Most pixels of a photo" },
   face_blend: {
     label: "Single faces",
-    help: "Each face has a switch and a strength of its own below the picture.",
+    help: "Each face has a switch and a strength of its own below the image.",
   },
 };
 
@@ -93,7 +93,7 @@ export const MAIN_CLIP = ["stabilise", "deflicker"];
 export const GROUPS = [
   ["Faces", ["faces", "min_face", "mask", "restore_color", "aligned", "face_blend"]],
   ["Photo files", ["format", "quality", "strip"]],
-  ["Clips", ["start_s", "end_s", "container", "codec", "crf", "preset"]],
+  ["Videos", ["start_s", "end_s", "container", "codec", "crf", "preset"]],
 ];
 
 /**
@@ -105,9 +105,9 @@ export function wordsOf(option) {
   return WORDS[option.name] ?? { label: plain[0].toUpperCase() + plain.slice(1), help: option.help };
 }
 
-/** What a clip is doing. @type {Record<string, string>} */
+/** What a video is doing. @type {Record<string, string>} */
 export const STAGES = {
   faces: "Finding faces",
   frames: "Restoring frames",
-  joining: "Writing the clip",
+  joining: "Writing the video",
 };

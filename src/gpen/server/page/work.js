@@ -1,4 +1,4 @@
-// The photos and clips of this visit: what is sent, waited for, done, failed.
+// The photos and videos of this visit: what is sent, waited for, done, failed.
 
 import { NO_ANSWER, Problem, request, restorePhoto, sendClip } from "./api.js";
 import { inBytes } from "./dom.js";
@@ -11,13 +11,13 @@ import { inBytes } from "./dom.js";
  *   job: import("./api.js").Job | null, clip: import("./api.js").Job | null, sent: number,
  *   silent: number, problem: string, madeWith: string, faces: Map<number, FaceChoice>,
  *   stop: AbortController | null}} Item `sent` is the part of the file that has gone out, `silent`
- *   how many looks at a clip in a row had no answer; `answer` and `clip` are what is restored, and
- *   stay until something newer is there; `job` is the clip that is being worked on.
+ *   how many looks at a video in a row had no answer; `answer` and `clip` are what is restored, and
+ *   stay until something newer is there; `job` is the video that is being worked on.
  */
 
 /** Photos under way at the same time: one is worked on while the next one travels. */
 const AT_ONCE = 2;
-/** Milliseconds between two looks at a clip, and looks without an answer before giving up. */
+/** Milliseconds between two looks at a video, and looks without an answer before giving up. */
 const LOOK_MS = 500;
 const PATIENCE = 10;
 const CLIP_NAME = /\.(mp4|m4v|mkv|mov|avi|webm|mpe?g|wmv|flv|3gp|mts|m2ts|ts|ogv)$/i;
@@ -35,7 +35,7 @@ export class Work extends EventTarget {
     this.settings = settings;
   }
 
-  /** Take files in; photos start at once, clips wait for their settings. @param {File[]} files */
+  /** Take files in; photos start at once, videos wait for their settings. @param {File[]} files */
   add(files) {
     const added = files.map((file) => this.#itemOf(file));
     if (!added.length) return;
@@ -199,9 +199,9 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** @param {import("./api.js").Job} job */
 function endOf(job) {
-  if (job.state === "failed") return job.error?.detail ?? "The clip failed, and no reason was given.";
-  if (job.state === "stopped") return "The server was ended before the clip was done.";
-  return job.state === "cancelled" ? "The clip was cancelled." : NO_ANSWER;
+  if (job.state === "failed") return job.error?.detail ?? "The video failed, and no reason was given.";
+  if (job.state === "stopped") return "The server was ended before the video was done.";
+  return job.state === "cancelled" ? "The video was cancelled." : NO_ANSWER;
 }
 
 const tooLarge = (file, limit) =>

@@ -48,7 +48,7 @@ docs: setup  ## run the examples in the docstrings; build the site into build/si
 	$(BIN)/mkdocs build --strict --quiet
 
 docs/cli.md: setup  ## the command line's own help, as a page
-	$(BIN)/python -m typer gpen.apps.cli utils docs --name gpen --title "Command line" --output $@
+	$(BIN)/python -m typer gpen.cli.app utils docs --name gpen --title "Command line" --output $@
 
 bench: setup  ## every figure in the README and the docs, into benchmarks/results
 	$(BIN)/python benchmarks/harm.py

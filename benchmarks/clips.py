@@ -1,6 +1,6 @@
-"""Clips whose truth is known: portraits moved by a known camera and head, then damaged for real.
+"""Videos whose truth is known: portraits moved by a known camera and head, then damaged for real.
 
-A world picture (portrait on a soft background) is looked at through a map from frame to world that
+A world image (portrait on a soft background) is looked at through a map from frame to world that
 changes over time: camera shift, zoom and roll, the turning and nodding of the head as parallax,
 blinks, a mouth that opens, a disc that passes in front. As the map is known, so is where every
 point of a face was one frame before. Damage is blur, shrinking, noise and H.264 by PyAV.
@@ -8,7 +8,7 @@ point of a face was one frame before. Damage is blur, shrinking, noise and H.264
 Convention:
     frame    uint8 RGB, (height, width, 3), 640×360; damaged frames are smaller by `shrink`
     points   (x, y) in pixels of the undamaged frame, pixel centres at integers
-    world    pixels of the world picture
+    world    pixels of the world image
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen import geometry
-from gpen.evaluation.pairs import read_pixels
+from gpen.images import transforms
+from gpen.metrics.image_pairs import read_pixels
 from gpen.types import Float64Array
 
 Frame = NDArray[np.uint8]
@@ -86,7 +86,7 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One clip."""
+    """One video."""
 
     name: str
     photo: int
@@ -113,8 +113,8 @@ REPORTED = (
 )
 
 
-class Clip:
-    """A clip with its truth.
+class VideoInfo:
+    """A video with its truth.
 
     Attributes:
         recipe: What it was made by.
@@ -135,7 +135,7 @@ class Clip:
 
     def damaged_points(self, index: int) -> Float64Array:
         """(5, 2) in damaged pixels."""
-        return geometry.scale_points(self.points_xy[index], 1 / self.recipe.damage.shrink)
+        return transforms.scale_points(self.points_xy[index], 1 / self.recipe.damage.shrink)
 
     def previous_xy(self, index: int, points_xy: Float64Array) -> tuple[Float64Array, Any]:
         """Where points of a frame were one frame before.
@@ -188,7 +188,7 @@ class Clip:
         return bend
 
     def _world_from_frame(self, index: int, points_xy: Float64Array) -> Float64Array:
-        flat = geometry.apply(geometry.invert(self._camera(index)), points_xy)
+        flat = transforms.apply(transforms.invert(self._camera(index)), points_xy)
         world: Float64Array = flat + self._bend(index, flat)
         return world
 
@@ -196,7 +196,7 @@ class Clip:
         flat = np.array(world_xy)
         for _ in range(ROUNDS):
             flat = 0.5 * flat + 0.5 * (world_xy - self._bend(index, flat))
-        return geometry.apply(self._camera(index), flat)
+        return transforms.apply(self._camera(index), flat)
 
     def _disc(self, index: int) -> tuple[Float64Array, float]:
         """Middle and radius in frame pixels."""
@@ -247,10 +247,10 @@ def portraits(faces: Path) -> list[tuple[str, Frame, Float64Array]]:
     ]
 
 
-def make_clips(recipes: Iterable[Recipe], faces: Path) -> list[Clip]:
-    """Make clips of held-out portraits."""
+def make_clips(recipes: Iterable[Recipe], faces: Path) -> list[VideoInfo]:
+    """Make videos of held-out portraits."""
     photos = portraits(faces)
-    return [Clip(recipe, *photos[recipe.photo][1:]) for recipe in recipes]
+    return [VideoInfo(recipe, *photos[recipe.photo][1:]) for recipe in recipes]
 
 
 def damage(frames: Sequence[Frame], how: Damage, seed: int) -> list[Frame]:

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/degradation.py [FACES]
 
-FACES is a folder of aligned faces; without one, pictures are made up that compress about as well.
+FACES is a folder of aligned faces; without one, images are made up that compress about as well.
 Recipes draw over their whole ranges, each crop from a seed of its own; steps are done at half
 strength. Seconds are those of the process, so that other work on the machine counts little.
 """
@@ -18,14 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gpen.training.degradation import (
-    CATALOGUE,
-    PRESETS,
-    UInt8Array,
-    degrade,
-    recipe,
-    single_step,
-)
+from gpen.training.degradation import CATALOGUE, PRESETS, UInt8Array, degrade, recipe, single_step
 from report import machine, write_results
 
 SIZES = (256, 512)
@@ -47,7 +40,7 @@ def load(folder: str | None, size: int, count: int = 32) -> list[UInt8Array]:
     """Faces of a folder, spread over it, or made up."""
     if folder is None:
         return [made_up(size, seed) for seed in range(count)]
-    from gpen.training.faces import open_faces
+    from gpen.training.face_dataset import open_faces
 
     faces = open_faces([folder], size)
     places = np.linspace(0, len(faces) - 1, count).astype(int)

@@ -10,7 +10,7 @@ points, in % of the distance of the eyes, over the faces found. The table gives 
 the mean over all rotations (0, 30, 60, 90 and 180 degrees). Only labels that two detectors
 agree on count. "YuNet ×2" looks at the scene enlarged twice.
 
-Faceless pictures are what lies in the held-out photos beside all faces, and drawn textures.
+Faceless images are what lies in the held-out photos beside all faces, and drawn textures.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen import geometry
-from gpen.detect import load_detector
-from gpen.detectors.crops import ellipse_box
-from gpen.training.detector.faceless import faceless_region, texture
-from gpen.training.detector.photos import Label, Photo, load_photos, middle_of, placing
+from gpen.faces.detection import load_detector
+from gpen.faces.detectors.refinement_crops import ellipse_box
+from gpen.images import transforms
 from gpen.types import Face, Float64Array
 from report import machine, median_spread, timed, write_results, write_table
+from tools.detector.faceless import faceless_region, texture
+from tools.detector.photos import Label, Photo, load_photos, middle_of, placing
 
 Picture = NDArray[np.uint8]
 Detect = Callable[[Picture], list[Face]]
@@ -47,9 +47,9 @@ TEXTURES = 150
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A picture of one face, and where the face is."""
+    """An image of one face, and where the face is."""
 
-    picture: Picture
+    image: Picture
     box_xyxy: Float64Array
     points_xy: Float64Array
 
@@ -60,16 +60,16 @@ def make_scene(photo: Photo, label: Label, size: int, turn: int, *, damaged: boo
     middle = np.full(2, (side - 1) / 2)
     matrix = placing(middle_of(label), size / label.size, math.radians(turn), middle)
     options = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
-    picture = photo.warp(matrix, (side, side), **options)
+    image = photo.warp(matrix, (side, side), **options)
     if damaged:
         random = np.random.default_rng((size, turn))
-        blurred = cv2.GaussianBlur(picture, (0, 0), 0.04 * size)
+        blurred = cv2.GaussianBlur(image, (0, 0), 0.04 * size)
         noisy = blurred + random.normal(0, 8, blurred.shape)
         grainy = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
         _, code = cv2.imencode(".jpg", grainy, [cv2.IMWRITE_JPEG_QUALITY, 60])
-        picture = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)
+        image = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)
     box = ellipse_box(label.box_xyxy, matrix)
-    return Scene(picture, box, geometry.apply(matrix, label.points_xy))
+    return Scene(image, box, transforms.apply(matrix, label.points_xy))
 
 
 def overlap(one: Sequence[float], other: Float64Array) -> float:
@@ -90,16 +90,16 @@ def judge(scene: Scene, faces: Sequence[Face]) -> tuple[bool, float]:
 
 
 def enlarged(detect: Detect) -> Detect:
-    """A detector that looks at the picture enlarged twice."""
+    """A detector that looks at the image enlarged twice."""
 
-    def at_double(picture: Picture) -> list[Face]:
-        double = geometry.resize(picture, (2 * picture.shape[1], 2 * picture.shape[0]))
-        back = geometry.scaling(0.5)
+    def at_double(image: Picture) -> list[Face]:
+        double = transforms.resize(image, (2 * image.shape[1], 2 * image.shape[0]))
+        back = transforms.scaling(0.5)
         faces = []
         for face in detect(double):
-            corners = geometry.apply(back, np.array(face.box_xyxy).reshape(2, 2))
+            corners = transforms.apply(back, np.array(face.box_xyxy).reshape(2, 2))
             x0, y0, x1, y1 = (float(v) for v in corners.ravel())
-            points = geometry.apply(back, face.points_xy)
+            points = transforms.apply(back, face.points_xy)
             faces.append(Face((x0, y0, x1, y1), points, face.score))
         return faces
 
@@ -124,7 +124,7 @@ def ladder(
             row: dict[str, Any] = {"damaged": damaged, "face_px": size, "turn": turn}
             scenes = [make_scene(p, face, size, turn, damaged=damaged) for p, face in labels]
             for name, detect in detectors.items():
-                verdicts = [judge(scene, detect(scene.picture)) for scene in scenes]
+                verdicts = [judge(scene, detect(scene.image)) for scene in scenes]
                 recall = np.mean([found for found, _ in verdicts])
                 errors = [error for _, error in verdicts if not math.isnan(error)]
                 row[f"{name} recall %"] = round(100 * float(recall), 1)
@@ -153,17 +153,17 @@ def speed(detectors: dict[str, Detect], photo: Photo) -> list[dict[str, Any]]:
     """Milliseconds for one photo enlarged to two usual sizes."""
     rows = []
     for width, height in ((640, 480), (1920, 1080)):
-        picture = geometry.resize(photo.levels[0], (width, height))
+        image = transforms.resize(photo.levels[0], (width, height))
         row: dict[str, Any] = {"size": f"{width}×{height}"}
         for name, detect in detectors.items():
-            seconds = timed(partial(detect, picture), runs=15, warmup=3)
+            seconds = timed(partial(detect, image), runs=15, warmup=3)
             row[f"{name} ms"] = round(1000 * median_spread(seconds)["median_s"], 1)
         rows.append(row)
     return rows
 
 
 def times(timings: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
-    """One detector's milliseconds by picture size."""
+    """One detector's milliseconds by image size."""
     return {f"ms {row['size']}": row[f"{name} ms"] for row in timings}
 
 
@@ -185,8 +185,8 @@ def main() -> None:
     alarms: list[dict[str, Any]] = [
         {
             "detector": name,
-            "faceless pictures": len(faceless),
-            "false alarms": sum(len(detect(picture)) for picture in faceless),
+            "faceless images": len(faceless),
+            "false alarms": sum(len(detect(image)) for image in faceless),
         }
         for name, detect in detectors.items()
     ]

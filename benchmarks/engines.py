@@ -10,7 +10,7 @@ precision has a process of its own, so that its peak memory is its own; the proc
 so that whatever else the machine does meets all alike. The first run of each is its warm-up.
 
 In a row of the results, `ratio_to_ort_peer` says how many times as fast as the peer it is;
-`max_abs_diff` (of values in [-1, 1]) and `psnr_db` (8-bit colour, mean of the pictures) compare
+`max_abs_diff` (of values in [-1, 1]) and `psnr_db` (8-bit colour, mean of the images) compare
 with torch-naive; `share_of_limit` is what our graph multiplies and adds per second, over what the
 best matrix product in that precision does in the same run; where an engine takes a shorter way
 (`gpen.engines.winograd`), it counts as if it had gone the long one and may pass 1. Peak memory

@@ -66,11 +66,11 @@ class Worker:
         with suppress(BrokenPipeError):  # it was killed; what it said is heard next
             self._process.stdin.write("run\n")
             self._process.stdin.flush()
-        answer = self._hear()
-        if "failed" in answer:
-            self.row |= answer
+        output = self._hear()
+        if "failed" in output:
+            self.row |= output
         else:
-            self.seconds.append(answer["seconds"])
+            self.seconds.append(output["seconds"])
 
     def finish(self) -> dict[str, Any]:
         """End the process; returns the row."""
@@ -89,8 +89,8 @@ class Worker:
         assert self._process.stdout
         assert self._process.stderr
         if line := self._process.stdout.readline():
-            answer: dict[str, Any] = json.loads(line)
-            return answer
+            output: dict[str, Any] = json.loads(line)
+            return output
         said = self._process.stderr.read().strip().splitlines()
         return {"failed": said[-1].rpartition("Error: ")[2] if said else "the process was killed"}
 
@@ -128,21 +128,21 @@ def measure(
 
 
 def _faithfulness(folder: Path, variant: Variant) -> dict[str, float]:
-    """How close the answers are to those of the reference; empty where that was not run."""
+    """How close the outputs are to those of the reference; empty where that was not run."""
     if not answers_path(folder, *NAIVE).exists():
         return {}
-    answer, exact = (np.load(answers_path(folder, *v)) for v in (variant, NAIVE))
-    values = psnr(answer, exact)
+    output, exact = (np.load(answers_path(folder, *v)) for v in (variant, NAIVE))
+    values = psnr(output, exact)
     return {
-        "max_abs_diff": float(f"{np.abs(answer - exact).max():.2g}"),
+        "max_abs_diff": float(f"{np.abs(output - exact).max():.2g}"),
         "psnr_db": round(statistics.fmean(values), 1),
         "lowest_db": round(min(values), 1),
     }
 
 
-def psnr(answer: NDArray[np.float32], exact: NDArray[np.float32]) -> list[float]:
-    """PSNR of each picture in 8-bit colour; 138.1 where all pixels are equal."""
-    first, second = (np.rint((np.clip(x, -1, 1) + 1) * 127.5) for x in (answer, exact))
+def psnr(output: NDArray[np.float32], exact: NDArray[np.float32]) -> list[float]:
+    """PSNR of each image in 8-bit colour; 138.1 where all pixels are equal."""
+    first, second = (np.rint((np.clip(x, -1, 1) + 1) * 127.5) for x in (output, exact))
     errors = np.square(first - second).mean(axis=(1, 2, 3))
     return [float(10 * np.log10(255**2 / max(error, 1e-9))) for error in errors]
 

@@ -6,7 +6,7 @@ Three ways to compute in a precision are compared with f32 (PSNR of 8-bit colour
 values are no numbers): "half" turns the whole reference module into it, as programs around the
 public code do; "autocast" lets torch choose what stays f32, as this project did first; "ours" is
 the engine torch. Networks are the default one and random ones of published widths, as they are and
-rewritten: the rewritten ones compute the same picture in f32 with other magnitudes, as trained
+rewritten: the rewritten ones compute the same image in f32 with other magnitudes, as trained
 networks may have them. "code" has a code 1,000 times as long, which the mapping network normalises;
 "style" has styles 200 times as large and "weak" weights 1/50 as large, which demodulation undoes.
 
@@ -33,7 +33,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from engines_compare import psnr
 from engines_prepare import load_pictures, random_network, reference_module
 from gpen.engines.torch_network import FastNetwork
-from gpen.weights import Tensor, Weights, find_model, load_weights
+from gpen.models import Tensor, Weights, find_model, load_weights
 from report import machine, markdown, write_results
 
 DEFAULT_MODEL = "gpen-default-256"
@@ -42,7 +42,7 @@ Rewrite = Callable[[str], float]
 
 
 def _rewrites() -> dict[str, Rewrite]:
-    """Factors of each tensor that leave the picture as it is, but for the epsilons."""
+    """Factors of each tensor that leave the image as it is, but for the epsilons."""
 
     def code(name: str) -> float:
         return 1000.0 if name.startswith("final_linear") else 1.0
@@ -78,26 +78,26 @@ def rewritten(weights: Weights, rewrite: Rewrite) -> dict[str, Tensor]:
 
 
 def compared(
-    name: str, weights: Weights, pictures: torch.Tensor, folder: Path
+    name: str, weights: Weights, images: torch.Tensor, folder: Path
 ) -> Iterator[dict[str, Any]]:
     """PSNR of each precision and way, for each rewrite of a network."""
-    from gpen.weights.safetensors import write_safetensors
+    from gpen.models.safetensors import write_safetensors
 
     assert weights.net is not None
     for rewrite, factors in _rewrites().items():
         tensors = rewritten(weights, factors)
         path = folder / "rewritten.safetensors"
         write_safetensors(tensors, path)
-        exact = run(reference_module(path), pictures)
+        exact = run(reference_module(path), images)
         for precision, dtype in DTYPES.items():
             half = reference_module(path).to(dtype)
             fast = FastNetwork(weights.net, tensors, torch.device("cpu"), dtype)
-            answers = {
-                "half": run(half, pictures.to(dtype)),
-                "autocast": run(_autocast(reference_module(path), dtype), pictures),
-                "ours": run(fast, pictures),
+            outputs = {
+                "half": run(half, images.to(dtype)),
+                "autocast": run(_autocast(reference_module(path), dtype), images),
+                "ours": run(fast, images),
             }
-            shown = {way: _told(answer, exact) for way, answer in answers.items()}
+            shown = {way: _told(output, exact) for way, output in outputs.items()}
             yield {"network": name, "magnitudes": rewrite, "precision": precision, **shown}
 
 
@@ -123,41 +123,41 @@ class AsTensorCores(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return operation(*wide, **(kwargs or {})).to(narrow)
 
 
-def run(network: Callable[[torch.Tensor], torch.Tensor], pictures: torch.Tensor) -> Any:
-    """(N, 3, S, S) f32, one picture after the other."""
+def run(network: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor) -> Any:
+    """(N, 3, S, S) f32, one image after the other."""
     with torch.no_grad(), AsTensorCores():  # type: ignore[no-untyped-call]
-        return torch.cat([network(picture[None]).float() for picture in pictures]).numpy()
+        return torch.cat([network(image[None]).float() for image in images]).numpy()
 
 
 def _autocast(module: Any, dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
     fast = type(module)(module.config)
     fast.load_state_dict(module.state_dict())
 
-    def call(picture: torch.Tensor) -> torch.Tensor:
+    def call(image: torch.Tensor) -> torch.Tensor:
         with torch.autocast("cpu", dtype):
-            answer: torch.Tensor = fast(picture)
-        return answer
+            output: torch.Tensor = fast(image)
+        return output
 
     return call
 
 
-def _told(answer: Any, exact: Any) -> str:
-    if not np.isfinite(answer).all():
+def _told(output: Any, exact: Any) -> str:
+    if not np.isfinite(output).all():
         return "broken"
-    values = psnr(answer, exact)
+    values = psnr(output, exact)
     return f"{statistics.fmean(values):.1f} (lowest {min(values):.1f})"
 
 
-def parts(pictures: torch.Tensor, path: Path) -> Iterator[dict[str, Any]]:
+def parts(images: torch.Tensor, path: Path) -> Iterator[dict[str, Any]]:
     """What each part costs that alone is f16."""
-    exact = run(reference_module(path), pictures)
+    exact = run(reference_module(path), images)
     for part, belongs in PARTS.items():
         module = reference_module(path)
         chosen = [m for name, m in module.named_modules() if belongs(name, type(m).__name__)]
         with _in_f16(chosen) as largest:
-            answer = run(module, pictures)
+            output = run(module, images)
         largest_value = f"{max(largest):.3g}" if largest else ""
-        yield {"part in f16": part, "PSNR dB": _told(answer, exact), "largest": largest_value}
+        yield {"part in f16": part, "PSNR dB": _told(output, exact), "largest": largest_value}
 
 
 @contextmanager
@@ -168,9 +168,9 @@ def _in_f16(modules: list[torch.nn.Module]) -> Iterator[list[float]]:
     def narrow(_: torch.nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(x.half() if isinstance(x, torch.Tensor) else x for x in given)
 
-    def widen(_: torch.nn.Module, __: tuple[Any, ...], answer: torch.Tensor) -> torch.Tensor:
-        largest.append(answer.abs().max().item())
-        return answer.float()
+    def widen(_: torch.nn.Module, __: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:
+        largest.append(output.abs().max().item())
+        return output.float()
 
     for module in modules:
         module.half()
@@ -193,12 +193,12 @@ def main() -> None:
         for subject in [DEFAULT_MODEL, *map(str, options.sizes)]:
             path = Path(name) / "random.safetensors"
             size = int(subject) if subject.isdigit() else 256
-            pictures = load_pictures(options.crops, size, options.count)
+            images = load_pictures(options.crops, size, options.count)
             if subject.isdigit():
-                random_network(size, pictures[0], path)
+                random_network(size, images[0], path)
             else:
                 path = find_model(subject).path
-            weights, given = load_weights(path), torch.from_numpy(pictures)
+            weights, given = load_weights(path), torch.from_numpy(images)
             title = f"random {size}" if subject.isdigit() else subject
             found = list(compared(title, weights, given, Path(name)))
             print(markdown(found), flush=True)

@@ -1,9 +1,9 @@
-"""Makes what the engines are compared on: weights, pictures, our graph and the peer's.
+"""Makes what the engines are compared on: weights, images, our graph and the peer's.
 
     python benchmarks/engines_prepare.py FOLDER SUBJECT [--crops CROPS]
 
 SUBJECT is a size, for a network of published widths with random weights, or the name of a model.
-FOLDER gets weights.safetensors, pictures.npy (N, 3, S, S), peer.onnx and about.json.
+FOLDER gets weights.safetensors, images.npy (N, 3, S, S), peer.onnx and about.json.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def reference_module(path: Path) -> Any:
     """The network of a weight file as the public code computes it: weights for every sample."""
     import torch
 
-    from gpen.nets.gpen import GPEN
-    from gpen.weights import load_weights
+    from gpen.models import load_weights
+    from gpen.networks.gpen import GPEN
 
     weights = load_weights(path)
     assert weights.net is not None
@@ -55,20 +55,20 @@ def load_pictures(folder: str, size: int, count: int) -> NDArray[np.float32]:
     paths = sorted(Path(folder).glob("*.jpg")) if folder else [PORTRAIT]
     crops = []
     for path in paths[:: max(1, len(paths) // count)][:count]:
-        picture = np.asarray(PIL.Image.open(path).convert("RGB"))
-        small = cv2.resize(picture, (size // 4, size // 4), interpolation=cv2.INTER_AREA)
+        image = np.asarray(PIL.Image.open(path).convert("RGB"))
+        small = cv2.resize(image, (size // 4, size // 4), interpolation=cv2.INTER_AREA)
         damaged = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
         crops.append(damaged.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1)
     return np.stack(crops)
 
 
-def random_network(size: int, picture: NDArray[np.float32], path: Path) -> None:
-    """Write published widths with random weights whose answer has the contrast of a picture."""
+def random_network(size: int, image: NDArray[np.float32], path: Path) -> None:
+    """Write published widths with random weights whose answer has the contrast of an image."""
     import torch
 
-    from gpen.nets.gpen import GPEN, GPENConfig
-    from gpen.weights import Tensor
-    from gpen.weights.safetensors import write_safetensors
+    from gpen.models import Tensor
+    from gpen.models.safetensors import write_safetensors
+    from gpen.networks.gpen import GPEN, GPENConfig
 
     torch.manual_seed(size)
     with torch.inference_mode():
@@ -78,8 +78,8 @@ def random_network(size: int, picture: NDArray[np.float32], path: Path) -> None:
                 parameter.fill_(1.0)
             elif name.endswith("bias"):
                 parameter.add_(0.1 * torch.randn_like(parameter))
-        factor = _CONTRAST / net(torch.from_numpy(picture[None])).std().item()
-        for name, parameter in net.named_parameters():  # the answer is linear in these
+        factor = _CONTRAST / net(torch.from_numpy(image[None])).std().item()
+        for name, parameter in net.named_parameters():  # the output is linear in these
             if "to_rgb" in name and ".modulation." not in name:
                 parameter.mul_(factor)
     tensors = {name: Tensor("f32", value.numpy()) for name, value in net.state_dict().items()}
@@ -129,22 +129,22 @@ def main() -> None:
     parser.add_argument("subject", help="size of a random network, or a model's name")
     parser.add_argument("--crops", default="", help="folder of aligned .jpg crops")
     options = parser.parse_args()
-    from gpen.engines.cache import inference_graph
-    from gpen.weights import find_model, load_weights
-    from gpen.weights.safetensors import write_safetensors
+    from gpen.engines.graph_cache import inference_graph
+    from gpen.models import find_model, load_weights
+    from gpen.models.safetensors import write_safetensors
 
     weights = options.folder / WEIGHTS
     if options.subject.isdigit():
         size = int(options.subject)
-        pictures = load_pictures("", size, 1)
-        random_network(size, pictures[0], weights)
+        images = load_pictures("", size, 1)
+        random_network(size, images[0], weights)
     else:
         found = load_weights(find_model(options.subject).path)
         assert found.in_size
         size = found.in_size
-        pictures = load_pictures(options.crops, size, 12)
+        images = load_pictures(options.crops, size, 12)
         write_safetensors(found.tensors, weights)
-    np.save(options.folder / PICTURES, pictures)
+    np.save(options.folder / PICTURES, images)
     export_peer(reference_module(weights), size, options.folder / PEER)
     macs, _ = count_operations(inference_graph(find_model(weights)))
     name = "random weights" if options.subject.isdigit() else options.subject

@@ -2,7 +2,7 @@
 
     python benchmarks/engines_worker.py FOLDER ENGINE PRECISION DEVICE
 
-FOLDER is what `engines_prepare.py` made. Each answer is a line of JSON: first what opening cost,
+FOLDER is what `engines_prepare.py` made. Each output is a line of JSON: first what opening cost,
 then, for each line of the input, the seconds of one run; at the end of the input the peak memory.
 """
 
@@ -24,12 +24,12 @@ Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def answers_path(folder: Path, engine: str, precision: str, device: str) -> Path:
-    """Where a worker leaves its answers to the pictures."""
+    """Where a worker leaves its outputs to the images."""
     return folder / f"answers-{engine}-{precision}-{device}.npy"
 
 
 def open_variant(folder: Path, engine: str, precision: str, device: str) -> Run:
-    """What restores a batch of one picture."""
+    """What restores a batch of one image."""
     if engine == "torch-naive":
         return _naive(folder, device)
     from gpen.engines import open_engine, open_graph
@@ -37,7 +37,7 @@ def open_variant(folder: Path, engine: str, precision: str, device: str) -> Run:
     if engine == "ort-peer":
         graph = open_graph(folder / PEER, engine="onnxruntime", device=device)
         return lambda batch: graph.run(batch)[0]
-    from gpen.weights import find_model
+    from gpen.models import find_model
 
     model = find_model(folder / WEIGHTS)
     return open_engine(model, engine=engine, device=device, precision=precision).run
@@ -50,8 +50,8 @@ def _naive(folder: Path, device: str) -> Run:
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            answer: NDArray[np.float32] = module(torch.from_numpy(batch).to(device)).cpu().numpy()
-        return answer
+            output: NDArray[np.float32] = module(torch.from_numpy(batch).to(device)).cpu().numpy()
+        return output
 
     return run
 
@@ -82,14 +82,14 @@ def main() -> None:
     engine, precision, device = variant
     run = open_variant(folder, engine, precision, device)
     opened = time.perf_counter()
-    pictures = np.load(folder / PICTURES)
-    first = run(pictures[:1])
+    images = np.load(folder / PICTURES)
+    first = run(images[:1])
     say(open_s=round(opened - started, 2), first_crop_s=round(time.perf_counter() - opened, 3))
-    rest = [run(pictures[i : i + 1]) for i in range(1, len(pictures))]
+    rest = [run(images[i : i + 1]) for i in range(1, len(images))]
     np.save(answers_path(folder, engine, precision, device), np.concatenate([first, *rest]))
     for _ in sys.stdin:
         started = time.perf_counter()
-        run(pictures[:1])
+        run(images[:1])
         say(seconds=time.perf_counter() - started)
     say(peak_rss_mib=peak_rss_mib())
 

@@ -1,4 +1,4 @@
-"""Whole clips, from file to file: speed, memory, sound and times, power cuts.
+"""Whole videos, from file to file: speed, memory, sound and times, power cuts.
 
     python benchmarks/film.py [--sections speed memory faithful kills] [--frames 60] [--long 3000]
 
@@ -6,7 +6,7 @@ speed: 1920×1080, one face, by the shipped network and by one of published widt
 random weights. "outside" is the share of the whole time, both passes and joining, in which the
 network did not run. "passes" is the share of the first, which finds the faces.
 memory: peak of a process that restores 300 frames and many more, by a network that does nothing.
-faithful: packets of sound byte for byte, times of all pictures, against the source.
+faithful: packets of sound byte for byte, times of all images, against the source.
 kills: kill -9 at random moments, then the same command; results byte for byte.
 """
 
@@ -29,12 +29,12 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen import geometry
-from gpen.read import read_image
+from gpen.images import transforms
+from gpen.images.read import read_image
 from report import machine, write_results, write_table
 
 PORTRAIT = Path(__file__).resolve().parents[1] / "examples/portrait.jpg"
-#: What a process of its own runs: restores a clip and tells what it took.
+#: What a process of its own runs: restores a video and tells what it took.
 WORKER = """
 import json, resource, sys
 import gpen
@@ -50,15 +50,15 @@ PARTS = 240
 KILLS = 10
 
 
-def pictures(size_wh: tuple[int, int], count: int) -> Iterator[NDArray[np.uint8]]:
+def images(size_wh: tuple[int, int], count: int) -> Iterator[NDArray[np.uint8]]:
     """A portrait, a third of the frame high, that sways and nears: RGB (height, width, 3)."""
     photo = np.asarray(read_image(PORTRAIT).pixels, np.uint8)
     width, height = size_wh
     for index in range(count):
         scale = height / 1000 * (1 + 0.1 * np.sin(index / 40))
         x = width * (0.3 + 0.1 * np.sin(index / 25))
-        place = geometry.compose(geometry.shifting(x, height * 0.2), geometry.scaling(scale))
-        frame = geometry.warp(photo, place, size_wh, border="replicate")
+        place = transforms.compose(transforms.shifting(x, height * 0.2), transforms.scaling(scale))
+        frame = transforms.warp(photo, place, size_wh, border="replicate")
         yield np.asarray(frame, np.uint8)
 
 
@@ -70,10 +70,10 @@ def make_clip(path: Path, size_wh: tuple[int, int], count: int) -> Path:
         video.codec_context.time_base = Fraction(1, 1000)
         sound = out.add_stream("aac", rate=48_000)
         tone = (np.sin(np.arange(1024) * 0.06) * 0.3).astype(np.float32)
-        for index, frame in enumerate(pictures(size_wh, count)):
-            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
-            picture.pts, picture.time_base = 40 * index + index % 3, Fraction(1, 1000)
-            out.mux(video.encode(picture))
+        for index, frame in enumerate(images(size_wh, count)):
+            image = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            image.pts, image.time_base = 40 * index + index % 3, Fraction(1, 1000)
+            out.mux(video.encode(image))
         for index in range(count * 48_000 // 25 // 1024):
             piece = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
             piece.sample_rate, piece.pts = 48_000, index * 1024
@@ -88,8 +88,8 @@ def restore(source: Path, target: Path, model: str, part_frames: int = PARTS) ->
     target.unlink(missing_ok=True)
     command = [sys.executable, "-c", WORKER, str(source), str(target), model, str(part_frames)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    output: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return output
 
 
 def speed_rows(folder: Path, count: int) -> list[dict[str, Any]]:
@@ -135,7 +135,7 @@ def memory_rows(folder: Path, counts: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def write_nothing(path: Path) -> None:
-    """A network with the ports of a GPEN file, 256 px, that returns its picture."""
+    """A network with the ports of a GPEN file, 256 px, that returns its image."""
     import onnx
     from onnx import TensorProto, helper
 
@@ -202,8 +202,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     sections = ("speed", "memory", "faithful", "kills")
     parser.add_argument("--sections", nargs="+", choices=sections, default=sections)
-    parser.add_argument("--frames", type=int, default=60, help="of the clip whose speed is taken")
-    parser.add_argument("--long", type=int, default=3000, help="frames of the long clip")
+    parser.add_argument("--frames", type=int, default=60, help="of the video whose speed is taken")
+    parser.add_argument("--long", type=int, default=3000, help="frames of the long video")
     options = parser.parse_args()
     data: dict[str, Any] = {"machine": machine()}
     with tempfile.TemporaryDirectory() as name:

@@ -6,7 +6,7 @@ Sixty held-out faces at 256 px, none of which a constant was chosen by, are dama
 restored by the default model. Things are drawn by arithmetic: hands in the colour of the face,
 bars, microphones, strands of hair and patterned discs, more or less the size of real ones.
 
-`painted over`: the answer is that to the uncovered face, as of a network that draws a face over
+`painted over`: the output is that to the uncovered face, as of a network that draws a face over
 everything: the share of overlap (IoU) of what is left alone with the thing, within the face.
 `default model`: what it makes of the covered face; it draws things as they are, so that there is
 little to leave alone. Errors are mean squares of levels under the thing.
@@ -26,12 +26,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from gpen.blending.finish import Finish, finish_crop
+from gpen.blending.masks import face_mask
 from gpen.engines import Engine, open_engine
-from gpen.finish import Finish, finish_crop
-from gpen.masks import face_mask
-from gpen.restoration import restore_crops
+from gpen.faces.restoration import restore_crops
+from gpen.models import find_model
 from gpen.types import Crop
-from gpen.weights import find_model
 from report import machine, write_results
 
 SIZE = 256
@@ -43,9 +43,9 @@ GRAIN = Finish(restore_color=True, match_grain=True)
 
 
 def read_face(folder: Path, row: Mapping[str, Any]) -> Crop:
-    picture = np.asarray(cv2.imread(str(folder / row["file"])))[..., ::-1]
-    factor = SIZE / picture.shape[0]
-    pixels = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    image = np.asarray(cv2.imread(str(folder / row["file"])))[..., ::-1]
+    factor = SIZE / image.shape[0]
+    pixels = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     points = (np.array(row["points_xy"]) + 0.5) * factor - 0.5
     return Crop(np.asarray(pixels, np.uint8), np.eye(2, 3), points)
 
@@ -180,8 +180,8 @@ def with_pixels(crop: Crop, pixels: Picture, enlarged: float = 1) -> Crop:
     return Crop(np.ascontiguousarray(pixels), np.eye(2, 3) * enlarged, crop.points_xy)
 
 
-def left_alone(crop: Crop, answer: Picture) -> Picture:
-    weight = finish_crop(crop, answer, OCCLUSION)[1]
+def left_alone(crop: Crop, output: Picture) -> Picture:
+    weight = finish_crop(crop, output, OCCLUSION)[1]
     return np.zeros((SIZE, SIZE), bool) if weight is None else weight < 0.5
 
 
@@ -221,18 +221,18 @@ def measure_damages(crops: list[Crop], engine: Engine) -> dict[str, dict[str, An
         for number, crop in enumerate(crops):
             pixels = change(crop.pixels, np.random.default_rng((number, 2)))
             before = with_pixels(crop, pixels, enlarged)
-            answer = restore_crops([before.pixels], engine)[0]
-            judge(figures[name], before, answer)
+            output = restore_crops([before.pixels], engine)[0]
+            judge(figures[name], before, output)
     return {d: {k: round(float(np.mean(v)), 3) for k, v in f.items()} for d, f in figures.items()}
 
 
-def judge(row: dict[str, list[float]], before: Crop, answer: Picture) -> None:
+def judge(row: dict[str, list[float]], before: Crop, output: Picture) -> None:
     face = face_mask(SIZE, before.points_xy) > 0.5
-    row["things, false"].append(float(left_alone(before, answer)[face].mean() > 0.01))
-    grained = finish_crop(before, answer, GRAIN)[0].astype(float) - answer
+    row["things, false"].append(float(left_alone(before, output)[face].mean() > 0.01))
+    grained = finish_crop(before, output, GRAIN)[0].astype(float) - output
     row["gets grain"].append(float(grained.any()))
     row["grain, levels"].append(float(grained[face].std()))
-    row["keeps its tint"].append(float(finish_crop(before, answer, Finish())[0] is not answer))
+    row["keeps its tint"].append(float(finish_crop(before, output, Finish())[0] is not output))
 
 
 def measure_grain(crops: list[Crop]) -> list[dict[str, Any]]:
@@ -261,15 +261,15 @@ def measure_time(crop: Crop) -> list[dict[str, Any]]:
         "all": Finish(keep=("eyes", "mouth", "glasses"), occlusion=True, match_grain=True),
     }
     for size in (256, 512):
-        answer = np.asarray(cv2.resize(crop.pixels, (size, size)), np.uint8)
-        noisy = _noise(_gray(answer), np.random.default_rng(0), 10)
+        output = np.asarray(cv2.resize(crop.pixels, (size, size)), np.uint8)
+        noisy = _noise(_gray(output), np.random.default_rng(0), 10)
         before = Crop(noisy, np.eye(2, 3), crop.points_xy * size / SIZE)
         row: dict[str, Any] = {"size": size}
         for name, options in cases.items():
             runs = []
             for _ in range(30):
                 started = time.process_time()
-                finish_crop(before, answer, options)
+                finish_crop(before, output, options)
                 runs.append(time.process_time() - started)
             row[name] = round(1000 * float(np.median(runs)), 2)
         rows.append(row)

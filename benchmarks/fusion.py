@@ -17,13 +17,14 @@ import cv2
 import numpy as np
 
 from engines_prepare import PORTRAIT, load_pictures, random_network
-from gpen.align import template_points
+from gpen.blending.fusion import fuse
+from gpen.blending.outlines import hold_outlines
+from gpen.blending.reliability_estimator import FILE, ReliabilityEstimator
 from gpen.engines import Engine, open_engine
-from gpen.fusion import FILE, ReliabilityEstimator, fuse
-from gpen.outlines import hold_outlines
-from gpen.restoration import restore_crops
+from gpen.face_templates import template_points
+from gpen.faces.restoration import restore_crops
+from gpen.models import ASSETS, find_model
 from gpen.settings import DEFAULT_MODEL
-from gpen.weights import ASSETS, find_model
 from report import machine, median_spread, timed, write_results
 
 RUNS = 7

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen.align import template_points
 from gpen.engines import open_graph
-from gpen.evaluation.files import find_metric_files
-from gpen.evaluation.pixels import psnr, ssim
-from gpen.geometry import fit_similarity, warp
+from gpen.face_templates import template_points
+from gpen.images.transforms import fit_similarity, warp
+from gpen.metrics.metric_files import find_metric_files
+from gpen.metrics.psnr_ssim import psnr, ssim
 
 Pixels8 = NDArray[np.uint8]
 #: Eyes among the 68 landmarks: outer and inner corners, lids above and below.
@@ -56,8 +56,8 @@ class Measures:
     def __init__(self, models: Path) -> None:
         import torch
 
-        from gpen.perception.identity import IdentityDistance
-        from gpen.perception.lpips import Lpips
+        from gpen.perceptual.identity_distance import IdentityDistance
+        from gpen.perceptual.lpips import Lpips
 
         self._torch = torch
         files = find_metric_files(models)

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen import geometry
+from gpen.images import transforms
 
 Pixels8 = NDArray[np.uint8]
 #: Longer side of the box around a face, in sides of its crop.
@@ -80,7 +80,7 @@ def _photo(
         x0, y0 = (number % across) * cell, (number // across) * cell
         patch, left, top = _framed(crop, cell)
         canvas[y0 : y0 + cell, x0 : x0 + cell] = patch
-        scaled = geometry.scale_points(np.array(row["points_xy"]), crop_side / row["size"])
+        scaled = transforms.scale_points(np.array(row["points_xy"]), crop_side / row["size"])
         points.append(scaled + np.array([x0 + left, y0 + top]))
         boxes.append((x0 + left, y0 + top, x0 + left + crop_side, y0 + top + crop_side))
     names = [Path(row["file"]).stem for row in rows]

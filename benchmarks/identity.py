@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import gpen
-from gpen import geometry
-from gpen.identity import Identity, open_identity
-from gpen.landmarks import LEFT_EYE, RIGHT_EYE, LandmarkNetwork, open_landmarks
+from gpen.faces.embedding import Identity, open_identity
+from gpen.faces.landmarks import LEFT_EYE, RIGHT_EYE, LandmarkNetwork, open_landmarks
+from gpen.images import transforms
 from gpen.types import Float64Array
 from report import machine, write_results, write_table
 
@@ -43,9 +43,9 @@ class Held:
 
     def shrunk(self, width: int) -> Held:
         """The same, this many pixels wide."""
-        pixels = geometry.resize(self.pixels, (width, width))
+        pixels = transforms.resize(self.pixels, (width, width))
         factor = width / self.pixels.shape[1]
-        return Held(pixels, geometry.scale_points(self.points_xy, factor))
+        return Held(pixels, transforms.scale_points(self.points_xy, factor))
 
 
 def load(folder: Path, every: int) -> list[Held]:
@@ -57,7 +57,7 @@ def load(folder: Path, every: int) -> list[Held]:
         if photo is None:
             raise FileNotFoundError(folder / row["file"])
         pixels = np.ascontiguousarray(photo[..., ::-1]).astype(np.uint8)
-        points_xy = geometry.scale_points(row["points_xy"], pixels.shape[0] / row["size"])
+        points_xy = transforms.scale_points(row["points_xy"], pixels.shape[0] / row["size"])
         found.append(Held(pixels, points_xy))
     return found
 

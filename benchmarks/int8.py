@@ -3,7 +3,7 @@
     python benchmarks/int8.py --crops FOLDER [--model NAME] [--runs 10]
 
 Convolutions with more than 16 inputs and 3 outputs get int8 weights, scaled by output channel, and
-int8 inputs, scaled by one number: the largest that calibration pictures brought there. Those are
+int8 inputs, scaled by one number: the largest that calibration images brought there. Those are
 other faces of the folder, or one portrait, or noise; what comes out is compared with f32 on faces
 that calibrated nothing. `docs/adr/0009-fewer-multiplications.md` says why gpen has no int8.
 """
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from engines_compare import psnr
 from engines_prepare import load_pictures
-from gpen.engines.cache import inference_graph
+from gpen.engines.graph_cache import inference_graph
 from gpen.engines.openvino import load_openvino
-from gpen.weights import find_model
+from gpen.models import find_model
 from report import machine, write_results
 
 openvino = load_openvino()
@@ -46,14 +46,14 @@ def convolutions(model: Any) -> list[Any]:
     ]
 
 
-def input_ranges(graph: str, pictures: NDArray[np.float32]) -> list[float]:
+def input_ranges(graph: str, images: NDArray[np.float32]) -> list[float]:
     """The largest value at the input of each convolution."""
     model = core.read_model(graph)
     model.add_outputs([node.input_value(0) for node in convolutions(model)])
     request = opened(model, "f32")
     largest = []
-    for picture in pictures:
-        _, *inputs = request.infer([picture[None]]).values()
+    for image in images:
+        _, *inputs = request.infer([image[None]]).values()
         largest.append([float(np.abs(values).max()) for values in inputs])
     return [max(column) for column in zip(*largest, strict=True)]
 
@@ -96,8 +96,8 @@ def main() -> None:
     noise = np.random.default_rng(0).uniform(-1, 1, (1, 3, size, size)).astype(np.float32)
     networks = {name: opened(core.read_model(graph), name) for name in ("f32", "bf16")}
     by = {"faces": others, "a portrait": load_pictures("", size, 1), "noise": noise}
-    for name, pictures in by.items():
-        made = quantised(graph, input_ranges(graph, pictures))
+    for name, images in by.items():
+        made = quantised(graph, input_ranges(graph, images))
         networks[f"int8 by {name}, rest bf16"] = opened(made, "bf16")
     exact = np.concatenate([networks["f32"].infer([face[None]])[0] for face in judged])
     rows = [_row(name, request, judged, exact, options.runs) for name, request in networks.items()]

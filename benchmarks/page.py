@@ -5,7 +5,7 @@
 Needs the extra `web`, Debian's `chromium` and `pip install playwright`. The server runs in the
 same process on a free port. "ready" is from the address to a page that takes files, with an empty
 cache; "first result" from giving it examples/demo.jpg (53 kB, one face) to the comparison on the
-screen. Bytes are those of the files; "on the wire" adds the heads of the answers. Screenshots are
+screen. Bytes are those of the files; "on the wire" adds the heads of the outputs. Screenshots are
 taken at desktop and phone width, light and dark, before and after a restore.
 """
 
@@ -77,8 +77,8 @@ def table_of(data: dict[str, Any]) -> list[dict[str, Any]]:
 @contextlib.contextmanager
 def serve() -> Iterator[str]:
     """A server on a free port; gives its address."""
-    from gpen.web import create_app
-    from gpen.web.server import Server, listen
+    from gpen.server import create_app
+    from gpen.server.http_server import Server, listen
 
     listener = listen("127.0.0.1", 0)
     server = Server(create_app())

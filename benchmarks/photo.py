@@ -32,14 +32,14 @@ from numpy.typing import NDArray
 import gpen
 from engines_prepare import load_pictures, random_network
 from engines_worker import peak_rss_mib
-from gpen import geometry
-from gpen.align import align_face
-from gpen.apps.batch import Options, Task, run
-from gpen.paste import Patch, paste_faces
-from gpen.read import read_image
-from gpen.restoration import restore_crops
+from gpen.blending.paste import Patch, paste_faces
+from gpen.cli.restore_inputs import Options, Task, run
+from gpen.faces.alignment import align_face
+from gpen.faces.restoration import restore_crops
+from gpen.images import transforms
+from gpen.images.read import read_image
+from gpen.images.write import write_image
 from gpen.settings import DEFAULT_MODEL
-from gpen.write import write_image
 from report import machine, timed, write_results, write_table
 
 Picture = NDArray[np.uint8]
@@ -81,7 +81,7 @@ def make_photo(some: Sequence[Picture], size_wh: tuple[int, int], path: Path) ->
         scale = min(cell[0] / portrait.shape[1], cell[1] / portrait.shape[0])
         tile_wh = int(portrait.shape[1] * scale), int(portrait.shape[0] * scale)
         x, y = (number % side) * cell[0], (number // side) * cell[1]
-        tile = geometry.resize(np.ascontiguousarray(portrait), tile_wh)
+        tile = transforms.resize(np.ascontiguousarray(portrait), tile_wh)
         canvas[y : y + tile_wh[1], x : x + tile_wh[0]] = tile
     cv2.imwrite(str(path), canvas[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     return path
@@ -165,8 +165,8 @@ def by_photos(
 def peak_mib(photo: Path, count: int, out: Path, jobs: int) -> float:
     """Peak memory of a process that restores a photo so many times, in MiB."""
     code = [__file__, "--child", str(photo), str(count), str(out), str(jobs)]
-    answer = subprocess.run([sys.executable, *code], check=True, capture_output=True, text=True)
-    return float(answer.stdout.split()[-1])
+    output = subprocess.run([sys.executable, *code], check=True, capture_output=True, text=True)
+    return float(output.stdout.split()[-1])
 
 
 def child(photo: Path, count: int, out: Path, jobs: int) -> None:

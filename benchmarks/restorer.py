@@ -3,7 +3,7 @@
     python benchmarks/restorer.py [--previous OLD.safetensors] [--sheet sheet.png]
     python benchmarks/restorer.py --old ../shared/faces/crops/old --sheet old.png
 
-All crops of `val` are damaged at the three severities of `gpen.evaluation.severities` and restored
+All crops of `val` are damaged at the three severities of `gpen.metrics.severities` and restored
 by the engine that a user gets. The default model was trained with LPIPS-squeeze (Caffe weights),
 which therefore says less about it; it was trained with neither MobileFaceNet (identity) nor the
 RetinaFace that finds the five points and whose features FID and KID compare. On the hard faces,
@@ -27,17 +27,17 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gpen.detect import load_detector
 from gpen.engines import Engine, open_engine
-from gpen.evaluation.comparison import Comparison
-from gpen.evaluation.files import find_metric_files
-from gpen.evaluation.metrics import Judges
-from gpen.evaluation.pairs import list_pictures, read_groups, read_pixels
-from gpen.evaluation.severities import SEVERITIES, severity_damage
-from gpen.evaluation.sheet import Picture, draw_sheet, spread
-from gpen.evaluation.tasks import BICUBIC, Task, Workshop, restore_face
-from gpen.geometry import resize
-from gpen.weights import find_model
+from gpen.faces.detection import load_detector
+from gpen.images.transforms import resize
+from gpen.metrics.comparison import Comparison
+from gpen.metrics.comparison_sheet import ImageArray, draw_sheet, spread
+from gpen.metrics.evaluation_tasks import BICUBIC, SampleMaker, Task, restore_face
+from gpen.metrics.image_pairs import list_images, read_groups, read_pixels
+from gpen.metrics.metric_files import find_metric_files
+from gpen.metrics.registry import MetricNetworks
+from gpen.metrics.severities import SEVERITIES, severity_damage
+from gpen.models import find_model
 from report import machine, write_results, write_table
 
 #: What the damage and its noise are drawn from.
@@ -73,15 +73,18 @@ def members(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def compare(
-    rows: Sequence[Mapping[str, Any]], workshop: Workshop, judges: Judges, faces: Path
-) -> tuple[Comparison, list[dict[str, Picture]]]:
+    rows: Sequence[Mapping[str, Any]],
+    sample_maker: SampleMaker,
+    metric_networks: MetricNetworks,
+    faces: Path,
+) -> tuple[Comparison, list[dict[str, ImageArray]]]:
     """Measure every face at every severity; also rows for a sheet."""
-    comparison, sheet = Comparison(judges), []
+    comparison, sheet = Comparison(metric_networks), []
     drawn = spread(len(rows), SHEET_ROWS // len(SEVERITIES))
     for damage in SEVERITIES:
         for index, row in enumerate(rows):
             path = faces / row["file"]
-            made = workshop.make(Task(path.stem, index, truth=path, damage=damage))
+            made = sample_maker.make(Task(path.stem, index, truth=path, damage=damage))
             assert made.truth is not None
             comparison.add(path.stem, made.columns, truth=made.truth, damage=damage)
             if index in drawn:
@@ -112,7 +115,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def ratios(comparison: Comparison) -> list[dict[str, Any]]:
     """Each distance as a share of bicubic's: below 1 is nearer to the truth.
 
-    Landmark errors are compared over the faces that were found in both pictures.
+    Landmark errors are compared over the faces that were found in both images.
     """
     rows = {(row["damage"], row["image"]): row for row in comparison.rows()}
     result = []
@@ -191,18 +194,18 @@ def seconds_per_face(engine: Engine, runs: int = 16) -> float:
     return float(np.median(seconds))
 
 
-def old_portraits(folder: Path, models: Mapping[str, Engine]) -> list[dict[str, Picture]]:
+def old_portraits(folder: Path, models: Mapping[str, Engine]) -> list[dict[str, ImageArray]]:
     """Real old portraits as they are, and restored."""
-    pictures = list(list_pictures(folder).values())
+    images = list(list_images(folder).values())
     rows = []
-    for index in spread(len(pictures), SHEET_ROWS):
-        face = np.asarray(resize(read_pixels(pictures[index]), (SIZE, SIZE)), np.uint8)
+    for index in spread(len(images), SHEET_ROWS):
+        face = np.asarray(resize(read_pixels(images[index]), (SIZE, SIZE)), np.uint8)
         restored = {name: restore_face(face, engine, "face") for name, engine in models.items()}
         rows.append({"input": face} | restored)
     return rows
 
 
-def save(rows: Sequence[Mapping[str, Picture]], path: Path) -> None:
+def save(rows: Sequence[Mapping[str, ImageArray]], path: Path) -> None:
     """Write a sheet of faces in three blocks; the previous one is replaced."""
     length = -(-len(rows) // SHEET_BLOCKS)
     padded = [*rows, *[{} for _ in range(length * SHEET_BLOCKS - len(rows))]]
@@ -226,11 +229,13 @@ def main() -> None:
     if options.old:
         save(old_portraits(options.old, models), options.sheet or Path("old.png"))
         return
-    judges = Judges(find_metric_files(options.metrics), load_detector(options.metrics / DETECTOR))
+    metric_networks = MetricNetworks(
+        find_metric_files(options.metrics), load_detector(options.metrics / DETECTOR)
+    )
     rows = crop_rows(options.faces)[:: options.every]
     damages = {name: severity_damage(severity, SEED) for name, severity in SEVERITIES.items()}
-    workshop = Workshop(models, damages, bicubic=True, column="", size=SIZE)
-    comparison, sheet = compare(rows, workshop, judges, options.faces)
+    sample_maker = SampleMaker(models, damages, bicubic=True, column="", size=SIZE)
+    comparison, sheet = compare(rows, sample_maker, metric_networks, options.faces)
     if options.sheet:
         save(sheet, options.sheet)
     name, engine = list(models.items())[-1]
@@ -243,7 +248,7 @@ def main() -> None:
         "seed": SEED,
         "engine": f"{engine.name} {engine.precision}",
         "seconds_per_face": round(seconds_per_face(engine), 4),
-        "networks": judges.networks,
+        "networks": metric_networks.networks,
         "rows": comparison.rows(),
         "of_bicubic": goals,
         "groups": groups,

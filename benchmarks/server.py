@@ -3,10 +3,10 @@
     python benchmarks/server.py [--quick]
 
 A server in a process of its own restores `examples/demo.jpg` (512 × 512 px, one face) for 1, 8
-and 50 clients, each of which sends the next photo when it has its answer. Requests per second and
+and 50 clients, each of which sends the next photo when it has its output. Requests per second and
 latencies are those that clients see; the clients run on the same machine. Beside them stands the
 same work in a loop of Python, without HTTP. Memory is that of the server's process after a first
-round of 200 photos and after 1,000 more, all from 50 clients; every answer is compared with the
+round of 200 photos and after 1,000 more, all from 50 clients; every output is compared with the
 first. Then schemathesis makes up requests from the server's own description.
 """
 
@@ -34,7 +34,7 @@ PHOTO = ROOT / "examples/demo.jpg"
 PHOTOS = {1: 100, 8: 300, 50: 1000}
 WARM_UP = 200
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance"
-_SERVE = "import typer; from gpen.apps.web import web; typer.run(web)"
+_SERVE = "import typer; from gpen.cli.web import web; typer.run(web)"
 
 
 @contextmanager
@@ -71,9 +71,9 @@ async def load(url: str, clients: int, photos: int, expected: bytes) -> dict[str
         async with httpx.AsyncClient(base_url=url, timeout=120, trust_env=False) as client:
             for _ in left:
                 started = time.perf_counter()
-                answer = await client.post("/v1/restore", content=photo)
+                output = await client.post("/v1/restore", content=photo)
                 latencies.append(time.perf_counter() - started)
-                errors += answer.content != expected
+                errors += output.content != expected
 
     started = time.perf_counter()
     await asyncio.gather(*(ask() for _ in range(clients)))
@@ -93,7 +93,7 @@ async def load(url: str, clients: int, photos: int, expected: bytes) -> dict[str
 def loop(photos: int) -> dict[str, Any]:
     """The same work in Python, by as many threads as `restore_many` takes."""
     import gpen
-    from gpen.write import encode_image
+    from gpen.images.write import encode_image
 
     restorer, photo = gpen.Restorer(), PHOTO.read_bytes()
     restorer.restore(photo)

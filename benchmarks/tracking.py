@@ -3,13 +3,13 @@
     python benchmarks/tracking.py --faces ../shared/faces --video ../shared/video
 
 Held-out portraits are moved by a known camera and head: swaying, zooming, rolling, a little
-perspective; "fast" shakes at 1.5 Hz. Each clip is damaged by blur, noise and H.264.
+perspective; "fast" shakes at 1.5 Hz. Each video is damaged by blur, noise and H.264.
 "Raw" is the detector on every whole frame. Jitter is the mean second difference of the error of
 the points, in % of raw's; the error is the mean distance to the labelled points, in % of the eye
 distance; lag is how many frames late the points are, by least squares, 0 being none. The labels
 are a detector's own, so part of the error is a constant of the label.
 
-Cost is CPU time per frame, every frame being followed and searched in turn. The real clips have no
+Cost is CPU time per frame, every frame being followed and searched in turn. The real videos have no
 truth: their table counts what was found, for looking.
 """
 
@@ -28,11 +28,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpen import geometry
-from gpen.detect import Detector, load_detector
+from gpen.faces.detection import Detector, load_detector
+from gpen.images import transforms
 from gpen.types import Float64Array
-from gpen.video.tracking import Tracker, finish
-from gpen.video.tracks import FrameRecord, Tracks
+from gpen.video.tracking.face_tracks import FrameRecord, Tracks
+from gpen.video.tracking.tracker import Tracker, finish
 from report import machine, write_results, write_table
 
 Picture = NDArray[np.uint8]
@@ -117,7 +117,7 @@ def coded(frames: Sequence[Picture], quality: int) -> Iterator[Picture]:
 
 
 def track(detector: Detector, frames: Sequence[Picture], fps: float) -> Tracks:
-    """Tracks of a clip in memory."""
+    """Tracks of a video in memory."""
     tracker = Tracker(detector, fps=fps)
     return finish([tracker.look(n, frame) for n, frame in enumerate(frames)], fps=fps)
 
@@ -223,7 +223,7 @@ def crowd(
     side = height // 2
     for k, (photo, _) in enumerate(faces):
         x, y = (k + 0.5) * width / 4 + 0.1 * side * np.sin(n / 9 + k) - side / 2, 0.3 * height
-        small = geometry.resize(photo, (side, side))
+        small = transforms.resize(photo, (side, side))
         x0, y0 = max(0, round(x)), round(y)
         part = small[:, : max(0, min(side, width - x0))]
         frame[y0 : y0 + side, x0 : x0 + part.shape[1]] = part
@@ -231,7 +231,7 @@ def crowd(
 
 
 def real(detector: Detector, folder: Path) -> list[Any]:
-    """What is tracked in the real clips."""
+    """What is tracked in the real videos."""
     import av
 
     rows = []
@@ -240,8 +240,8 @@ def real(detector: Detector, folder: Path) -> list[Any]:
             fps = float(container.streams.video[0].average_rate or 10)
             tracker, records = Tracker(detector, fps=fps), list[FrameRecord]()
             raw = 0
-            for n, picture in enumerate(container.decode(video=0)):
-                pixels = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
+            for n, image in enumerate(container.decode(video=0)):
+                pixels = np.asarray(image.to_ndarray(format="rgb24"), np.uint8)
                 records.append(tracker.look(n, pixels))
                 raw += len(detector.detect(pixels))
         tracks = finish(records, fps=fps)

@@ -2,11 +2,11 @@
 
     python benchmarks/training.py [--compile] [--size 256]
 
-A step is what `gpen train` does with pictures at hand: generator and discriminator, L1 beside the
+A step is what `gpen train` does with images at hand: generator and discriminator, L1 beside the
 adversarial loss and feature matching, and R1 at every 16th step, in its share. "default" is the
 network of configs/default.toml at any size, "published" has the published widths. Every row is a
-process of its own; its peak memory holds Python and torch too. Pictures are noise, batches small:
-larger ones are a little faster for each picture. `--compile` adds the default network at 256 px as
+process of its own; its peak memory holds Python and torch too. Images are noise, batches small:
+larger ones are a little faster for each image. `--compile` adds the default network at 256 px as
 torch compiles it, which takes minutes.
 """
 
@@ -43,12 +43,12 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from gpen.training.batches import Batch
-    from gpen.training.judges import Judges
+    from gpen.training.perceptual_losses import PerceptualLosses
     from gpen.training.processes import Processes
     from gpen.training.trainer import Trainer
 
     config, processes = settings(case), Processes(case["device"])
-    trainer = Trainer(config, Judges(), processes)
+    trainer = Trainer(config, PerceptualLosses(), processes)
     side, count = case["size"], case["batch"]
     truth = torch.rand(count, 3, side, side) * 2 - 1
     points = torch.rand(count, 5, 2) * side
@@ -80,7 +80,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
 
 def settings(case: dict[str, Any]) -> Any:
     """The default config with the network of a case."""
-    from gpen.training.configfile import load_config
+    from gpen.training.config_file import load_config
 
     multiplier, narrow = WIDTHS[case["network"]]
     widths = [

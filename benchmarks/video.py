@@ -2,16 +2,16 @@
 
     python benchmarks/video.py [--sections made real flicker cost] [--strips FOLDER]
 
-made: clips of `clips.py`, held-out portraits moved by a known camera and head, damaged by blur,
+made: videos of `clips.py`, held-out portraits moved by a known camera and head, damaged by blur,
 noise and real H.264. The warping error is the root mean square difference, in levels, between a
 restored crop and the one before it carried by the true motion (and the true change of light),
-within the face mask, where both are in sight. "truth" is that figure for the undamaged clip: what
-resampling alone costs a picture that sharp. Sharpness is the variance of the Laplacian, and the
-energy of what a Gaussian of 2 px removes. PSNR and LPIPS are against the undamaged clip within the
+within the face mask, where both are in sight. "truth" is that figure for the undamaged video: what
+resampling alone costs an image that sharp. Sharpness is the variance of the Laplacian, and the
+energy of what a Gaussian of 2 px removes. PSNR and LPIPS are against the undamaged video within the
 mask; "eyes" is the PSNR there while they blink. Points are the true ones.
-real: clips without truth, tracked by gpen; motion is a dense flow of the input that is not the
+real: videos without truth, tracked by gpen; motion is a dense flow of the input that is not the
 stabiliser's own, where forward and backward agree.
-flicker: old film, made from the same clips, its brightness shaken.
+flicker: old film, made from the same videos, its brightness shaken.
 cost: processor time of one crop, everything on one thread.
 
 Strips show input, per frame, stabilised and truth; they hold photos that must not be published.
@@ -31,17 +31,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clips import REPORTED, TUNING, Clip, Damage, damage, make_clips
-from gpen import Restorer, geometry
-from gpen.align import align_face
-from gpen.evaluation.files import find_metric_files
-from gpen.evaluation.metrics import Judges
-from gpen.masks import face_mask
-from gpen.restoration import restore_crops
+from clips import REPORTED, TUNING, Damage, VideoInfo, damage, make_clips
+from gpen import Restorer
+from gpen.blending.masks import face_mask
+from gpen.faces.alignment import align_face
+from gpen.faces.restoration import restore_crops
+from gpen.images import transforms
+from gpen.metrics.metric_files import find_metric_files
+from gpen.metrics.registry import MetricNetworks
 from gpen.types import Crop
-from gpen.video import deflicker
-from gpen.video.stabilise import Stabiliser
-from gpen.video.tracking import Tracker, finish
+from gpen.video.stabilisation import deflicker
+from gpen.video.stabilisation.stabiliser import Stabiliser
+from gpen.video.tracking.tracker import Tracker, finish
 from report import RESULTS, machine, write_results, write_table
 
 Pictures = list[NDArray[np.uint8]]
@@ -52,7 +53,7 @@ ONES = np.ones((5, 5), np.uint8)
 LPIPS_EVERY = 8
 #: Forward and backward flow agree within this many pixels.
 AGREE = 0.5
-#: Tracks of real clips: shortest, how many of a clip, and frames read of each.
+#: Tracks of real videos: shortest, how many of a video, and frames read of each.
 SHORTEST, TRACKS, FRAMES = 20, 2, 150
 
 
@@ -61,9 +62,9 @@ class Shot:
     """One face over time: its crops, what the network made of them, and how they move.
 
     Attributes:
-        name: Of the clip.
+        name: Of the video.
         crops: The damaged faces.
-        answers: Restored frame by frame.
+        outputs: Restored frame by frame.
         maps: For each frame but the first, where its pixels were: (SIZE, SIZE, 2) float32.
         seen: Likewise, where that is known: (SIZE, SIZE) bool.
         lights: The light of each frame.
@@ -73,7 +74,7 @@ class Shot:
 
     name: str
     crops: list[Crop]
-    answers: Pictures
+    outputs: Pictures
     maps: list[Any]
     seen: list[Any]
     lights: list[float]
@@ -85,28 +86,28 @@ class Shot:
         return [face_mask(SIZE, crop.points_xy) > 0.5 for crop in self.crops]
 
 
-def made_shot(clip: Clip, restorer: Restorer) -> Shot:
-    """The face of a made clip."""
+def made_shot(clip: VideoInfo, restorer: Restorer) -> Shot:
+    """The face of a made video."""
     count, shrink = clip.recipe.length, clip.recipe.damage.shrink
     crops = [
         align_face(frame, clip.damaged_points(i), size=SIZE) for i, frame in enumerate(clip.damaged)
     ]
-    fine = [geometry.compose(c.crop_from_image, geometry.scaling(1 / shrink)) for c in crops]
-    truth = [geometry.warp(f, m, (SIZE, SIZE)) for f, m in zip(clip.truth, fine, strict=True)]
+    fine = [transforms.compose(c.crop_from_image, transforms.scaling(1 / shrink)) for c in crops]
+    truth = [transforms.warp(f, m, (SIZE, SIZE)) for f, m in zip(clip.truth, fine, strict=True)]
     maps, seen = [], []
     # Motion is smooth: it is looked up at half the size.
     y, x = np.mgrid[:HALF, :HALF]
     half = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
-    grid = geometry.apply(geometry.scaling(2), half)
+    grid = transforms.apply(transforms.scaling(2), half)
     for i in range(1, count):
-        before, known = clip.previous_xy(i, geometry.apply(geometry.invert(fine[i]), grid))
-        where = geometry.apply(fine[i - 1], before).reshape(HALF, HALF, 2).astype(np.float32)
+        before, known = clip.previous_xy(i, transforms.apply(transforms.invert(fine[i]), grid))
+        where = transforms.apply(fine[i - 1], before).reshape(HALF, HALF, 2).astype(np.float32)
         maps.append(_doubled(where))
         seen.append(cv2.erode(_doubled(known.reshape(HALF, HALF).astype(np.uint8)), ONES) > 0)
-    answers = restored(crops, restorer)
+    outputs = restored(crops, restorer)
     lights = [clip.light(i) for i in range(count)]
     lids = [clip.lids(i) for i in range(count)]
-    return Shot(clip.recipe.name, crops, answers, maps, seen, lights, truth, lids)
+    return Shot(clip.recipe.name, crops, outputs, maps, seen, lights, truth, lids)
 
 
 def _doubled(field: Any) -> Any:
@@ -115,7 +116,7 @@ def _doubled(field: Any) -> Any:
 
 
 def real_shots(path: Path, restorer: Restorer) -> Iterator[Shot]:
-    """The longest tracks of a real clip."""
+    """The longest tracks of a real video."""
     frames, fps = read_clip(path)
     tracker = Tracker(restorer.detector, fps=fps)
     tracks = finish([tracker.look(i, frame) for i, frame in enumerate(frames)], fps=fps).tracks
@@ -132,7 +133,7 @@ def real_shots(path: Path, restorer: Restorer) -> Iterator[Shot]:
 
 
 def read_clip(path: Path) -> tuple[Pictures, float]:
-    """The first frames of a clip, and frames per second."""
+    """The first frames of a video, and frames per second."""
     import av
 
     frames: Pictures = []
@@ -160,59 +161,59 @@ def input_motion(now: Crop, before: Crop) -> tuple[Any, Any]:
 
 
 def restored(crops: Sequence[Crop], restorer: Restorer) -> Pictures:
-    answers = restore_crops([crop.pixels for crop in crops], restorer.engine)
-    return [np.asarray(answer, np.uint8) for answer in answers]
+    outputs = restore_crops([crop.pixels for crop in crops], restorer.engine)
+    return [np.asarray(output, np.uint8) for output in outputs]
 
 
 def steadied(shot: Shot, strength: float) -> Pictures:
     stabiliser = Stabiliser(strength)
-    for i, (crop, answer) in enumerate(zip(shot.crops, shot.answers, strict=True)):
-        stabiliser.push(0, i, crop, answer)
+    for i, (crop, output) in enumerate(zip(shot.crops, shot.outputs, strict=True)):
+        stabiliser.push(0, i, crop, output)
     return [
-        np.asarray(stabiliser.take(0, i, answer), np.uint8) for i, answer in enumerate(shot.answers)
+        np.asarray(stabiliser.take(0, i, output), np.uint8) for i, output in enumerate(shot.outputs)
     ]
 
 
-def carried(picture: Any, where: Any) -> Any:
+def carried(image: Any, where: Any) -> Any:
     no_map: Any = None
-    return cv2.remap(picture.astype(np.float32), where, no_map, cv2.INTER_CUBIC)
+    return cv2.remap(image.astype(np.float32), where, no_map, cv2.INTER_CUBIC)
 
 
-def warping_error(shot: Shot, pictures: Pictures) -> float:
+def warping_error(shot: Shot, images: Pictures) -> float:
     """Root mean square over all frames, in levels."""
     squares = []
     masks = shot.masks()
-    for i in range(1, len(pictures)):
+    for i in range(1, len(images)):
         light = shot.lights[i] / shot.lights[i - 1]
-        off = carried(pictures[i - 1], shot.maps[i - 1]) * light - pictures[i]
+        off = carried(images[i - 1], shot.maps[i - 1]) * light - images[i]
         squares.append(float(np.square(off[masks[i] & shot.seen[i - 1]]).mean()))
     return float(np.sqrt(np.nanmean(squares)))
 
 
-def sharpness(shot: Shot, pictures: Pictures) -> tuple[float, float]:
+def sharpness(shot: Shot, images: Pictures) -> tuple[float, float]:
     """Mean variance of the Laplacian, and energy of the finest detail, of the luma."""
     laplacian, fine = [], []
-    for picture, mask in zip(pictures, shot.masks(), strict=True):
-        luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    for image, mask in zip(images, shot.masks(), strict=True):
+        luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
         laplacian.append(float(cv2.Laplacian(luma, cv2.CV_32F)[mask].var()))
         fine.append(float(np.square(luma - cv2.GaussianBlur(luma, (0, 0), 2))[mask].mean()))
     return float(np.mean(laplacian)), float(np.mean(fine))
 
 
-def likeness(shot: Shot, pictures: Pictures, judges: Judges) -> tuple[float, float, float]:
+def likeness(
+    shot: Shot, images: Pictures, metric_networks: MetricNetworks
+) -> tuple[float, float, float]:
     """Mean PSNR, PSNR of blinking eyes, and LPIPS, within the mask."""
     assert shot.truth is not None
     psnr, eyes, lpips = [], [], []
-    for i, (picture, truth, mask) in enumerate(
-        zip(pictures, shot.truth, shot.masks(), strict=True)
-    ):
-        square = np.square(picture.astype(np.float64) - truth).mean(axis=2)
+    for i, (image, truth, mask) in enumerate(zip(images, shot.truth, shot.masks(), strict=True)):
+        square = np.square(image.astype(np.float64) - truth).mean(axis=2)
         psnr.append(10 * np.log10(255**2 / square[mask].mean()))
         if shot.lids[i] > 0:
             eyes.append(10 * np.log10(255**2 / square[_eyes(shot.crops[i])].mean()))
         if i % LPIPS_EVERY == 0:
-            face = np.where(mask[..., None], picture, truth)
-            lpips.append(judges.compare(face, truth)["lpips"])
+            face = np.where(mask[..., None], image, truth)
+            lpips.append(metric_networks.compare(face, truth)["lpips"])
     return float(np.mean(psnr)), float(np.mean(eyes)) if eyes else np.nan, float(np.mean(lpips))
 
 
@@ -224,12 +225,14 @@ def _eyes(crop: Crop) -> Any:
     return near[0] | near[1]
 
 
-def steadiness(shot: Shot, judges: Judges | None, strength: float) -> dict[str, Any]:
+def steadiness(
+    shot: Shot, metric_networks: MetricNetworks | None, strength: float
+) -> dict[str, Any]:
     """One line of the table."""
     steady = steadied(shot, strength)
-    before, after = warping_error(shot, shot.answers), warping_error(shot, steady)
+    before, after = warping_error(shot, shot.outputs), warping_error(shot, steady)
     kept = [
-        b / a for a, b in zip(sharpness(shot, shot.answers), sharpness(shot, steady), strict=True)
+        b / a for a, b in zip(sharpness(shot, shot.outputs), sharpness(shot, steady), strict=True)
     ]
     row: dict[str, Any] = {
         "clip": shot.name,
@@ -240,8 +243,8 @@ def steadiness(shot: Shot, judges: Judges | None, strength: float) -> dict[str, 
         "Laplacian kept": f"{kept[0]:.1%}",
         "detail kept": f"{kept[1]:.1%}",
     }
-    if shot.truth is not None and judges is not None:
-        one, other = (likeness(shot, p, judges) for p in (shot.answers, steady))
+    if shot.truth is not None and metric_networks is not None:
+        one, other = (likeness(shot, p, metric_networks) for p in (shot.outputs, steady))
         row |= {
             "truth": round(warping_error(shot, shot.truth), 2),
             "PSNR dB": f"{one[0]:.2f} → {other[0]:.2f}",
@@ -251,7 +254,7 @@ def steadiness(shot: Shot, judges: Judges | None, strength: float) -> dict[str, 
     return row
 
 
-def flicker_rows(clips: Sequence[Clip]) -> list[dict[str, Any]]:
+def flicker_rows(clips: Sequence[VideoInfo]) -> list[dict[str, Any]]:
     """How much brightness shakes before and after, and how far a real change of light is kept."""
     rows = []
     for clip in clips:
@@ -283,16 +286,16 @@ def cost_rows(shot: Shot, restorer: Restorer) -> list[dict[str, Any]]:
     """Processor milliseconds per crop."""
     rows = []
     for size in (256, 512):
-        crops, answers = (
-            [np.asarray(geometry.resize(p, (size, size)), np.uint8) for p in pictures]
-            for pictures in ([c.pixels for c in shot.crops], shot.answers)
+        crops, outputs = (
+            [np.asarray(transforms.resize(p, (size, size)), np.uint8) for p in images]
+            for images in ([c.pixels for c in shot.crops], shot.outputs)
         )
         stabiliser = Stabiliser(1.0)
 
-        def steady(i: int, crops: Any = crops, answers: Any = answers, s: Any = stabiliser) -> None:
-            s.push(0, i, Crop(crops[i], np.eye(2, 3), np.zeros((5, 2))), answers[i])
+        def steady(i: int, crops: Any = crops, outputs: Any = outputs, s: Any = stabiliser) -> None:
+            s.push(0, i, Crop(crops[i], np.eye(2, 3), np.zeros((5, 2))), outputs[i])
             if i >= s.reach:
-                s.take(0, i - s.reach, answers[i - s.reach])
+                s.take(0, i - s.reach, outputs[i - s.reach])
 
         row: dict[str, Any] = {"crop": size}
         row |= {"stabiliser ms": round(processor_ms(steady, len(crops)), 2)}
@@ -315,7 +318,7 @@ def processor_ms(work: Callable[[int], object], count: int) -> float:
 
 def save_strip(shot: Shot, strength: float, folder: Path) -> None:
     """Every eighth frame, and under it slices through the eyes and the mouth over time."""
-    rows: list[Any] = [[c.pixels for c in shot.crops], shot.answers, steadied(shot, strength)]
+    rows: list[Any] = [[c.pixels for c in shot.crops], shot.outputs, steadied(shot, strength)]
     rows += [shot.truth] if shot.truth is not None else []
     strip = np.vstack([np.hstack(row[4:76:8]) for row in rows])
     points = np.mean([c.points_xy for c in shot.crops], axis=0)
@@ -333,11 +336,11 @@ def main() -> None:
     sections: tuple[str, ...] = ("made", "real", "flicker", "cost")
     parser.add_argument("--sections", nargs="+", choices=sections, default=sections)
     parser.add_argument("--strength", type=float, default=1.0)
-    parser.add_argument("--tuning", action="store_true", help="the clips that were tuned on")
+    parser.add_argument("--tuning", action="store_true", help="the videos that were tuned on")
     parser.add_argument("--faces", type=Path, default=Path("../shared/faces"))
     parser.add_argument("--videos", type=Path, default=Path("../shared/video"))
     parser.add_argument("--metrics", type=Path, default=Path("../shared/models"))
-    parser.add_argument("--strips", type=Path, help="folder for pictures, outside the project")
+    parser.add_argument("--strips", type=Path, help="folder for images, outside the project")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     restorer, wanted = Restorer(), set[str](options.sections)
@@ -350,9 +353,9 @@ def main() -> None:
     if "cost" in wanted:
         data["cost"] = cost_rows(shots[0], restorer)
     if "made" in wanted:
-        print(f"{len(shots)} made clips", flush=True)
-        judges = Judges(find_metric_files(options.metrics), restorer.detector)
-        data["made"] = [steadiness(shot, judges, options.strength) for shot in shots]
+        print(f"{len(shots)} made videos", flush=True)
+        metric_networks = MetricNetworks(find_metric_files(options.metrics), restorer.detector)
+        data["made"] = [steadiness(shot, metric_networks, options.strength) for shot in shots]
     if "flicker" in wanted:
         data["flicker"] = flicker_rows(clips)
     if "real" in wanted:

@@ -24,9 +24,9 @@ import numpy as np
 
 from engines_prepare import load_pictures, random_network
 from gpen.engines import winograd
-from gpen.engines.cache import inference_graph
+from gpen.engines.graph_cache import inference_graph
 from gpen.engines.openvino import load_openvino
-from gpen.weights import find_model
+from gpen.models import find_model
 from report import machine, markdown, write_results
 
 #: Inputs, outputs and side of the convolutions that take most of the time.
@@ -39,10 +39,10 @@ core, ops = openvino.Core(), openvino.opset13
 def layer(inputs: int, outputs: int, side: int) -> Any:
     """One convolution between two other operations, as in a network."""
     kernels = np.random.default_rng(0).standard_normal((outputs, inputs, 3, 3), np.float32)
-    picture = ops.parameter([1, inputs, side, side], np.float32)
+    image = ops.parameter([1, inputs, side, side], np.float32)
     pads = [1, 1]
-    answer = ops.convolution(ops.relu(picture), kernels, [1, 1], pads, pads, [1, 1])
-    return openvino.Model([ops.relu(answer)], [picture])
+    output = ops.convolution(ops.relu(image), kernels, [1, 1], pads, pads, [1, 1])
+    return openvino.Model([ops.relu(output)], [image])
 
 
 def opened(model: Any, precision: str) -> Any:
@@ -61,17 +61,17 @@ def both_ways(make: Callable[[], Any], precision: str) -> dict[str, Any]:
 def compare(place: dict[str, Any], ways: dict[str, Any], exact: Any, runs: int) -> dict[str, Any]:
     """The row of a layer or network; `exact` is what runs it plainly in f32."""
     port = exact.model_inputs[0]
-    picture = np.random.default_rng(1).uniform(-1, 1, port.shape).astype(np.float32)
-    answer = exact.infer([picture])[0].copy()
+    image = np.random.default_rng(1).uniform(-1, 1, port.shape).astype(np.float32)
+    output = exact.infer([image])[0].copy()
     row = dict(place)
     for name, request in ways.items():
-        error = np.abs(request.infer([picture])[0] - answer).max() / np.abs(answer).max()
+        error = np.abs(request.infer([image])[0] - output).max() / np.abs(output).max()
         row[f"{name} error"] = float(f"{error:.1g}")
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(runs):
         for name, request in ways.items():
             wall, cpu = time.perf_counter(), time.process_time()
-            request.infer([picture])
+            request.infer([image])
             times[name].append((time.perf_counter() - wall, time.process_time() - cpu))
     for kind, key in enumerate(("ms", "cpu ms")):
         for name in ways:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pointwise import write_pointwise_model
+from support.pointwise import write_pointwise_model
 
 # A busy machine is no failure.
 settings.register_profile("gpen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -64,7 +64,7 @@ def identity_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def negative_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that inverts its picture, so that every touched pixel shows."""
+    """A network that inverts its image, so that every touched pixel shows."""
     return write_pointwise_model(tmp_path_factory.mktemp("models") / "negative.onnx", "Neg")
 
 

@@ -120,13 +120,13 @@ def test_once_makes_one_thing_for_all_threads() -> None:
 
 
 def test_once_tries_again_after_an_error_and_survives_pickling() -> None:
-    answers = iter([ValueError("not yet"), 7])
+    outputs = iter([ValueError("not yet"), 7])
 
     def make() -> int:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        output = next(outputs)
+        if isinstance(output, Exception):
+            raise output
+        return output
 
     once = Once(make)
     with pytest.raises(ValueError, match="not yet"):

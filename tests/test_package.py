@@ -34,7 +34,7 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ["import gpen", "import gpen; gpen.Settings()", "import gpen.apps.cli"]
+    "statement", ["import gpen", "import gpen; gpen.Settings()", "import gpen.cli.app"]
 )
 def test_import_is_light(statement: str) -> None:
     """No network runtime, no OpenCV, no Pillow before they are needed."""

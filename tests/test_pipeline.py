@@ -15,7 +15,7 @@ import pytest
 from PIL import Image as PILImage
 
 import gpen
-from gpen import networks
+from gpen import model_set
 
 
 @pytest.fixture
@@ -251,8 +251,10 @@ def test_loading_opens_each_network_once(
     identity_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(networks, "open_engine", lambda *a, **o: opened.append("engine") or "e")
-    monkeypatch.setattr(networks, "load_detector", lambda *a, **o: opened.append("detector") or "d")
+    monkeypatch.setattr(model_set, "open_engine", lambda *a, **o: opened.append("engine") or "e")
+    monkeypatch.setattr(
+        model_set, "load_detector", lambda *a, **o: opened.append("detector") or "d"
+    )
     restorer = gpen.Restorer(model=str(identity_model))
     restorer.load()
     restorer.load()
@@ -286,9 +288,9 @@ def test_with_shares_networks_that_stay_the_same(
     def opens(name: str) -> Callable[..., object]:
         return lambda *_, **__: opened.append(name) or object()
 
-    monkeypatch.setattr(networks, "open_engine", opens("engine"))
-    monkeypatch.setattr(networks, "load_detector", opens("detector"))
-    monkeypatch.setattr(networks, "open_identity", opens("identity"))
+    monkeypatch.setattr(model_set, "open_engine", opens("engine"))
+    monkeypatch.setattr(model_set, "load_detector", opens("detector"))
+    monkeypatch.setattr(model_set, "open_identity", opens("identity"))
     first = gpen.Restorer(model=str(identity_model))
     other = first.with_(**change)  # before anything is open
     for restorer in (first, other, other.with_(blend=0.1), first.with_(blend=0.1)):

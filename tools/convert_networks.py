@@ -14,7 +14,7 @@ from pathlib import Path
 
 import onnx
 
-from gpen.training.detector.export import store_as_half
+from tools.detector.export import store_as_half
 
 
 @dataclass(frozen=True, slots=True)

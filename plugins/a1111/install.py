@@ -2,7 +2,7 @@
 
 Nothing that is installed already is ever changed. gpen itself is installed without its
 dependencies, because WebUI pins older Pillow and OpenCV than gpen asks for, and both do for
-pictures in memory. Of its dependencies only those that cannot be imported at all are installed,
+images in memory. Of its dependencies only those that cannot be imported at all are installed,
 under a constraint that holds every package at the version it has: pip gives up rather than move
 torch, numpy, Pillow or OpenCV. gpen's core needs no torch.
 """
@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
-#: What restoring a picture in memory imports, and who brings it.
+#: What restoring an image in memory imports, and who brings it.
 NEEDED = {
     "numpy": "numpy>=1.26",
     "cv2": "opencv-python-headless>=4.9",

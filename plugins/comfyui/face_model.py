@@ -27,7 +27,7 @@ class FaceModel:
         return self._restorer.detect(gpen.Image(pixels))
 
     def restorer(self, **options: Any) -> gpen.Restorer:
-        """A restorer on the same networks with other settings of the picture.
+        """A restorer on the same networks with other settings of the image.
 
         Raises:
             GpenError: A setting means nothing, or a network cannot be opened.

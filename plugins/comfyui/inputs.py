@@ -65,7 +65,7 @@ INPUTS: dict[str, Input] = {
         "0 keeps the face, 1 takes the restored one.",
         {"min": 0.0, "max": 1.0, "step": 0.05},
     ),
-    "upscale": Input((RESTORE,), [1, 2, 4], "Enlarge the picture; faces gain real detail."),
+    "upscale": Input((RESTORE,), [1, 2, 4], "Enlarge the image; faces gain real detail."),
     "faces": Input(
         (RESTORE, CROP),
         "STRING",
@@ -81,23 +81,23 @@ INPUTS: dict[str, Input] = {
     "mask": Input((RESTORE, PASTE), ["head", "face", "box"], "Shape pasted back."),
     "match_color": Input((RESTORE, PASTE), "BOOLEAN", "Keep the colours of the face."),
     "face_blend": Input((RESTORE,), "STRING", "Strength of single faces, such as 0=0.5,2=1."),
-    "match_grain": Input((RESTORE,), "BOOLEAN", "Keep the grain of the picture."),
+    "match_grain": Input((RESTORE,), "BOOLEAN", "Keep the grain of the image."),
     "restore_color": Input((RESTORE,), "BOOLEAN", "Let the network colour grey faces."),
     "keep": Input(
         (RESTORE,), "STRING", "Leave as they are: eyes, mouth, glasses, or some: eyes,mouth."
     ),
     "occlusion": Input((RESTORE,), "BOOLEAN", "Leave hands and things in front of faces alone."),
-    "aligned": Input((RESTORE,), "BOOLEAN", "The pictures are face crops."),
+    "aligned": Input((RESTORE,), "BOOLEAN", "The images are face crops."),
     # New ones go last: saved workflows hold values by their place.
-    "fusion": Input((RESTORE,), "BOOLEAN", "Keep detail that can be trusted; restore the rest."),
+    "fusion": Input((RESTORE,), "BOOLEAN", "Keep the detail that is still good; restore the rest."),
 }
 
 NOT_APPLICABLE: dict[str, str] = {
     "models_dir": "ComfyUI's own folders are searched, with those of extra_model_paths.yaml",
-    "max_pixels": "ComfyUI has opened the picture already",
-    "format": "ComfyUI's own nodes save pictures",
-    "quality": "ComfyUI's own nodes save pictures",
-    "strip": "ComfyUI's own nodes save pictures",
+    "max_pixels": "ComfyUI has opened the image already",
+    "format": "ComfyUI's own nodes save images",
+    "quality": "ComfyUI's own nodes save images",
+    "strip": "ComfyUI's own nodes save images",
 }
 
 

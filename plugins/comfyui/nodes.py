@@ -1,4 +1,4 @@
-"""The nodes. Each checks for "Cancel" before every picture and moves ComfyUI's progress bar."""
+"""The nodes. Each checks for "Cancel" before every image and moves ComfyUI's progress bar."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 import gpen
-from gpen.align import align_face
-from gpen.faces import choose_faces
-from gpen.geometry import resize
-from gpen.paste import Patch, paste_faces
+from gpen.blending.paste import Patch, paste_faces
+from gpen.faces.alignment import align_face
+from gpen.faces.selection import choose_faces
+from gpen.images.transforms import resize
 
-from . import inputs, pictures, weight_files
+from . import image_tensors, inputs, weight_files
 from .face_model import FaceModel
 
 _Item = TypeVar("_Item")
@@ -28,7 +28,7 @@ _FACES = ("GPEN_FACES", {"tooltip": "Of GPEN Detect; else faces are looked for."
 
 
 class GPENLoad:
-    """Chooses networks; they are opened when the first picture comes."""
+    """Chooses networks; they are opened when the first image comes."""
 
     TITLE = "Load GPEN Model"
     CATEGORY = "GPEN"
@@ -57,7 +57,7 @@ class GPENLoad:
 
 
 class GPENRestore:
-    """Restores the faces of pictures."""
+    """Restores the faces of images."""
 
     TITLE = "Restore Faces (GPEN)"
     CATEGORY = "GPEN"
@@ -86,14 +86,14 @@ class GPENRestore:
         pairs = zip(image, _per_frame(found, len(image)), strict=True)
         for frame, faces in _watched(pairs, len(image)):
             points_xy = None if faces is None else _points(faces)
-            result = restorer.restore(pictures.to_pixels(frame), points_xy=points_xy)
-            frames.append(pictures.to_frame(result.photo.to_array(), frame))
+            result = restorer.restore(image_tensors.to_pixels(frame), points_xy=points_xy)
+            frames.append(image_tensors.to_frame(result.photo.to_array(), frame))
             crops, size_wh = [face.crop for face in result.restored], result.photo.size_wh
-            if restorer.settings.aligned:  # the picture is the crop
+            if restorer.settings.aligned:  # the image is the crop
                 masks.append(torch.ones(size_wh[::-1]))
             else:
-                masks.append(pictures.to_mask(crops, size_wh, restorer.settings.mask))
-        return pictures.stacked(frames), pictures.stacked(masks)
+                masks.append(image_tensors.to_mask(crops, size_wh, restorer.settings.mask))
+        return image_tensors.stacked(frames), image_tensors.stacked(masks)
 
 
 class GPENDetect:
@@ -108,7 +108,7 @@ class GPENDetect:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
-        """A model, for its detector, and pictures."""
+        """A model, for its detector, and images."""
         return {"required": {"facerestore_model": _MODEL, "image": _IMAGE}}
 
     def run(
@@ -118,13 +118,13 @@ class GPENDetect:
         model = _ours(facerestore_model)
         found, masks = [], []
         for frame in _watched(image, len(image)):
-            pixels = _rgb(pictures.to_pixels(frame))
+            pixels = _rgb(image_tensors.to_pixels(frame))
             faces = model.detect(pixels)
             crops = [align_face(pixels, face.points_xy, size=_MASK_SIZE) for face in faces]
-            masks.append(pictures.to_mask(crops, pixels.shape[1::-1], "face"))
+            masks.append(image_tensors.to_mask(crops, pixels.shape[1::-1], "face"))
             found.append(faces)
         text = json.dumps([[face.to_dict() for face in faces] for faces in found])
-        return found, pictures.stacked(masks), sum(map(len, found)), text
+        return found, image_tensors.stacked(masks), sum(map(len, found)), text
 
 
 class GPENCrop:
@@ -162,15 +162,15 @@ class GPENCrop:
         places: list[tuple[int, gpen.Crop]] = []
         pairs = zip(image, _per_frame(found, len(image)), strict=True)
         for number, (frame, known) in enumerate(_watched(pairs, len(image))):
-            pixels = _rgb(pictures.to_pixels(frame))
+            pixels = _rgb(image_tensors.to_pixels(frame))
             faces = restorer.detect(pixels) if known is None else known
             for index in choose_faces(
                 faces, settings.faces, settings.min_face, pixels.shape[1::-1]
             ):
                 points_xy = faces[index].points_xy
                 places.append((number, align_face(pixels, points_xy, size=size, template=template)))
-        crops = [pictures.to_frame(crop.pixels) for _, crop in places]
-        return pictures.stacked(crops or [torch.zeros(size, size, 3)]), places
+        crops = [image_tensors.to_frame(crop.pixels) for _, crop in places]
+        return image_tensors.stacked(crops or [torch.zeros(size, size, 3)]), places
 
 
 class GPENPaste:
@@ -180,7 +180,7 @@ class GPENPaste:
     CATEGORY = "GPEN"
     FUNCTION = "run"
     RETURN_TYPES = ("IMAGE", "MASK")
-    DESCRIPTION = "The pictures that Crop Faces had, its crops as they are now, and their places."
+    DESCRIPTION = "The images that Crop Faces had, its crops as they are now, and their places."
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802
@@ -206,7 +206,7 @@ class GPENPaste:
             )
         frames, masks = [], []
         for number, frame in enumerate(_watched(image, len(image))):
-            pixels = _rgb(pictures.to_pixels(frame))
+            pixels = _rgb(image_tensors.to_pixels(frame))
             patches = [
                 Patch(crop, _answer(crops[index], crop.size))
                 for index, (owner, crop) in enumerate(places)
@@ -219,11 +219,11 @@ class GPENPaste:
                 mask=settings.mask,
                 match_color=settings.match_color,
             )
-            frames.append(pictures.to_frame(pasted, frame[..., :3]))
+            frames.append(image_tensors.to_frame(pasted, frame[..., :3]))
             masks.append(
-                pictures.to_mask((p.crop for p in patches), pasted.shape[1::-1], settings.mask)
+                image_tensors.to_mask((p.crop for p in patches), pasted.shape[1::-1], settings.mask)
             )
-        return pictures.stacked(frames), pictures.stacked(masks)
+        return image_tensors.stacked(frames), image_tensors.stacked(masks)
 
 
 NODES: tuple[Any, ...] = (GPENLoad, GPENRestore, GPENDetect, GPENCrop, GPENPaste)
@@ -258,7 +258,7 @@ def _per_frame(
         return [None] * count
     if len(found) != count:
         raise gpen.SettingsError(
-            f"faces were found in {len(found)} pictures, but there are {count}; expected the "
+            f"faces were found in {len(found)} images, but there are {count}; expected the "
             "pictures that Detect Faces had"
         )
     return found
@@ -277,5 +277,5 @@ def _rgb(pixels: Any) -> Any:
 
 def _answer(crop: torch.Tensor, size: int) -> Any:
     """A crop as it came back, at the size that it was cut out at."""
-    pixels = _rgb(pictures.to_pixels(crop))
+    pixels = _rgb(image_tensors.to_pixels(crop))
     return pixels if pixels.shape[0] == size else resize(pixels, (size, size))

@@ -35,12 +35,12 @@ from .version import VERSION
 __version__ = VERSION
 
 if TYPE_CHECKING:
+    from .models import ModelInfo, convert, find_model, list_models
     from .pipeline import Restorer, restore
     from .result import Restoration, RestoredFace
     from .types import Crop, Face, Image, Metadata
-    from .video.result import ClipResult
     from .video.run import restore_video
-    from .weights import ModelInfo, convert, find_model, list_models
+    from .video.video_result import ClipResult
 
 __all__ = [
     "AlignError",
@@ -78,18 +78,18 @@ __all__ = [
 ]
 
 _LAZY = {
-    "ClipResult": "video.result",
+    "ClipResult": "video.video_result",
     "Crop": "types",
     "Face": "types",
     "Image": "types",
     "Metadata": "types",
-    "ModelInfo": "weights",
+    "ModelInfo": "models",
     "Restoration": "result",
     "RestoredFace": "result",
     "Restorer": "pipeline",
-    "convert": "weights",
-    "find_model": "weights",
-    "list_models": "weights",
+    "convert": "models",
+    "find_model": "models",
+    "list_models": "models",
     "restore": "pipeline",
     "restore_video": "video.run",
 }

@@ -1,5 +1,5 @@
 """`python -m gpen` is `gpen`."""
 
-from .apps.cli import main
+from .cli.app import main
 
 main()

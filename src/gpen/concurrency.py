@@ -1,19 +1,24 @@
-"""Work on many items at the same time, with a bound on what is in memory."""
+"""Threads with a bound on what is in memory: parallel work, pipelined iterators, lazy values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing, suppress
 from itertools import islice
-from threading import Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+#: How often a waiting thread looks whether anyone still wants its items, in seconds.
+_LOOK_EVERY_S = 0.1
+
 
 class Once(Generic[T]):
-    """What is made on first use, once, from any thread; after an error the next use tries again.
+    """A lazy value: made on first use, once, from any thread; after an error it is tried again.
 
     Example:
         >>> number = Once(lambda: 6 * 7)
@@ -22,7 +27,7 @@ class Once(Generic[T]):
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
-        self._make, self._lock = make, Lock()
+        self._make, self._lock = make, threading.Lock()
         self._made: list[T] = []
 
     def __reduce__(self) -> tuple[type[Once[T]], tuple[Callable[[], T]]]:
@@ -30,7 +35,6 @@ class Once(Generic[T]):
         return Once, (self._make,)
 
     def __call__(self) -> T:
-        """What was made."""
         with self._lock:
             if not self._made:
                 self._made.append(self._make())
@@ -70,3 +74,54 @@ def in_parallel(
                 yield running.pop(0).result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _End:
+    """Marks the end of the items, or the error that ended them."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+def in_background(items: Generator[T], depth: int) -> Generator[T]:
+    """Iterate in another thread, at most `depth` items ahead of whoever takes them.
+
+    Items come in their order. An error of the iterator is raised after the items before it. Closing
+    this generator, or leaving its loop, closes the iterator too and waits for it; chained stages
+    thus stop from the last to the first and leave no thread behind.
+
+    Args:
+        items: What to iterate; only the other thread touches it.
+        depth: Items that may wait, at least 1. With the one in work, `depth + 1` are in memory.
+    """
+    ready: queue.Queue[Any] = queue.Queue(depth)
+    unwanted = threading.Event()
+
+    def offer(item: Any) -> None:
+        while not unwanted.is_set():
+            with suppress(queue.Full):
+                ready.put(item, timeout=_LOOK_EVERY_S)
+                return
+
+    def work() -> None:
+        end = _End()
+        try:
+            with closing(items):
+                for item in items:
+                    offer(item)
+                    if unwanted.is_set():
+                        break
+        except BaseException as error:  # raised again where the items are taken
+            end = _End(error)
+        offer(end)
+
+    thread = threading.Thread(target=work, name="gpen-stage", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := ready.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        unwanted.set()
+        thread.join()

@@ -16,22 +16,23 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast, overload
 
 import numpy as np
 
-from . import geometry
-from .align import align_face, template_points
-from .aligned import blended, crop_of_image, padding_note, without_padding
+from .blending.finish import Finish, finish_crop
+from .blending.paste import Patch, blend_crop, paste_faces
+from .blending.reliability_estimator import Reliability
 from .concurrency import in_parallel
 from .errors import GpenError, SettingsError
-from .faces import choose_faces, faces_from_points
-from .finish import Finish, finish_crop
-from .fusion import Reliability
-from .identity import Identity
-from .networks import Networks
-from .paste import Patch, paste_faces
-from .read import read_image
-from .restoration import restore_crops
+from .face_templates import template_points
+from .faces.aligned_images import crop_of_image, padding_note, without_padding
+from .faces.alignment import align_face
+from .faces.embedding import Identity
+from .faces.restoration import restore_crops
+from .faces.selection import choose_faces, faces_from_points
+from .images import transforms
+from .images.read import read_image
+from .images.tones import to_8bit, to_gray
+from .model_set import ModelSet
 from .result import Restoration, RestoredFace
 from .settings import Settings
-from .tones import to_8bit, to_gray
 from .types import Crop, Face, Float64Array, FloatArray, Image, Pixels
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class _Work:
     notes: tuple[str, ...] = ()
 
 
-class Restorer(Networks):
-    """Restores faces in photos; loads its networks on first use and keeps them.
+class Restorer(ModelSet):
+    """Restores faces in photos; loads its networks on first use and keeps them open.
 
     One instance serves many threads.
 
@@ -95,7 +96,7 @@ class Restorer(Networks):
         super().__init__((settings or Settings()).with_(**options))
 
     def with_(self, **options: Any) -> Self:
-        """The same with some options changed.
+        """Copy this restorer with some options changed.
 
         Each network that stays the same is shared and opened once for both, now or later.
 
@@ -105,14 +106,14 @@ class Restorer(Networks):
         return self.with_settings(self.settings.with_(**options))
 
     def with_settings(self, settings: Settings) -> Self:
-        """The same for other settings; see `with_`."""
+        """Copy this restorer with other settings; see `with_`."""
         other = super().with_settings(settings)
         vars(other).pop("person", None)  # it depends on `faces`
         return other
 
     @cached_property
     def person(self) -> FloatArray:
-        """The vector of the largest face on the photo of `faces="like:PHOTO"`.
+        """The embedding of the largest face in the photo of `faces="like:PHOTO"`.
 
         Raises:
             ReadError: The photo cannot be read.
@@ -138,10 +139,10 @@ class Restorer(Networks):
         """
         work = self._prepare(source, points_xy)
         with _timed(work.seconds, "judge"):
-            self._judge(work)
+            self._estimate_reliability(work)
         with _timed(work.seconds, "restore"):
-            answers = self._run(work)
-        return self._finish(work, answers)
+            outputs = self._run(work)
+        return self._finish(work, outputs)
 
     @overload
     def restore_many(
@@ -156,7 +157,7 @@ class Restorer(Networks):
     def restore_many(
         self, sources: Iterable[Source], *, jobs: int = JOBS, return_errors: bool = False
     ) -> Iterator[Restoration | GpenError]:
-        """Restore photos, several at the same time, their faces in common batches.
+        """Restore several photos concurrently, batching their faces together.
 
         Results come in the order of the sources and are, bit for bit, those of `restore`. At most
         `2 * jobs` photos are in memory beside the one yielded, however many there are. Leaving the
@@ -194,7 +195,7 @@ class Restorer(Networks):
         if chosen:
             _ = self.engine  # loading it is not the time that aligning takes
         with _timed(seconds, "align"):
-            canvas = geometry.enlarge(image.pixels, options.upscale)
+            canvas = transforms.enlarge(image.pixels, options.upscale)
             crops = [(index, self._cut_out(canvas, faces[index])) for index in chosen]
         return _Work(image, canvas, faces, crops, seconds, [None] * len(crops))
 
@@ -203,7 +204,7 @@ class Restorer(Networks):
         options = self.settings
         if options.faces.startswith("track:"):
             raise SettingsError(
-                f"faces is {options.faces!r}, which is for clips; expected all, largest, left, "
+                f"faces is {options.faces!r}, which is for videos; expected all, largest, left, "
                 "right, center, numbers such as 0,2 or like:PHOTO"
             )
         if not options.faces.startswith("like:"):
@@ -220,19 +221,19 @@ class Restorer(Networks):
     def _cut_out(self, canvas: Pixels, face: Face) -> Crop:
         return align_face(
             canvas,
-            geometry.scale_points(face.points_xy, self.settings.upscale),
+            transforms.scale_points(face.points_xy, self.settings.upscale),
             size=self.engine.size,
             template=self.model.template,
         )
 
-    def _judge(self, work: _Work) -> None:
+    def _estimate_reliability(self, work: _Work) -> None:
         """Estimate how far each crop can be trusted."""
         if self.settings.fusion and work.crops:
             estimator = self.reliability
             work.reliabilities = [estimator.estimate(crop.pixels) for _, crop in work.crops]
 
     def _run(self, work: _Work) -> list[Pixels]:
-        """The network's outputs; crops of which nothing would be taken go round it."""
+        """Run the network on the crops that need it; others are returned unchanged."""
         pixels = [crop.pixels for _, crop in work.crops]
         if not self.settings.restore_color:
             needed = [r is None or not r.is_undamaged for r in work.reliabilities]
@@ -242,24 +243,24 @@ class Restorer(Networks):
         outputs = iter(restore_crops(damaged, self.engine) if damaged else [])
         return [next(outputs) if one else crop for crop, one in zip(pixels, needed, strict=True)]
 
-    def _finish(self, work: _Work, answers: Sequence[Pixels]) -> Restoration:
-        """Paste the answers back and put the photo together again."""
+    def _finish(self, work: _Work, outputs: Sequence[Pixels]) -> Restoration:
+        """Paste the outputs into the photo and describe the result."""
         options, source = self.settings, work.source
         patches = []
         with _timed(work.seconds, "paste"):
-            for (index, crop), answer, reliability in zip(
-                work.crops, answers, work.reliabilities, strict=True
+            for (index, crop), output, reliability in zip(
+                work.crops, outputs, work.reliabilities, strict=True
             ):
-                patches.append(_finished(crop, answer, reliability, options, index, source.is_gray))
+                patches.append(_finished(crop, output, reliability, options, index, source.is_gray))
             if options.aligned:
-                pixels = without_padding(blended(patches[0]), source.size_wh)
+                pixels = without_padding(blend_crop(patches[0]), source.size_wh)
             else:
                 pixels = paste_faces(
                     work.canvas, patches, mask=options.mask, match_color=options.match_color
                 )
             alpha = source.alpha
             if alpha is not None and alpha.shape != pixels.shape[:2]:
-                alpha = geometry.resize(alpha, (pixels.shape[1], pixels.shape[0]))
+                alpha = transforms.resize(alpha, (pixels.shape[1], pixels.shape[0]))
         photo = dataclasses.replace(source, pixels=pixels, alpha=alpha)
         compare = partial(_similarity, self._identity, source.pixels, pixels)
         restored = [
@@ -274,38 +275,38 @@ class Restorer(Networks):
                 work.crops, patches, work.reliabilities, strict=True
             )
         ]
-        faces = _described(work.faces, restored)
+        faces = _with_results(work.faces, restored)
         notes = (*work.notes, *_sharpness_note(work.reliabilities))
         return Restoration(photo, source, faces, restored, work.seconds, options, notes)
 
 
 def _finished(
     crop: Crop,
-    answer: Pixels,
+    output: Pixels,
     reliability: Reliability | None,
     options: Settings,
     index: int,
     is_gray: bool,
 ) -> Patch:
     """A finished face, ready to be pasted."""
-    answer = to_gray(answer) if is_gray else answer
+    output = to_gray(output) if is_gray else output
     pixels, weight = finish_crop(
-        crop, answer, Finish.of(options), reliability=reliability, seed=index
+        crop, output, Finish.of(options), reliability=reliability, seed=index
     )
-    keep_unseen = options.fusion or options.match_grain
-    return Patch(crop, pixels, weight, options.blend_of(index), keep_unseen=keep_unseen)
+    keep_residual = options.fusion or options.match_grain
+    return Patch(crop, pixels, weight, options.blend_of(index), keep_residual=keep_residual)
 
 
 def _sharpness_note(reliabilities: Sequence[Reliability | None]) -> list[str]:
-    """What a user should know who sees no change."""
+    """A note for users who see no change."""
     sharp, faces = sum(r is not None and r.is_undamaged for r in reliabilities), len(reliabilities)
     if sharp and faces == 1:
         return ["already sharp, left as it was"]
     return [f"{sharp} of {faces} faces already sharp, left as they were"] if sharp else []
 
 
-def _described(faces: Sequence[Face], restored: Sequence[RestoredFace]) -> list[Face]:
-    """Faces with what became of them."""
+def _with_results(faces: Sequence[Face], restored: Sequence[RestoredFace]) -> list[Face]:
+    """The faces, with damage and change filled in."""
     described = list(faces)
     for one in restored:
         if one.index < len(described):  # an aligned photo has a crop, and no face was looked for
@@ -364,7 +365,7 @@ def _points(work: _Work, index: int, crop: Crop) -> Float64Array:
     """The five points of a face, in pixels of the source."""
     if work.faces:
         return work.faces[index].points_xy
-    return geometry.apply(geometry.invert(crop.crop_from_image), crop.points_xy)
+    return transforms.apply(transforms.invert(crop.crop_from_image), crop.points_xy)
 
 
 def _similarity(

@@ -1,4 +1,4 @@
-"""What became of a photo: the result, the faces, the time."""
+"""The result of restoring a photo: image, faces, timings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .images.tones import level_of
+from .images.write import write_image
 from .settings import Settings
-from .tones import level_of
 from .types import Crop, Face, Image, Pixels
-from .write import write_image
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Restoration:
-    """What became of one photo.
+    """The result of restoring one photo.
 
     Attributes:
         photo: The result with its metadata.
         source: The photo as it was read.
         faces: Every face found, in the order of `gpen detect`, in pixels of the source.
-        restored: For each restored face, its number in `faces`, its crop and the network's answer.
+        restored: For each restored face, its number in `faces`, its crop and the network's output.
         seconds: Time spent by stage: read, detect, align, judge, restore, paste.
-        notes: What a user should know of it, such as that a crop was padded; a sentence each.
+        notes: Remarks for the user, such as that a crop was padded; a sentence each.
     """
 
     photo: Image
@@ -92,12 +92,13 @@ class RestoredFace:
         """How alike the face is in the source and in the result, from 0 to 1.
 
         By the face embedding of `Settings.embedding`, both faces cut out by the points found in the
-        source: 1 is the same picture; at 0.5 the embedding draws the line between one person and
-        two; see `gpen.identity.Measure`. Computed when first asked for, in about a third of the
-        time that the default network takes for a face.
+        source: 1 is the same image; at 0.5 the embedding draws the line between one person and
+        two; see `gpen.faces.embedding.Measure`. Computed when first asked for, in about a third
+        of the time that the default network takes for a face.
 
         Raises:
-            GpenError: The embedding cannot be opened or run; see `gpen.identity.open_identity`.
+            GpenError: The embedding cannot be opened or run; see
+                `gpen.faces.embedding.open_identity`.
         """
         return self.compare()
 

@@ -1,4 +1,4 @@
-"""One frozen set of options for every door: command line, Python, HTTP, plugins."""
+"""The options of gpen: one frozen set for the command line, Python, HTTP and plugins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEEPABLE = ("eyes", "mouth", "glasses")
 #: What `faces` may be.
 _FACES = r"all|largest|left|right|center|\d+(,\d+)*|track:\d+(,\d+)*|like:.+"
 
-#: What options may be, in words for errors.
+#: Expected values of options, for error messages.
 _EXPECTED = {
     "model": "a name or path",
     "detector": "a name or path",
@@ -47,7 +47,7 @@ DEFAULT_EMBEDDING = "gpen-face-embedding"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How faces are restored, in photos and in clips.
+    """How faces are restored in photos and videos.
 
     Values may be written in other ways that mean the same, and are kept in the type that each has:
     `blend="0.5"`, `faces=[0, 2]`, `keep=["eyes"]`, `face_blend={0: 0.5}`, `model=Path("a.onnx")`.
@@ -62,10 +62,10 @@ class Settings:
         blend: 0 keeps the input face, 1 takes the restored one.
         upscale: The whole photo is enlarged by 1, 2 or 4; faces gain real detail.
         faces: Which faces: "all", "largest", "left", "right", "center"; numbers from 0 such as
-            "0,2" in the order of `gpen detect`; "like:PHOTO", the person on a photo; in clips
+            "0,2" in the order of `gpen detect`; "like:PHOTO", the person on a photo; in videos
             "track:1,3" by the numbers of `gpen tracks`.
         face_blend: A blend of its own for some faces, such as "0=0.5,2=1": numbers as in `faces`,
-            in clips those of `gpen tracks`.
+            in videos those of `gpen tracks`.
         min_face: Faces whose box is smaller than this many pixels are left alone.
         mask: Shape pasted back: "head" fades out in the hair and beyond, "face" follows the face
             closely, "box" is a soft square.
@@ -79,7 +79,7 @@ class Settings:
             is: "gpen-face-embedding", or the name or path of an ArcFace file.
         engine: What runs the network; "auto" takes the fastest that is installed.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", or a device name of the engine.
-        precision: Arithmetic of the network; "auto" is the fastest that keeps the picture.
+        precision: Arithmetic of the network; "auto" is the fastest that keeps the image.
         max_pixels: Photos with more pixels are refused (a guard against decompression bombs).
         format: File format of the result ("png", "jpg", …); None keeps the input's.
         quality: 1-100 for formats with loss; None chooses a visually lossless one.
@@ -162,7 +162,8 @@ class Settings:
         """The blend of one face.
 
         Args:
-            number: In photos the face's number in the order of `gpen detect`; in clips its track's.
+            number: In photos the face's number in the order of `gpen detect`; in videos that of its
+                track.
 
         Raises:
             SettingsError: `face_blend` cannot be understood.
@@ -186,19 +187,19 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoSettings:
-    """How clips are read, held still and written; `Settings` says how their faces are restored.
+    """How videos are read, stabilised and written; `Settings` says how their faces are restored.
 
     Attributes:
         stabilise: 0 restores each frame by itself; up to 1, each face is steadied by the two
             frames before and the two after.
         deflicker: Even out brightness that jumps from frame to frame (old film) before restoring.
-        start_s: Where to begin, in seconds from the beginning of the clip.
-        end_s: Where to end; None is the clip's end.
-        codec: How pictures are stored; "auto" is H.264, in WebM VP9, and what holds more than 8
-            bits where the clip has them.
+        start_s: Where to begin, in seconds from the beginning of the video.
+        end_s: Where to end; None is the video's end.
+        codec: How images are stored; "auto" is H.264, in WebM VP9, and what holds more than 8
+            bits where the video has them.
         crf: Quality in the codec's own scale, lower is better; None is visually lossless.
         preset: Speed of the encoder in its own words; None is its usual one.
-        frame_rate: Frames per second of a folder of pictures.
+        frame_rate: Frames per second of a folder of images.
     """
 
     stabilise: float = 1.0

@@ -83,10 +83,10 @@ class Image:
             array = np.rint(array / 257).astype(np.uint8)
         if self.is_gray:
             array = array[..., 0] if self.alpha is None else array[..., [0, 3]]
-        picture = PIL.Image.fromarray(np.ascontiguousarray(array))
+        image = PIL.Image.fromarray(np.ascontiguousarray(array))
         if self.metadata.icc_profile:
-            picture.info["icc_profile"] = self.metadata.icc_profile
-        return picture
+            image.info["icc_profile"] = self.metadata.icc_profile
+        return image
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +96,7 @@ class Face:
     Attributes:
         box_xyxy: Bounding box in image pixels, not clipped to the image.
         points_xy: (5, 2) float64: left eye, right eye, nose tip, left and right mouth corner,
-            left and right as seen in the upright picture.
+            left and right as seen in the upright image.
         score: Confidence in [0, 1].
         damage: How damaged a restored face was found: 0 not at all, 1 down to its coarsest detail;
             None before that, and without fusion.

@@ -48,9 +48,9 @@ def test_psnr_is_that_of_pictures(engines: ModuleType) -> None:
     import engines_compare
 
     exact = np.full((2, 3, 8, 8), 1 / 255, np.float32)  # 128 in 8-bit colour
-    answer = exact.copy()
-    answer[1] += np.float32(2 / 255)  # one step of 8-bit colour
-    same, one_off = engines_compare.psnr(answer, exact)
+    output = exact.copy()
+    output[1] += np.float32(2 / 255)  # one step of 8-bit colour
+    same, one_off = engines_compare.psnr(output, exact)
     assert same > 100
     assert one_off == pytest.approx(20 * np.log10(255), abs=0.01)
 

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpen.nets.config import GPENConfig
-from gpen.weights import Tensor, find_model
-from gpen.weights.graph import write_graph
-from gpen.weights.specs import expected_shapes
-from networks import published, random_tensors, save_safetensors
+from gpen.models import Tensor, find_model
+from gpen.models.architecture import expected_shapes
+from gpen.models.graph import write_graph
+from gpen.networks.gpen_config import GPENConfig
+from support.small_networks import published, random_tensors, save_safetensors
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
-#: Published widths: multiply-accumulates of one picture, in 10⁹, and operations of the graph.
+#: Published widths: multiply-accumulates of one image, in 10⁹, and operations of the graph.
 COUNTS = {
     256: (103.613, 471),
     512: (138.103, 540),

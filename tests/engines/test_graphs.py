@@ -96,10 +96,10 @@ def test_serves_many_threads(engine: str, sums: Path) -> None:
 
 def test_both_libraries_agree_on_a_real_network(shared: Path) -> None:
     path = shared / "models" / "yunet_n_640_640.onnx"
-    picture = np.random.default_rng(0).uniform(0, 255, (1, 3, 640, 640)).astype(np.float32)
+    image = np.random.default_rng(0).uniform(0, 255, (1, 3, 640, 640)).astype(np.float32)
     first, second = (open_graph(path, engine=engine) for engine in ENGINES)
     assert first.outputs == second.outputs
-    for a, b in zip(first.run(picture), second.run(picture), strict=True):
+    for a, b in zip(first.run(image), second.run(image), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-3)
 
 
@@ -149,13 +149,13 @@ def test_devices_that_are_not_there_are_told(engine: str, sums: Path) -> None:
 def test_openvino_computes_in_the_precision_it_says(shared: Path) -> None:
     """Left alone it takes bf16 on CPUs that have it, which would show here."""
     path = shared / "models" / "yunet_n_640_640.onnx"
-    picture = np.random.default_rng(0).uniform(0, 255, (1, 3, 640, 640)).astype(np.float32)
-    exact = open_graph(path, engine="onnxruntime").run(picture)[-1]
-    f32 = np.abs(open_graph(path, precision="f32").run(picture)[-1] - exact).max()
+    image = np.random.default_rng(0).uniform(0, 255, (1, 3, 640, 640)).astype(np.float32)
+    exact = open_graph(path, engine="onnxruntime").run(image)[-1]
+    f32 = np.abs(open_graph(path, precision="f32").run(image)[-1] - exact).max()
     assert f32 < 1e-3
     if "BF16" not in capabilities():
         pytest.skip("this CPU has no bf16")
-    assert np.abs(open_graph(path, precision="bf16").run(picture)[-1] - exact).max() > 2 * f32
+    assert np.abs(open_graph(path, precision="bf16").run(image)[-1] - exact).max() > 2 * f32
 
 
 def test_precision_that_is_not_there_is_told(sums: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 import gpen
 from gpen.engines import _choose, _fastest_faithful, open_engine
-from gpen.weights import convert, find_model, load_weights
-from networks import (
+from gpen.models import convert, find_model, load_weights
+from support.small_networks import (
     ONE_PER_PART,
     TINY,
     TINY_DESCRIBED,
@@ -73,8 +73,8 @@ def test_half_files_run_alike(net, kind: str, tmp_path: Path) -> None:
     batch = np.random.default_rng(7).uniform(-1, 1, (2, 3, 32, 32)).astype(np.float32)
     reference = open_engine(find_model(stored), engine="torch", device="cpu").run(batch)
     for engine in ("openvino", "onnxruntime"):
-        answer = open_engine(find_model(half), engine=engine, precision="f32").run(batch)
-        assert np.abs(answer - reference).max() <= TOLERANCE * np.abs(reference).max()
+        output = open_engine(find_model(half), engine=engine, precision="f32").run(batch)
+        assert np.abs(output - reference).max() <= TOLERANCE * np.abs(reference).max()
 
 
 @BOTH

@@ -13,9 +13,9 @@ from gpen import engines
 from gpen.engines import open_engine
 from gpen.engines.openvino import has_fast_bf16
 from gpen.errors import EngineError
-from gpen.weights import Tensor, find_model
-from gpen.weights.safetensors import write_safetensors
-from networks import TINY, TINY_SR, save_safetensors
+from gpen.models import Tensor, find_model
+from gpen.models.safetensors import write_safetensors
+from support.small_networks import TINY, TINY_SR, save_safetensors
 
 GRAPH_ENGINES = ["openvino", "onnxruntime"]
 
@@ -29,9 +29,9 @@ def test_published_outputs_are_met(shared: Path, tmp_path: Path, name: str, engi
     write_safetensors(
         {k.removeprefix("param:"): Tensor("f32", vectors[k]) for k in parameters}, path
     )
-    answer = open_engine(find_model(path), engine=engine, precision="f32").run(vectors["input"])
+    output = open_engine(find_model(path), engine=engine, precision="f32").run(vectors["input"])
     scale = np.abs(vectors["output"]).max()
-    assert np.abs(answer - vectors["output"]).max() <= 1e-4 * scale
+    assert np.abs(output - vectors["output"]).max() <= 1e-4 * scale
 
 
 @pytest.mark.parametrize("engine", GRAPH_ENGINES)
@@ -93,9 +93,9 @@ def test_files_of_other_tools_run(
     model = find_model(write_scaler(tmp_path / "foreign.onnx", **options))
     restorer = open_engine(model, engine=engine, precision="f32")
     crops = np.random.default_rng(0).uniform(-1, 1, (3, 3, 8, 8)).astype(np.float32)
-    answer = restorer.run(crops)
-    assert answer.dtype == np.float32
-    np.testing.assert_allclose(answer, crops * factor, atol=1e-3)
+    output = restorer.run(crops)
+    assert output.dtype == np.float32
+    np.testing.assert_allclose(output, crops * factor, atol=1e-3)
 
 
 def test_files_that_want_several_pictures_at_once_are_refused(tmp_path: Path) -> None:

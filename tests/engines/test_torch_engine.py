@@ -15,9 +15,16 @@ from gpen.engines import open_engine
 from gpen.engines import torch as torch_engine
 from gpen.engines.torch import TorchEngine
 from gpen.errors import EngineError, MissingExtraError
-from gpen.weights import Tensor, convert, find_model, load_weights
-from gpen.weights.safetensors import write_safetensors
-from networks import TINY, TINY_SR, published, random_tensors, save_safetensors, to_torch
+from gpen.models import Tensor, convert, find_model, load_weights
+from gpen.models.safetensors import write_safetensors
+from support.small_networks import (
+    TINY,
+    TINY_SR,
+    published,
+    random_tensors,
+    save_safetensors,
+    to_torch,
+)
 
 TOLERANCE = 1e-3
 
@@ -45,8 +52,8 @@ def test_all_engines_agree_in_f32(net, tmp_path: Path) -> None:
     assert reference.shape == (2, 3, net.size, net.size)
     assert reference.std() > 0.1
     for engine in ("openvino", "onnxruntime"):
-        answer = open_engine(model, engine=engine, device="cpu", precision="f32").run(batch)
-        assert np.abs(answer - reference).max() <= TOLERANCE, engine
+        output = open_engine(model, engine=engine, device="cpu", precision="f32").run(batch)
+        assert np.abs(output - reference).max() <= TOLERANCE, engine
 
 
 @pytest.mark.parametrize("name", ["generator_32", "generator_64", "generator_sr_16_to_64"])
@@ -57,9 +64,9 @@ def test_published_outputs_are_met(shared: Path, tmp_path: Path, name: str) -> N
     write_safetensors(
         {key.removeprefix("param:"): Tensor("f32", vectors[key]) for key in parameters}, path
     )
-    answer = open_engine(find_model(path), engine="torch", device="cpu").run(vectors["input"])
+    output = open_engine(find_model(path), engine="torch", device="cpu").run(vectors["input"])
     scale = np.abs(vectors["output"]).max()
-    assert np.abs(answer - vectors["output"]).max() <= 1e-4 * scale
+    assert np.abs(output - vectors["output"]).max() <= 1e-4 * scale
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".onnx"])
@@ -67,8 +74,8 @@ def test_torch_runs_every_kind_of_file(suffix: str, tmp_path: Path) -> None:
     source = save_safetensors(TINY, tmp_path / "source.safetensors")
     path = convert(source, tmp_path / f"copy{suffix}")
     expected = open_engine(find_model(source), engine="torch", device="cpu").run(crops(32))
-    answer = open_engine(find_model(path), engine="torch", device="cpu").run(crops(32))
-    np.testing.assert_array_equal(answer, expected)
+    output = open_engine(find_model(path), engine="torch", device="cpu").run(crops(32))
+    np.testing.assert_array_equal(output, expected)
 
 
 def test_torch_refuses_graphs_of_other_tools(identity_model: Path) -> None:
@@ -216,5 +223,5 @@ def test_weights_are_read_from_training_checkpoints(tmp_path: Path) -> None:
     state = to_torch(load_weights(source).tensors)
     torch.save({"g_ema": state, "g": {k: v * 0 for k, v in state.items()}}, tmp_path / "a.pth")
     expected = open_engine(find_model(source), engine="openvino").run(crops(32))
-    answer = open_engine(find_model(tmp_path / "a.pth"), engine="openvino").run(crops(32))
-    np.testing.assert_array_equal(answer, expected)
+    output = open_engine(find_model(tmp_path / "a.pth"), engine="openvino").run(crops(32))
+    np.testing.assert_array_equal(output, expected)

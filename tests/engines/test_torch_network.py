@@ -12,9 +12,9 @@ import torch
 
 from gpen.engines import torch_layers
 from gpen.engines.torch_network import FastNetwork
-from gpen.nets.gpen import GPEN
-from gpen.weights import Architecture, Tensor, find_model, load_weights
-from networks import ONE_PER_PART, TINY, TINY_SR, published, random_tensors, to_torch
+from gpen.models import Architecture, Tensor, find_model, load_weights
+from gpen.networks.gpen import GPEN
+from support.small_networks import ONE_PER_PART, TINY, TINY_SR, published, random_tensors, to_torch
 
 #: A deeper ResNet has no layer that the other lacks.
 NETS = {"sr_16_to_64": TINY_SR, "256_narrow": published(256, widest=16)} | {
@@ -23,7 +23,7 @@ NETS = {"sr_16_to_64": TINY_SR, "256_narrow": published(256, widest=16)} | {
 CPU = torch.device("cpu")
 
 
-def pictures(net: Architecture, count: int = 2) -> torch.Tensor:
+def images(net: Architecture, count: int = 2) -> torch.Tensor:
     values = np.random.default_rng(3).uniform(-1, 1, (count, 3, net.in_size, net.in_size))
     return torch.from_numpy(values.astype(np.float32))
 
@@ -36,7 +36,7 @@ def reference(net: Architecture, tensors: dict[str, Tensor]) -> GPEN:
 
 
 @torch.inference_mode()
-def answer(network: Callable, given: torch.Tensor) -> np.ndarray:
+def output(network: Callable, given: torch.Tensor) -> np.ndarray:
     return network(given).float().numpy()
 
 
@@ -54,9 +54,9 @@ def test_the_prepared_network_equals_the_reference(
     monkeypatch.setitem(torch_layers.FUSED_CHANNELS, "cpu", fused)
     net = NETS[name]
     tensors = random_tensors(net)
-    given = pictures(net)
-    exact = answer(reference(net, tensors), given)
-    found = answer(FastNetwork(net, tensors, CPU, torch.float32), given)
+    given = images(net)
+    exact = output(reference(net, tensors), given)
+    found = output(FastNetwork(net, tensors, CPU, torch.float32), given)
     assert exact.std() > 0.1
     assert np.abs(found - exact).max() <= 2e-5 * np.abs(exact).max()
 
@@ -67,10 +67,10 @@ def test_layers_of_zeros_are_no_trouble() -> None:
         name: Tensor("f32", np.zeros_like(tensor.float32())) if zero(name) else tensor
         for name, tensor in random_tensors(TINY).items()
     }
-    given = pictures(TINY)
-    exact = answer(reference(TINY, tensors), given)
+    given = images(TINY)
+    exact = output(reference(TINY, tensors), given)
     for dtype in (torch.float32, torch.float16):
-        found = answer(FastNetwork(TINY, tensors, CPU, dtype), given)
+        found = output(FastNetwork(TINY, tensors, CPU, dtype), given)
         assert np.abs(found - exact).max() <= 0.01 * np.abs(exact).max()
 
 
@@ -84,8 +84,8 @@ def zero(name: str) -> bool:
 def portrait() -> np.ndarray:
     """The portrait, damaged, at 64 px: (64, 64, 3) uint8."""
     path = Path(__file__).resolve().parents[2] / "examples/portrait.jpg"
-    picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-    return cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA)
+    image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+    return cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
 
 
 def as_input(portrait: np.ndarray, side: int) -> torch.Tensor:
@@ -113,7 +113,7 @@ NET_64 = published(64, widest=32)
 
 
 def scaled(factor: Callable[[str], float]) -> dict[str, Tensor]:
-    """Random weights of other magnitudes, whose picture stays the same and within the range."""
+    """Random weights of other magnitudes, whose image stays the same and within the range."""
     tensors = {}
     for name, tensor in random_tensors(NET_64).items():
         is_picture = "to_rgb" in name and name.endswith(("conv.weight", "bias"))
@@ -127,21 +127,21 @@ def test_half_the_bits_keep_the_picture_whatever_the_magnitudes(
     factor: Callable[[str], float], portrait: np.ndarray
 ) -> None:
     tensors, given = scaled(factor), as_input(portrait, 64)
-    exact = answer(reference(NET_64, tensors), given)
+    exact = output(reference(NET_64, tensors), given)
     assert 0.1 < exact.std() < 1
     for dtype, least in ((torch.float16, 60), (torch.bfloat16, 44)):
-        assert psnr(answer(FastNetwork(NET_64, tensors, CPU, dtype), given), exact) > least
+        assert psnr(output(FastNetwork(NET_64, tensors, CPU, dtype), given), exact) > least
 
 
 @pytest.mark.parametrize("factor", [long_code, large_styles])
 def test_a_module_turned_into_f16_does_not(
     factor: Callable[[str], float], portrait: np.ndarray
 ) -> None:
-    """What the test above is about: without care, such magnitudes cost the picture."""
+    """What the test above is about: without care, such magnitudes cost the image."""
     module, given = GPEN(NET_64), as_input(portrait, 64)
     module.load_state_dict(to_torch(scaled(factor)))
-    exact = answer(module, given)
-    assert not psnr(answer(module.half(), given.half()), exact) > 40
+    exact = output(module, given)
+    assert not psnr(output(module.half(), given.half()), exact) > 40
 
 
 def test_half_the_bits_keep_an_image_that_is_changed(portrait: np.ndarray) -> None:
@@ -150,16 +150,16 @@ def test_half_the_bits_keep_an_image_that_is_changed(portrait: np.ndarray) -> No
     tensors, given = random_tensors(net), as_input(portrait, 64)
     name = "generator.to_pixels.refine.weight"
     tensors[name] = Tensor("f32", tensors[name].float32() * np.float32(0.2))
-    exact = answer(reference(net, tensors), given)
+    exact = output(reference(net, tensors), given)
     assert 0.05 < (exact - given.numpy()).std() < 0.3
     for dtype, least in ((torch.float16, 60), (torch.bfloat16, 52)):
-        assert psnr(answer(FastNetwork(net, tensors, CPU, dtype), given), exact) > least
+        assert psnr(output(FastNetwork(net, tensors, CPU, dtype), given), exact) > least
 
 
 def test_the_default_network_bears_f16_and_bf16(portrait: np.ndarray) -> None:
     weights = load_weights(find_model("gpen-default-256").path)
     given = as_input(portrait, 256)
-    exact = answer(reference(weights.net, weights.tensors), given)
+    exact = output(reference(weights.net, weights.tensors), given)
     for dtype, least in ((torch.float16, 62), (torch.bfloat16, 52)):
         network = FastNetwork(weights.net, weights.tensors, CPU, dtype)
-        assert psnr(answer(network, given), exact) > least
+        assert psnr(output(network, given), exact) > least

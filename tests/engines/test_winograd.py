@@ -11,8 +11,9 @@ import pytest
 from gpen.engines import open_engine
 from gpen.engines.openvino import load_openvino
 from gpen.engines.winograd import MIN_INPUTS, MIN_OUTPUTS, MIN_SIDE, use_winograd
-from gpen.weights import cache_dir, find_model
-from networks import published, random_tensors, save_safetensors, to_torch
+from gpen.files import cache_dir
+from gpen.models import find_model
+from support.small_networks import published, random_tensors, save_safetensors, to_torch
 
 openvino = load_openvino()
 ops = openvino.opset13
@@ -29,30 +30,30 @@ def convolution(
     dtype: type = np.float32,
 ) -> Any:
     """A model of one convolution after another operation, as in a network."""
-    picture = ops.parameter(list(shape), np.float32)
+    image = ops.parameter(list(shape), np.float32)
     kernels = RANDOM.standard_normal((outputs, shape[1], kernel, kernel)).astype(dtype)
     weight = ops.convert(ops.constant(kernels), np.float32) if dtype != np.float32 else kernels
     strides, pads = [stride] * 2, [pad] * 2
-    answer = ops.convolution(ops.relu(picture), weight, strides, pads, pads, [1, 1])
-    return openvino.Model([ops.relu(answer)], [picture])
+    output = ops.convolution(ops.relu(image), weight, strides, pads, pads, [1, 1])
+    return openvino.Model([ops.relu(output)], [image])
 
 
-def run(model: Any, picture: np.ndarray) -> np.ndarray:
+def run(model: Any, image: np.ndarray) -> np.ndarray:
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    return openvino.Core().compile_model(model, "CPU", settings)([picture])[0]
+    return openvino.Core().compile_model(model, "CPU", settings)([image])[0]
 
 
 @pytest.mark.parametrize("sides", [(32, 32), (32, 52)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_answers_are_those_of_the_plain_convolution(sides: tuple[int, int], dtype: type) -> None:
     model = convolution((1, MIN_INPUTS, *sides), dtype=dtype)
-    picture = RANDOM.standard_normal((1, MIN_INPUTS, *sides), np.float32)
-    exact = run(model, picture)
+    image = RANDOM.standard_normal((1, MIN_INPUTS, *sides), np.float32)
+    exact = run(model, image)
     assert use_winograd(model, openvino) == 1
     assert "Convolution" not in {node.get_type_name() for node in model.get_ops()}
-    answer = run(model, picture)
-    assert answer.shape == exact.shape
-    assert 0 < np.abs(answer - exact).max() < 1e-4 * np.abs(exact).max()
+    output = run(model, image)
+    assert output.shape == exact.shape
+    assert 0 < np.abs(output - exact).max() < 1e-4 * np.abs(exact).max()
 
 
 @pytest.mark.parametrize(
@@ -74,10 +75,10 @@ def test_other_convolutions_stay(model: Any) -> None:
 
 
 def test_kernels_that_are_computed_stay() -> None:
-    picture = ops.parameter([1, MIN_INPUTS, 32, 32], np.float32)
+    image = ops.parameter([1, MIN_INPUTS, 32, 32], np.float32)
     kernels = ops.parameter([MIN_OUTPUTS, MIN_INPUTS, 3, 3], np.float32)
-    answer = ops.convolution(picture, kernels, [1, 1], [1, 1], [1, 1], [1, 1])
-    assert use_winograd(openvino.Model([answer], [picture, kernels]), openvino) == 0
+    output = ops.convolution(image, kernels, [1, 1], [1, 1], [1, 1], [1, 1])
+    assert use_winograd(openvino.Model([output], [image, kernels]), openvino) == 0
 
 
 @pytest.fixture(scope="module")
@@ -89,16 +90,16 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_network_answers_as_the_reference_does(wide: Path) -> None:
     torch = pytest.importorskip("torch")
-    from gpen.nets.gpen import GPEN
+    from gpen.networks.gpen import GPEN
 
     net = published(64, widest=256)
     module = GPEN(net, reference=True).eval()
     module.load_state_dict(to_torch(random_tensors(net)))
-    picture = RANDOM.uniform(-1, 1, (1, 3, 64, 64)).astype(np.float32)
+    image = RANDOM.uniform(-1, 1, (1, 3, 64, 64)).astype(np.float32)
     with torch.inference_mode():
-        exact = module(torch.from_numpy(picture)).numpy()
+        exact = module(torch.from_numpy(image)).numpy()
     engine = open_engine(find_model(wide), engine="openvino", device="cpu", precision="f32")
-    assert np.abs(engine.run(picture) - exact).max() < 1e-5 * np.abs(exact).max()
+    assert np.abs(engine.run(image) - exact).max() < 1e-5 * np.abs(exact).max()
 
 
 def test_a_graph_read_from_the_cache_leaves_its_file_out_of_memory(wide: Path) -> None:

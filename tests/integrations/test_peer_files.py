@@ -17,10 +17,17 @@ import onnxruntime
 import pytest
 
 import gpen
-from gpen.align import TEMPLATES
+from gpen.face_templates import TEMPLATES
 from gpen.integrations.peers import SIZES, export_for, file_name, reactor_size
-from gpen.weights.safetensors import write_safetensors
-from networks import TINY, TINY_SR, TINY_SUBPIXEL, published, random_tensors, save_safetensors
+from gpen.models.safetensors import write_safetensors
+from support.small_networks import (
+    TINY,
+    TINY_SR,
+    TINY_SUBPIXEL,
+    published,
+    random_tensors,
+    save_safetensors,
+)
 
 FaceBgr = np.ndarray
 
@@ -70,20 +77,20 @@ def visomaster(path: Path, face: FaceBgr) -> FaceBgr:
     size = face.shape[0]
     crop = np.ascontiguousarray(face[:, :, ::-1].transpose(2, 0, 1)[None], np.float32)
     crop = crop / np.float32(127.5) - 1
-    answer = np.empty((1, 3, size, size), np.float32)
+    output = np.empty((1, 3, size, size), np.float32)
     binding = session.io_binding()
     for bind, name, array in (
         (binding.bind_input, "input", crop),
-        (binding.bind_output, "output", answer),
+        (binding.bind_output, "output", output),
     ):
         bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
     session.run_with_iobinding(binding)
-    return _to_bgr(answer[0])
+    return _to_bgr(output[0])
 
 
-def _to_bgr(answer: np.ndarray) -> FaceBgr:
-    assert answer.dtype == np.float32
-    pixels = (np.clip(answer, -1, 1) + 1) / 2 * 255
+def _to_bgr(output: np.ndarray) -> FaceBgr:
+    assert output.dtype == np.float32
+    pixels = (np.clip(output, -1, 1) + 1) / 2 * 255
     return pixels.round().astype(np.uint8).transpose(1, 2, 0)[:, :, ::-1]
 
 
@@ -91,11 +98,11 @@ PROGRAMS = {"facefusion": facefusion, "reactor": reactor, "visomaster": visomast
 
 
 def _face(size: int) -> FaceBgr:
-    """A smooth picture with all values, BGR."""
+    """A smooth image with all values, BGR."""
     row = np.linspace(0, 255, size)
     channels = (row[None, :] + 0 * row[:, None], row[:, None] + 0 * row[None, :])
-    picture = np.stack([*channels, (channels[0] + channels[1]) / 2], axis=2)
-    return np.ascontiguousarray(picture.round().astype(np.uint8))
+    image = np.stack([*channels, (channels[0] + channels[1]) / 2], axis=2)
+    return np.ascontiguousarray(image.round().astype(np.uint8))
 
 
 def _here(path: Path, face: FaceBgr) -> FaceBgr:

@@ -17,8 +17,8 @@ import torch
 
 from gpen.engines.torch import TorchEngine
 from gpen.errors import MismatchError
-from gpen.weights import find_model
-from networks import (
+from gpen.models import find_model
+from support.small_networks import (
     TINY,
     TINY_DESCRIBED,
     TINY_SR,
@@ -74,11 +74,11 @@ class ImageModelDescriptor:
 
     @torch.inference_mode()
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
-        answer = self.call_fn(self.model, image)
-        assert answer.shape == (*image.shape[:2], *(n * self.scale for n in image.shape[2:]))
-        assert answer.dtype == image.dtype
-        assert 0 <= answer.min() <= answer.max() <= 1
-        return answer
+        output = self.call_fn(self.model, image)
+        assert output.shape == (*image.shape[:2], *(n * self.scale for n in image.shape[2:]))
+        assert output.dtype == image.dtype
+        assert 0 <= output.min() <= output.max() <= 1
+        return output
 
 
 class Registry:

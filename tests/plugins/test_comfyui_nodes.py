@@ -1,4 +1,4 @@
-"""The ComfyUI nodes keep ComfyUI's conventions, on real pictures and networks."""
+"""The ComfyUI nodes keep ComfyUI's conventions, on real images and networks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from comfyui_host import PACK, ComfyUI, InterruptedProcessingError
 
 import gpen
-import gpen.networks
-from networks import TINY_SR, save_safetensors
-from pointwise import write_pointwise_model
+import gpen.model_set
+from support.comfyui_host import PACK, ComfyUI, InterruptedProcessingError
+from support.pointwise import write_pointwise_model
+from support.small_networks import TINY_SR, save_safetensors
 
 NOSE = 125, 224
 
@@ -167,7 +167,7 @@ def test_values_that_are_no_numbers_do_no_harm(
     broken = image.clone()
     broken[0, :10] = float("nan")
     broken[0, 10:20] = 7
-    pixels = sys.modules["custom_nodes_gpen.pictures"].to_pixels(broken[0])
+    pixels = sys.modules["custom_nodes_gpen.image_tensors"].to_pixels(broken[0])
     assert (pixels[:10] == 0).all()
     assert (pixels[10:20] == 65535).all()
 
@@ -183,7 +183,7 @@ def test_faces_found_once_are_used_again(comfy: ComfyUI, model: Any, image: torc
     assert torch.equal(alone, given)
     none, _ = comfy.run("GPENRestore", facerestore_model=model, image=image, found=[[]])
     assert torch.equal(none, image)
-    with pytest.raises(gpen.SettingsError, match="found in 1 pictures, but there are 2"):
+    with pytest.raises(gpen.SettingsError, match="found in 1 images, but there are 2"):
         comfy.run(
             "GPENRestore",
             facerestore_model=model,
@@ -195,7 +195,7 @@ def test_faces_found_once_are_used_again(comfy: ComfyUI, model: Any, image: torc
 def test_detecting_opens_no_restorer(
     comfy: ComfyUI, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gpen.networks, "open_engine", lambda *_, **__: pytest.fail("opened"))
+    monkeypatch.setattr(gpen.model_set, "open_engine", lambda *_, **__: pytest.fail("opened"))
     (model,) = comfy.run("GPENLoad", model="gpen-default-256")
     comfy.run("GPENDetect", facerestore_model=model, image=image)
 
@@ -213,9 +213,9 @@ def test_networks_are_opened_once_for_all_nodes(
     comfy: ComfyUI, model: Any, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = []
-    open_engine = gpen.networks.open_engine
+    open_engine = gpen.model_set.open_engine
     monkeypatch.setattr(
-        gpen.networks, "open_engine", lambda *a, **k: (opened.append(1), open_engine(*a, **k))[1]
+        gpen.model_set, "open_engine", lambda *a, **k: (opened.append(1), open_engine(*a, **k))[1]
     )
     for blend in (1.0, 0.5):
         comfy.run("GPENRestore", facerestore_model=model, image=image, blend=blend)
@@ -266,7 +266,7 @@ def test_crops_of_another_number_are_refused(
 def test_other_face_restore_nodes_can_use_the_model(
     comfy: ComfyUI, tmp_path: Path, size: int
 ) -> None:
-    """As facerestore_cf does: 512 px in [-1, 1], `w`, first of the answer, whatever the network."""
+    """As facerestore_cf does: 512 px in [-1, 1], `w`, first of the output, whatever the network."""
     write_pointwise_model(tmp_path / "models/facerestore_models" / "n.onnx", "Neg", size)
     (model,) = comfy.run("GPENLoad", model="n.onnx")
     assert model.to(torch.device("cpu")) is model
@@ -274,9 +274,9 @@ def test_other_face_restore_nodes_can_use_the_model(
     ramp = torch.linspace(-1, 1, 512)
     x = ramp.expand(1, 3, 512, 512).contiguous()
     with torch.no_grad():
-        answer = model(x, w=0.5)[0]
-    assert (answer.shape, answer.dtype, answer.device) == (x.shape, x.dtype, x.device)
-    assert torch.allclose(answer, -x, atol=0.02)
+        output = model(x, w=0.5)[0]
+    assert (output.shape, output.dtype, output.device) == (x.shape, x.dtype, x.device)
+    assert torch.allclose(output, -x, atol=0.02)
     assert model(x.half(), w=1)[0].dtype == torch.float16
 
 

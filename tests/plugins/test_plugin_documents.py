@@ -9,10 +9,10 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
-from comfyui_host import ComfyUI
-from webui import WebUI
 
-from networks import published, random_tensors, to_torch
+from support.comfyui_host import ComfyUI
+from support.small_networks import published, random_tensors, to_torch
+from support.webui_host import WebUI
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [

@@ -13,7 +13,14 @@ import gpen
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 #: The stages that are documented for use by themselves.
-STAGES = {"align", "faces", "geometry", "masks", "paste", "settings"}
+STAGES = {
+    "blending.masks",
+    "blending.paste",
+    "faces.alignment",
+    "faces.selection",
+    "images.transforms",
+    "settings",
+}
 #: What each host has installed; numpy, Pillow and torch come with both.
 HOSTS = {
     "a1111": {"modules", "gradio", "gpen_webui", "numpy", "PIL"},

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
-from webui import WebUI
 
 import gpen
-from pointwise import write_pointwise_model
+from support.pointwise import write_pointwise_model
+from support.webui_host import WebUI
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_an_unknown_model_is_told_and_the_picture_returned(
     any_webui.shared.opts.gpen_model = "GPEN-BFR-4096"
     assert any_webui.restorer().restore(photo) is photo
     told = _told(any_webui, capsys)
-    assert "GPEN: the picture was left as it is: no model 'GPEN-BFR-4096'" in told
+    assert "GPEN: the image was left as it is: no model 'GPEN-BFR-4096'" in told
     assert "Traceback" not in told
 
 
@@ -173,11 +173,11 @@ def test_whatever_goes_wrong_generation_goes_on(
 
     any_webui.load()
     monkeypatch.setattr(gpen.Restorer, "restore", burst)
-    picture = np.zeros((8, 8, 3), np.uint8)
-    assert any_webui.restorer().restore(picture) is picture
+    image = np.zeros((8, 8, 3), np.uint8)
+    assert any_webui.restorer().restore(image) is image
     assert "out of everything" in _told(any_webui, capsys)
     assert not any_webui.newer or any_webui.messages[0][1], "no traceback"
-    assert any_webui.restorer().restore("no picture") == "no picture"
+    assert any_webui.restorer().restore("no image") == "no image"
 
 
 def test_networks_are_kept_unless_webui_unloads_restorers(
@@ -210,20 +210,20 @@ def test_use_cpu_is_obeyed(
 
 def test_extras_restore_and_say_so(any_webui: WebUI, photo: np.ndarray) -> None:
     script = any_webui.load()
-    picture = PIL.Image.fromarray(photo)
-    pp = any_webui.extras(script, picture, enable=True, model="negative", blend=0.75)
+    image = PIL.Image.fromarray(photo)
+    pp = any_webui.extras(script, image, enable=True, model="negative", blend=0.75)
     assert pp.info == {"GPEN model": "negative", "GPEN visibility": 0.75, "GPEN faces": 1}
-    assert pp.image.size == picture.size
-    assert pp.image.getpixel((224, 125)) != picture.getpixel((224, 125))
+    assert pp.image.size == image.size
+    assert pp.image.getpixel((224, 125)) != image.getpixel((224, 125))
 
 
 @pytest.mark.parametrize("enable", [False, None])
 def test_extras_that_are_off_do_nothing(
     any_webui: WebUI, photo: np.ndarray, enable: bool | None
 ) -> None:
-    picture = PIL.Image.fromarray(photo)
-    pp = any_webui.extras(any_webui.load(), picture, enable=enable)
-    assert pp.image is picture
+    image = PIL.Image.fromarray(photo)
+    pp = any_webui.extras(any_webui.load(), image, enable=enable)
+    assert pp.image is image
     assert pp.info == {}
 
 
@@ -240,19 +240,19 @@ def test_what_an_api_call_leaves_out_is_as_on_the_settings_page(
 
 def test_extras_enlarge_and_keep_transparency(webui: WebUI, photo: np.ndarray) -> None:
     alpha = np.full(photo.shape[:2], 128, np.uint8)
-    picture = PIL.Image.fromarray(np.dstack([photo, alpha]))
-    pp = webui.extras(webui.load(), picture, enable=True, model="negative", upscale=2)
+    image = PIL.Image.fromarray(np.dstack([photo, alpha]))
+    pp = webui.extras(webui.load(), image, enable=True, model="negative", upscale=2)
     assert pp.image.mode == "RGBA"
-    assert pp.image.size == (picture.width * 2, picture.height * 2)
+    assert pp.image.size == (image.width * 2, image.height * 2)
     assert pp.image.getextrema()[3] == (128, 128)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "CMYK", "1"])
 def test_pictures_of_other_modes_are_restored(webui: WebUI, photo: np.ndarray, mode: str) -> None:
-    picture = PIL.Image.fromarray(photo).convert(mode)
-    pp = webui.extras(webui.load(), picture, enable=True, model="negative")
+    image = PIL.Image.fromarray(photo).convert(mode)
+    pp = webui.extras(webui.load(), image, enable=True, model="negative")
     assert pp.info.get("GPEN model") == "negative"
-    assert pp.image.size == picture.size
+    assert pp.image.size == image.size
 
 
 @pytest.mark.parametrize(
@@ -271,9 +271,9 @@ def test_extras_leave_the_picture_and_say_why(
     told: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    picture = PIL.Image.fromarray(photo)
-    pp = any_webui.extras(any_webui.load(), picture, enable=True, **values)
-    assert pp.image is picture
+    image = PIL.Image.fromarray(photo)
+    pp = any_webui.extras(any_webui.load(), image, enable=True, **values)
+    assert pp.image is image
     assert told in pp.info["GPEN"]
     assert told in _told(any_webui, capsys)
 
@@ -302,9 +302,9 @@ def test_the_page_is_built_though_the_folders_cannot_be_read(
 def test_extras_and_the_page_may_use_different_networks(webui: WebUI, photo: np.ndarray) -> None:
     script = webui.load()
     webui.shared.opts.gpen_model = "negative"
-    picture = PIL.Image.fromarray(photo)
+    image = PIL.Image.fromarray(photo)
     for _ in range(2):
-        pp = webui.extras(script, picture, enable=True, model="gpen-default-256")
+        pp = webui.extras(script, image, enable=True, model="gpen-default-256")
         own = np.asarray(pp.image)
         negative = webui.restorer().restore(photo)
         assert abs(int(own[125, 224].mean()) - int(photo[125, 224].mean())) < 60

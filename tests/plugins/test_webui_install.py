@@ -20,7 +20,7 @@ class Pip:
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
         self.constraints = ""
-        self.answer = SimpleNamespace(returncode=0, stderr="")
+        self.output = SimpleNamespace(returncode=0, stderr="")
 
     def __call__(self, command: list[str], **_: object) -> SimpleNamespace:
         assert command[:4] == [sys.executable, "-m", "pip", "install"]
@@ -29,7 +29,7 @@ class Pip:
             self.constraints = Path(arguments[1]).read_text()
             arguments = ["--constraint", *arguments[2:]]
         self.asked.append(arguments)
-        return self.answer
+        return self.output
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_failure_of_pip_is_told_in_one_line(
     install: ModuleType, pip: Pip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _lacking(install, monkeypatch, "openvino")
-    pip.answer = SimpleNamespace(returncode=1, stderr="note\nERROR: no network\nhint\n")
+    pip.output = SimpleNamespace(returncode=1, stderr="note\nERROR: no network\nhint\n")
     with pytest.raises(SystemExit, match=r"openvino>=2024\.6` failed: ERROR: no network$"):
         install.main()
 

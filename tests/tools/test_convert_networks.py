@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from gpen.weights import ASSETS
+from gpen.models import ASSETS
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 

@@ -10,13 +10,13 @@ import pytest
 pytest.importorskip("torch")
 
 from gpen.training.config import Config
-from gpen.training.configfile import parse_config
-from tiny_training import CONFIG, draw_faces
+from gpen.training.config_file import parse_config
+from support.tiny_training import CONFIG, draw_faces
 
 
 @pytest.fixture
 def faces(tmp_path: Path) -> Path:
-    """Folders `train` and `val` of a few drawn pictures."""
+    """Folders `train` and `val` of a few drawn images."""
     return draw_faces(tmp_path)
 
 

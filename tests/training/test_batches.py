@@ -14,16 +14,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gpen.training.batches import (  # noqa: E402
-    Batches,
-    damage,
-    mirrored,
-    numbers_of_part,
-    sharp_faces,
-)
+from gpen.training.batches import Batches, damage, mirrored, numbers_of_part, sharp_faces  # noqa: E402
 from gpen.training.config import Config  # noqa: E402
 from gpen.training.degradation import recipe  # noqa: E402
-from gpen.training.faces import open_faces  # noqa: E402
+from gpen.training.face_dataset import open_faces  # noqa: E402
 
 
 @pytest.fixture

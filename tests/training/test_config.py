@@ -8,7 +8,7 @@ import pytest
 
 from gpen import ConfigError
 from gpen.training.config import Config
-from gpen.training.configfile import load_config, parse_config, to_toml
+from gpen.training.config_file import load_config, parse_config, to_toml
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SHIPPED = sorted(path.stem for path in CONFIGS.glob("*.toml"))

@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from gpen.errors import ConfigError, TrainingError  # noqa: E402
-from gpen.nets.gpen import GPEN, GPENConfig  # noqa: E402
-from gpen.nets.resnet import ResNet  # noqa: E402
+from gpen.networks.gpen import GPEN, GPENConfig  # noqa: E402
+from gpen.networks.resnet import ResNet  # noqa: E402
 from gpen.training.encoder_init import load_encoder  # noqa: E402
 
 WIDTH = 16
@@ -42,15 +42,15 @@ class BatchResNet(ResNet):
                 setattr(self.get_submodule(parent), last, norm)
         self.eval()
 
-    def see(self, pictures: Tensor) -> None:
+    def see(self, images: Tensor) -> None:
         """Record means and variances, in several rounds: each layer's follow from those before."""
         self.train()
         with torch.no_grad():
-            self(pictures)
+            self(images)
         self.eval()
 
 
-def pictures(count: int) -> Tensor:
+def images(count: int) -> Tensor:
     """RGB in [-1, 1], smooth like photos."""
     random = torch.Generator().manual_seed(count)
     coarse = torch.rand(count, 3, 12, 12, generator=random) * 1.6 - 0.8
@@ -65,7 +65,7 @@ def as_torchvision_takes_it(image: Tensor) -> Tensor:
 @pytest.fixture(scope="module")
 def trained() -> BatchResNet:
     net = BatchResNet()
-    net.see(as_torchvision_takes_it(pictures(16)))
+    net.see(as_torchvision_takes_it(images(16)))
     return net
 
 
@@ -76,7 +76,7 @@ def state_of(net: ResNet) -> dict[str, Tensor]:
 
 
 def off(one: list[Tensor], other: list[Tensor]) -> list[float]:
-    """Differences of maps, of their deviation; the picture itself left out."""
+    """Differences of maps, of their deviation; the image itself left out."""
     pairs = zip(one[1:], other[1:], strict=True)
     return [float((a - b).square().mean().sqrt() / b.std()) for a, b in pairs]
 
@@ -85,7 +85,7 @@ def test_encoder_answers_nearly_as_the_network_that_was_trained(
     trained: BatchResNet, tmp_path: Path
 ) -> None:
     torch.save(state_of(trained), tmp_path / "resnet50.pth")
-    net, image = gpen(), pictures(8)
+    net, image = gpen(), images(8)
     code = net.encoder.fc.weight.clone()
     with torch.no_grad():
         wanted = trained(as_torchvision_takes_it(image))[1]
@@ -102,7 +102,7 @@ def test_encoder_answers_nearly_as_the_network_that_was_trained(
 
 def test_kernels_alone_would_not_do(trained: BatchResNet, tmp_path: Path) -> None:
     torch.save(state_of(trained), tmp_path / "resnet50.pth")
-    copied, folded, image = gpen().encoder, gpen(), pictures(8)
+    copied, folded, image = gpen().encoder, gpen(), images(8)
     own = {k: v for k, v in copied.state_dict().items() if k.startswith("fc.")}
     learnt = {k: v for k, v in trained.state_dict().items() if k in copied.state_dict()}
     copied.load_state_dict(learnt | own)

@@ -10,11 +10,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gpen.training.config import Config  # noqa: E402
-from gpen.training.configfile import load_config  # noqa: E402
+from gpen.training.config_file import load_config  # noqa: E402
 from gpen.training.estimate import StageEstimate, estimate  # noqa: E402
-from gpen.training.networks import build_discriminator, build_generator  # noqa: E402
+from gpen.training.network_setup import build_discriminator, build_generator  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
-from tiny_training import SUBPIXEL  # noqa: E402
+from support.tiny_training import SUBPIXEL  # noqa: E402
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 GROWING = (

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gpen.align import template_points  # noqa: E402
+from gpen.face_templates import template_points  # noqa: E402
 from gpen.training.config import Data  # noqa: E402
 from gpen.training.framing import reframe, vary_tone  # noqa: E402
 

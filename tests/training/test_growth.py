@@ -10,18 +10,18 @@ torch = pytest.importorskip("torch")
 
 from gpen import ConfigError  # noqa: E402
 from gpen.training.config import Config  # noqa: E402
-from gpen.training.judges import Judges  # noqa: E402
-from gpen.training.networks import build_discriminator, build_generator  # noqa: E402
-from gpen.training.passthrough import pass_picture_through  # noqa: E402
+from gpen.training.network_setup import build_discriminator, build_generator  # noqa: E402
+from gpen.training.passthrough import pass_image_through  # noqa: E402
+from gpen.training.perceptual_losses import PerceptualLosses  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
 from gpen.training.trainer import Trainer  # noqa: E402
-from tiny_training import SUBPIXEL  # noqa: E402
+from support.tiny_training import SUBPIXEL  # noqa: E402
 
 GROWING = ("network.size=64", "stages=[{steps=1, size=32}, {steps=1, size=64}]")
 
 
 def trainer(config: Config) -> Trainer:
-    return Trainer(config, Judges(), Processes("cpu"))
+    return Trainer(config, PerceptualLosses(), Processes("cpu"))
 
 
 def copied(net: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -48,11 +48,11 @@ def test_grown_network_first_answers_like_the_smaller_one_enlarged(
     for name, parameter in run.net.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.1)
-    picture = smooth_pictures(64)
+    image = smooth_pictures(64)
     with torch.inference_mode():
-        small = run.net(torch.nn.functional.avg_pool2d(picture, 2))
+        small = run.net(torch.nn.functional.avg_pool2d(image, 2))
         run.grow(64)
-        grown = run.net(picture)
+        grown = run.net(image)
     mode = "nearest" if "network.upsampling=nearest" in parts else "bilinear"
     enlarged = torch.nn.functional.interpolate(small, scale_factor=2, mode=mode)
     assert float((grown - enlarged).abs().mean()) < 0.06 * float(enlarged.std())
@@ -62,13 +62,14 @@ def test_growing_keeps_what_generator_and_discriminator_know(
     tiny_with: Callable[..., Config],
 ) -> None:
     run = trainer(tiny_with(*GROWING, "network.narrow=0.2"))
-    assert run.opponent is not None
+    assert run.discriminator_step is not None
     small = copied(run.net)
     judged = {
-        name: value.clone() for name, value in run.opponent.discriminator.state_dict().items()
+        name: value.clone()
+        for name, value in run.discriminator_step.discriminator.state_dict().items()
     }
     run.grow(64)
-    grown, judge = run.net.state_dict(), run.opponent.discriminator.state_dict()
+    grown, judge = run.net.state_dict(), run.discriminator_step.discriminator.state_dict()
     assert torch.equal(grown["ecd2.0.1.weight"], small["ecd1.0.1.weight"])
     assert torch.equal(
         grown["generator.convs.3.conv.weight"], small["generator.convs.3.conv.weight"]
@@ -89,12 +90,13 @@ def test_patch_discriminators_keep_the_nets_of_their_sides(
         "discriminator.patch_channels=4",
     )
     run = trainer(config)
-    assert run.opponent is not None
+    assert run.discriminator_step is not None
     before = {
-        name: value.clone() for name, value in run.opponent.discriminator.state_dict().items()
+        name: value.clone()
+        for name, value in run.discriminator_step.discriminator.state_dict().items()
     }
     run.grow(128)
-    after = run.opponent.discriminator.state_dict()
+    after = run.discriminator_step.discriminator.state_dict()
     assert len(after) == 2 * len(before)
     for name, value in before.items():
         assert torch.equal(after[name], value)
@@ -102,10 +104,10 @@ def test_patch_discriminators_keep_the_nets_of_their_sides(
 
 def test_network_with_a_path_returns_its_input_at_first(tiny_with: Callable[..., Config]) -> None:
     run = trainer(tiny_with("network.pass_through=true", "network.narrow=0.2"))
-    picture = torch.rand(2, 3, 32, 32) * 2 - 1
+    image = torch.rand(2, 3, 32, 32) * 2 - 1
     with torch.inference_mode():
         for net in (run.net, run.averages[0]):
-            assert torch.allclose(net(picture), picture, atol=1e-5)
+            assert torch.allclose(net(image), image, atol=1e-5)
 
 
 def test_path_moves_to_the_new_level_when_the_network_grows(
@@ -113,9 +115,9 @@ def test_path_moves_to_the_new_level_when_the_network_grows(
 ) -> None:
     run = trainer(tiny_with(*GROWING, "network.pass_through=true", "network.narrow=0.2"))
     run.grow(64)
-    picture = torch.rand(2, 3, 64, 64) * 2 - 1
+    image = torch.rand(2, 3, 64, 64) * 2 - 1
     with torch.inference_mode():
-        assert torch.allclose(run.net(picture), picture, atol=1e-4)
+        assert torch.allclose(run.net(image), image, atol=1e-4)
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -123,12 +125,12 @@ def test_sub_pixel_network_returns_its_input_at_first(
     tiny_with: Callable[..., Config], count: int
 ) -> None:
     run = trainer(tiny_with(*SUBPIXEL, "network.pass_through=true"))
-    picture = torch.rand(count, 3, 32, 32) * 2 - 1
+    image = torch.rand(count, 3, 32, 32) * 2 - 1
     with torch.inference_mode():
         for net in (run.net, run.averages[0]):
-            assert torch.equal(net(picture), picture)
-        changed = trainer(tiny_with(*SUBPIXEL)).net(picture)
-    assert not torch.allclose(changed, picture, atol=0.1)
+            assert torch.equal(net(image), image)
+        changed = trainer(tiny_with(*SUBPIXEL)).net(image)
+    assert not torch.allclose(changed, image, atol=0.1)
 
 
 def test_sub_pixel_network_keeps_its_levels_when_it_grows(
@@ -150,10 +152,10 @@ def test_sub_pixel_network_keeps_its_levels_when_it_grows(
         assert torch.equal(grown[target], value), name
     assert not torch.equal(grown["ecd0.0.0.weight"], small["ecd0.0.0.weight"])
     assert not grown["generator.to_pixels.refine.weight"].any()
-    picture = torch.rand(2, 3, 64, 64) * 2 - 1
+    image = torch.rand(2, 3, 64, 64) * 2 - 1
     with torch.inference_mode():
         for net in (run.net, run.averages[0]):
-            assert torch.equal(net(picture), picture)
+            assert torch.equal(net(image), image)
 
 
 def test_channels_are_the_widths_from_the_lowest_level_up(
@@ -174,7 +176,7 @@ def test_path_needs_six_channels(tiny_with: Callable[..., Config]) -> None:
         tiny_with("network.pass_through=true", *narrow)
     net = build_generator(tiny_with(*narrow), 64)
     with pytest.raises(ValueError, match="at least 6 channels; got 4"):
-        pass_picture_through(net)
+        pass_image_through(net)
 
 
 @pytest.mark.parametrize("kind", ["stylegan2", "patchgan", "none"])

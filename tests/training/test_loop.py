@@ -18,14 +18,14 @@ torch = pytest.importorskip("torch")
 
 from gpen import ConfigError, TrainingError, find_model  # noqa: E402
 from gpen.training.config import Config, Stage  # noqa: E402
-from gpen.training.configfile import parse_config  # noqa: E402
+from gpen.training.config_file import parse_config  # noqa: E402
 from gpen.training.degradation import recipe  # noqa: E402
-from gpen.training.faces import open_faces  # noqa: E402
+from gpen.training.face_dataset import open_faces  # noqa: E402
 from gpen.training.loop import Run, StoppedError  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
 from gpen.training.runs import latest_run, load_checkpoint, new_run  # noqa: E402
 from gpen.training.validation import Validation  # noqa: E402
-from tiny_training import SUBPIXEL  # noqa: E402
+from support.tiny_training import SUBPIXEL  # noqa: E402
 
 
 def begin(config: Config, runs: Path) -> Run:
@@ -243,7 +243,7 @@ def test_runs_are_numbered_and_the_newest_is_found(tiny: Config, tmp_path: Path)
 def test_corrupt_and_tiny_pictures_are_left_out_and_counted(
     tiny: Config, faces: Path, tmp_path: Path
 ) -> None:
-    (faces / "train" / "broken.jpg").write_bytes(b"\xff\xd8\xff not a picture")
+    (faces / "train" / "broken.jpg").write_bytes(b"\xff\xd8\xff not an image")
     run = begin(tiny, tmp_path / "runs")
     run.train()
     first = json.loads((run.folder / "log.jsonl").read_text().splitlines()[0])

@@ -8,8 +8,8 @@ torch = pytest.importorskip("torch")
 
 from gpen.training.batches import Batch  # noqa: E402
 from gpen.training.config import Loss  # noqa: E402
-from gpen.training.judges import Judges  # noqa: E402
 from gpen.training.objective import Objective  # noqa: E402
+from gpen.training.perceptual_losses import PerceptualLosses  # noqa: E402
 from gpen.training.validation import measure  # noqa: E402
 
 QUIET = Loss(adversarial=0, feature_matching=0)
@@ -24,14 +24,14 @@ def batch(damage: list[float], inside: list[float]) -> Batch:
 
 
 def total(faces: Batch, restored: torch.Tensor, loss: Loss) -> float:
-    return float(Objective(Judges(), None).judge(restored, faces, loss).total)
+    return float(Objective(PerceptualLosses(), None).score(restored, faces, loss).total)
 
 
 def test_losses_are_added_up_with_their_weights() -> None:
     faces = batch([0.5, 0.5], [1.0, 1.0])
     restored = faces.truth + 0.1
     loss = Loss(l1=2, l2=3, adversarial=0, feature_matching=0)
-    outcome = Objective(Judges(), None).judge(restored, faces, loss)
+    outcome = Objective(PerceptualLosses(), None).score(restored, faces, loss)
     assert set(outcome.terms) == {"l1", "l2"}
     assert float(outcome.total) == pytest.approx(2 * 0.1 + 3 * 0.01, rel=1e-4)
 

@@ -15,14 +15,8 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 from gpen.errors import UnsafeFileError, WeightsError  # noqa: E402
-from gpen.nets.gpen import GPEN, GPENConfig  # noqa: E402
-from gpen.nets.ops import (  # noqa: E402
-    BiasActivation,
-    Linear,
-    ModulatedConv,
-    PixelNorm,
-    Upsample,
-)
+from gpen.networks.gpen import GPEN, GPENConfig  # noqa: E402
+from gpen.networks.layers import BiasActivation, Linear, ModulatedConv, PixelNorm, Upsample  # noqa: E402
 from gpen.training.prior import PriorImport, PriorRow, load_prior  # noqa: E402
 
 CHANNELS, STYLE_DIM, N_MLP = (8, 8, 8, 4), 16, 3
@@ -125,9 +119,9 @@ def by_name(found: PriorImport) -> dict[str, PriorRow]:
 @torch.no_grad()
 def difference(net: GPEN, prior: StyleGAN2, strength: float) -> float:
     z = torch.randn(3, STYLE_DIM)
-    answer = net.synthesise(net.style(z), features(net, 3, strength))
+    output = net.synthesise(net.style(z), features(net, 3, strength))
     expected = prior(z)
-    return float((answer - expected).abs().max() / expected.abs().max())
+    return float((output - expected).abs().max() / expected.abs().max())
 
 
 @pytest.mark.parametrize("injection", ["concat", "add"])
@@ -261,7 +255,7 @@ def drawn_by_nvidia(tensors: dict[str, Tensor], z: Tensor) -> Tensor:
     for layer in range(N_MLP):
         weight, bias = (tensors[f"mapping.fc{layer}.{end}"] for end in ("weight", "bias"))
         w = leaky(w @ (weight * 0.01 / STYLE_DIM**0.5).T + 0.01 * bias)
-    x, picture = tensors["synthesis.b4.const"][None], None
+    x, image = tensors["synthesis.b4.const"][None], None
     for level in range(len(CHANNELS)):
         for name in ("conv0", "conv1", "torgb"):
             layer = f"synthesis.b{4 << level}.{name}"
@@ -273,7 +267,7 @@ def drawn_by_nvidia(tensors: dict[str, Tensor], z: Tensor) -> Tensor:
             weight = weight * style[None, :, None, None]
             if name == "torgb":
                 here = functional.conv2d(x, weight / weight.shape[1] ** 0.5) + bias
-                picture = here if picture is None else here + blurred(spread(picture), (2, 2, 2, 2))
+                image = here if image is None else here + blurred(spread(image), (2, 2, 2, 2))
                 continue
             weight = weight * (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).rsqrt()
             if name == "conv0":
@@ -282,8 +276,8 @@ def drawn_by_nvidia(tensors: dict[str, Tensor], z: Tensor) -> Tensor:
             else:
                 x = functional.conv2d(x, weight, padding=1)
             x = leaky(x + bias)
-    assert picture is not None
-    return picture
+    assert image is not None
+    return image
 
 
 def leaky(x: Tensor) -> Tensor:
@@ -297,11 +291,11 @@ def test_nvidia_s_layout_is_taken_and_answers_as_it_is_meant(wrapped: bool, tmp_
     found = load_prior(tmp_path / "ffhq.pt", net)
     z = torch.randn(1, STYLE_DIM)
     with torch.no_grad():
-        answer, expected = (
+        output, expected = (
             net.synthesise(net.style(z), features(net, 1, 1.0)),
             drawn_by_nvidia(tensors, z),
         )
-    torch.testing.assert_close(answer, expected, rtol=1e-3, atol=1e-3 * float(expected.std()))
+    torch.testing.assert_close(output, expected, rtol=1e-3, atol=1e-3 * float(expected.std()))
     assert found.distance == pytest.approx(0, abs=1e-4)
     rows = by_name(found)
     assert rows["generator.conv1.conv.weight"].status == "taken"

@@ -13,9 +13,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gpen import ConfigError  # noqa: E402
-from gpen.training.checks import check_shares  # noqa: E402
 from gpen.training.config import Config  # noqa: E402
-from gpen.training.configfile import to_toml  # noqa: E402
+from gpen.training.config_checks import check_shares  # noqa: E402
+from gpen.training.config_file import to_toml  # noqa: E402
 
 
 def train(config: Config, folder: Path, processes: int) -> dict[str, dict[str, torch.Tensor]]:

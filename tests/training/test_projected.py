@@ -13,13 +13,13 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from gpen import ConfigError  # noqa: E402
-from gpen.nets.projected import ProjectedDiscriminator  # noqa: E402
+from gpen.networks.projected import ProjectedDiscriminator  # noqa: E402
 from gpen.training import losses  # noqa: E402
 from gpen.training.augmentation import augment  # noqa: E402
 from gpen.training.batches import Batch  # noqa: E402
-from gpen.training.checks import check_config  # noqa: E402
 from gpen.training.config import Config  # noqa: E402
-from gpen.training.judges import Judges  # noqa: E402
+from gpen.training.config_checks import check_config  # noqa: E402
+from gpen.training.perceptual_losses import PerceptualLosses  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
 from gpen.training.trainer import Trainer  # noqa: E402
 from gpen.training.views import cut_regions  # noqa: E402
@@ -54,7 +54,7 @@ class _Frozen(nn.Module):
 
 
 def trainer(config: Config) -> Trainer:
-    return Trainer(config, Judges(lpips=_Frozen()), Processes("cpu"))
+    return Trainer(config, PerceptualLosses(lpips=_Frozen()), Processes("cpu"))
 
 
 def faces(sharp: tuple[float, ...] = (1, 1, 0, 1)) -> Batch:
@@ -75,12 +75,12 @@ def changed(before: dict[str, torch.Tensor], net: nn.Module) -> bool:
 
 def test_both_networks_learn(tiny_with: Callable[..., Config]) -> None:
     run = trainer(tiny_with(*PROJECTED))
-    assert run.opponent is not None
-    before = copied(run.net), copied(run.opponent.discriminator)
+    assert run.discriminator_step is not None
+    before = copied(run.net), copied(run.discriminator_step.discriminator)
     terms = run.train_step([faces()])
     assert {"adversarial", "discriminator", "lecam", "l1"} <= set(terms)
     assert changed(before[0], run.net)
-    assert changed(before[1], run.opponent.discriminator)
+    assert changed(before[1], run.discriminator_step.discriminator)
 
 
 def test_batches_without_a_sharp_face_are_judged_by_their_features_alone(
@@ -93,13 +93,13 @@ def test_batches_without_a_sharp_face_are_judged_by_their_features_alone(
 def test_generator_rests_in_a_frozen_stage(tiny_with: Callable[..., Config]) -> None:
     config = tiny_with(*PROJECTED, "stages=[{steps=2, frozen=true}, {steps=1}]")
     run = trainer(config)
-    assert run.opponent is not None
-    net, discriminator = copied(run.net), copied(run.opponent.discriminator)
+    assert run.discriminator_step is not None
+    net, discriminator = copied(run.net), copied(run.discriminator_step.discriminator)
     for _ in range(2):
         terms = run.train_step([faces()])
         assert "l1" not in terms
     assert not changed(net, run.net)
-    assert changed(discriminator, run.opponent.discriminator)
+    assert changed(discriminator, run.discriminator_step.discriminator)
     run.train_step([faces()])
     assert changed(net, run.net)
 
@@ -126,7 +126,7 @@ def test_balance_makes_the_opinion_a_share_of_the_gradient(
 
     def gradient(adversarial: float) -> torch.Tensor:
         restored = batch.damaged.clone().requires_grad_()
-        outcome = run._objective.judge(restored, batch, replace(loss, adversarial=adversarial))
+        outcome = run._objective.score(restored, batch, replace(loss, adversarial=adversarial))
         (found,) = torch.autograd.grad(outcome.total, restored)
         return found
 
@@ -138,10 +138,10 @@ def test_balance_makes_the_opinion_a_share_of_the_gradient(
 def test_heads_and_regions_have_a_logit_map_each() -> None:
     net = ProjectedDiscriminator((4, 6), channels=8)
     features = [torch.rand(2, 4, 16, 16), torch.rand(2, 6, 8, 8)]
-    logits, matched = net.judge(*features, torch.rand(3, 3, 32, 32))
+    logits, matched = net.score(*features, torch.rand(3, 3, 32, 32))
     assert [tuple(x.shape) for x in logits] == [(2, 1, 8, 8), (2, 1, 4, 4), (3, 1, 4, 4)]
     assert matched == []
-    assert len(net.judge(*features, torch.zeros(0, 3, 32, 32))[0]) == 2
+    assert len(net.score(*features, torch.zeros(0, 3, 32, 32))[0]) == 2
 
 
 def test_regions_lie_around_eyes_mouth_and_cheek_of_sharp_faces() -> None:

@@ -9,11 +9,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gpen.nets.discriminator import Discriminator  # noqa: E402
+from gpen.networks.discriminator import Discriminator  # noqa: E402
 from gpen.training import losses  # noqa: E402
 from gpen.training.batches import Batch  # noqa: E402
 from gpen.training.config import Config  # noqa: E402
-from gpen.training.judges import Judges  # noqa: E402
+from gpen.training.perceptual_losses import PerceptualLosses  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
 from gpen.training.trainer import Trainer  # noqa: E402
 
@@ -27,7 +27,7 @@ PATCHGAN = (
 
 
 def trainer(config: Config) -> Trainer:
-    return Trainer(config, Judges(), Processes("cpu"))
+    return Trainer(config, PerceptualLosses(), Processes("cpu"))
 
 
 def faces(size: int, count: int = 4) -> Batch:
@@ -43,13 +43,13 @@ def test_truth_is_judged_once_for_both_networks(
 ) -> None:
     run = trainer(tiny_with("loss.r1=0", f"optimiser.accumulate={parts}", "discriminator.group=0"))
     batches = [faces(32, 4 // parts) for _ in range(parts)]
-    judged, judge = [], Discriminator.judge
+    judged, judge = [], Discriminator.score
 
     def count(self: Discriminator, image: torch.Tensor) -> object:
         judged.append(image)
         return judge(self, image)
 
-    monkeypatch.setattr(Discriminator, "judge", count)
+    monkeypatch.setattr(Discriminator, "score", count)
     run.train_step(batches)
     for batch in batches:
         assert sum(image is batch.truth for image in judged) == 1
@@ -62,24 +62,24 @@ def test_both_networks_learn_as_if_each_had_judged_by_itself(
     """Against a step written down plainly: the generator's, then the discriminator's."""
     config = tiny_with("loss.r1=0", "loss.eyes=0", "discriminator.group=0")
     run, batch = trainer(config), faces(32)
-    assert run.opponent is not None
-    net, judge = copy.deepcopy(run.net), copy.deepcopy(run.opponent.discriminator)
+    assert run.discriminator_step is not None
+    net, judge = copy.deepcopy(run.net), copy.deepcopy(run.discriminator_step.discriminator)
     rate, betas = config.optimiser.lr, config.optimiser.betas
     adams = [torch.optim.Adam(n.parameters(), lr=rate, betas=betas) for n in (net, judge)]
     restored = net(batch.damaged)
-    logits, features = judge.judge(restored)
-    wanted = [layer.detach() for layer in judge.judge(batch.truth)[1]]
+    logits, features = judge.score(restored)
+    wanted = [layer.detach() for layer in judge.score(batch.truth)[1]]
     loss = config.loss.l1 * (restored - batch.truth).abs().mean()
     loss = loss + config.loss.adversarial * losses.generator_loss(logits, "nonsaturating")
     loss = loss + config.loss.feature_matching * losses.feature_matching(features, wanted)
     loss.backward()
     adams[0].step()
     judge.zero_grad()
-    answers = judge.judge(batch.truth)[0], judge.judge(restored.detach())[0]
-    losses.discriminator_loss(*answers, "nonsaturating").backward()
+    outputs = judge.score(batch.truth)[0], judge.score(restored.detach())[0]
+    losses.discriminator_loss(*outputs, "nonsaturating").backward()
     adams[1].step()
     run.train_step([batch])
-    for ours, plain in ((run.net, net), (run.opponent.discriminator, judge)):
+    for ours, plain in ((run.net, net), (run.discriminator_step.discriminator, judge)):
         for (name, value), expected in zip(
             ours.named_parameters(), plain.parameters(), strict=True
         ):
@@ -96,17 +96,17 @@ def test_discriminator_is_built_when_a_stage_first_needs_it_and_stays(
         f"{{steps=1, {QUIET}}}]",
     )
     run = trainer(config)
-    assert run.opponent is None
+    assert run.discriminator_step is None
     assert "discriminator" not in run.train_step([faces(32)])
     run.grow(64)
     assert "discriminator" not in run.train_step([faces(64)])
-    assert run.opponent is None
+    assert run.discriminator_step is None
     assert "discriminator" in run.train_step([faces(64)])
-    met = run.opponent
+    met = run.discriminator_step
     assert met is not None
     before = copy.deepcopy(met.discriminator.state_dict())
     assert "discriminator" not in run.train_step([faces(64)])
-    assert run.opponent is met
+    assert run.discriminator_step is met
     for name, value in met.discriminator.state_dict().items():
         assert torch.equal(value, before[name])
 

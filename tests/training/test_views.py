@@ -8,9 +8,9 @@ torch = pytest.importorskip("torch")
 
 from gpen.training.batches import Batch  # noqa: E402
 from gpen.training.config import Loss  # noqa: E402
-from gpen.training.judges import Judges  # noqa: E402
 from gpen.training.losses import texture  # noqa: E402
 from gpen.training.objective import Objective  # noqa: E402
+from gpen.training.perceptual_losses import PerceptualLosses  # noqa: E402
 from gpen.training.views import look_closely, without_missing_detail  # noqa: E402
 
 
@@ -39,7 +39,7 @@ def test_missing_detail_is_no_error() -> None:
 
     def l1(sharp: list[float]) -> float:
         batch = Batch(truth, truth, points, inside, torch.tensor(sharp), -torch.ones(2, 2))
-        return float(Objective(Judges(), None).judge(restored, batch, loss).terms["l1"])
+        return float(Objective(PerceptualLosses(), None).score(restored, batch, loss).terms["l1"])
 
     assert l1([1, 1]) == pytest.approx(0.1, rel=1e-3)
     assert l1([1, 0]) == pytest.approx(0.05, rel=1e-3)

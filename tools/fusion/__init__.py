@@ -1,1 +1,1 @@
-"""Trains the network that judges how far a face crop can be trusted; see `gpen.fusion`."""
+"""Trains the network of `gpen.blending.reliability_estimator`."""

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from gpen.fusion import HALF_WAY
-from gpen.nets.reliability import ReliabilityNet
+from gpen.blending.reliability_estimator import HALF_WAY
+from gpen.networks.reliability import ReliabilityNet
 
 from .crops import DamagedCrops
 from .export import export_onnx
@@ -32,15 +32,15 @@ RATE = 3e-3
 
 
 def shares(logarithm: Tensor) -> Tensor:
-    """The input's share of each band, as `gpen.fusion.input_share` has it, not stretched."""
+    """The input's share of each band: `reliability_estimator.input_share`, not stretched."""
     half_way = torch.tensor(HALF_WAY).log2().view(2, 1, 1, 1)
     return torch.sigmoid(-2 * math.log(2) * (logarithm - half_way))
 
 
-def loss(answer: Tensor, wanted: Tensor) -> Tensor:
+def loss(output: Tensor, wanted: Tensor) -> Tensor:
     """What matters is the share; the logarithm tells the way where shares are flat."""
-    return (shares(answer) - shares(wanted)).abs().mean() + 0.05 * functional.smooth_l1_loss(
-        answer, wanted
+    return (shares(output) - shares(wanted)).abs().mean() + 0.05 * functional.smooth_l1_loss(
+        output, wanted
     )
 
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gpen.fusion import luma_chroma, split_bands
-from gpen.nets.reliability import BANDS, CELL
+from gpen.blending.fusion import luma_chroma, split_bands
+from gpen.networks.reliability import BANDS, CELL
 from gpen.training.degradation import Chain, Step, UInt8Array, degrade, recipe
 
 #: Shares of the recipes, and of undamaged crops among them.

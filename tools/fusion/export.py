@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from gpen.nets.reliability import ReliabilityNet
+from gpen.networks.reliability import ReliabilityNet
 
 OPSET = 17
 

@@ -1,4 +1,4 @@
-"""Errors as WebUI shows them: in its console, while the picture goes on unchanged."""
+"""Errors as WebUI shows them: in its console, while the image goes on unchanged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from modules import errors
 import gpen
 
 
-def report(error: Exception, what: str = "the picture was left as it is") -> str:
+def report(error: Exception, what: str = "the image was left as it is") -> str:
     """Print an error; a traceback only where it is not one that gpen foresaw.
 
     Returns:

@@ -53,7 +53,7 @@ CONTROLS: dict[str, Control] = {
     "fusion": Control("Keep detail that can be trusted, restore the rest", "Checkbox"),
     "blend": Control("Strength (visibility)", "Slider", arguments=_range(0, 1, 0.05)),
     "upscale": Control(
-        "Enlarge the picture by", "Radio", (EXTRAS,), arguments={"choices": [1, 2, 4]}
+        "Enlarge the image by", "Radio", (EXTRAS,), arguments={"choices": [1, 2, 4]}
     ),
     "faces": Control("Faces: all, largest, left, right, center, or numbers such as 0,2", "Textbox"),
     "face_blend": Control("Strength of single faces, such as 0=0.5,2=1", "Textbox", (EXTRAS,)),
@@ -64,7 +64,7 @@ CONTROLS: dict[str, Control] = {
     ),
     "mask": Control("Mask", "Radio", arguments={"choices": ["head", "face", "box"]}),
     "match_color": Control("Keep the colours of the face", "Checkbox"),
-    "match_grain": Control("Keep the grain of the picture", "Checkbox"),
+    "match_grain": Control("Keep the grain of the image", "Checkbox"),
     "restore_color": Control("Let the network colour grey faces", "Checkbox"),
     "keep": Control(
         "Leave as they are",
@@ -72,7 +72,7 @@ CONTROLS: dict[str, Control] = {
         arguments={"choices": ["eyes", "mouth", "glasses"]},
     ),
     "occlusion": Control("Leave hands, hair and things in front of faces alone", "Checkbox"),
-    "aligned": Control("The pictures are face crops", "Checkbox", (EXTRAS,)),
+    "aligned": Control("The images are face crops", "Checkbox", (EXTRAS,)),
     "detector": Control("Face detector", "Dropdown", (PAGE,), choices=models.detectors),
     "embedding": Control("What tells people apart", "Dropdown", (PAGE,), choices=models.embeddings),
     "engine": Control(
@@ -89,7 +89,7 @@ CONTROLS: dict[str, Control] = {
 
 NOT_APPLICABLE: dict[str, str] = {
     "models_dir": "models/GPEN of WebUI is looked in first",
-    "max_pixels": "WebUI has opened the picture already",
+    "max_pixels": "WebUI has opened the image already",
     "format": "WebUI writes the file, in the format of its own settings",
     "quality": "WebUI writes the file, in the quality of its own settings",
     "strip": "WebUI writes the file, with its own metadata",

@@ -30,10 +30,10 @@ class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):
             return {"enable": enable, **_components()}
 
     def process(self, pp: Any, enable: bool | None = False, **values: Any) -> None:
-        """Restore the faces of one picture; on any error it stays as it is.
+        """Restore the faces of one image; on any error it stays as it is.
 
         Args:
-            pp: WebUI's picture; `pp.image` is a Pillow image, `pp.info` goes into the file.
+            pp: WebUI's image; `pp.image` is a Pillow image, `pp.info` goes into the file.
             enable: Whether the box is on.
             **values: What the controls hold; None where an API call left one out.
         """
@@ -53,7 +53,7 @@ class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):
             unload_if_asked()
 
     def image_changed(self) -> None:
-        """Nothing is remembered about a picture."""
+        """Nothing is remembered about an image."""
 
 
 def _components() -> dict[str, Any]:
@@ -73,7 +73,7 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _array(picture: PIL.Image.Image) -> Any:
-    """RGB, or RGBA where the picture has transparency."""
-    has_alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-    return np.asarray(picture.convert("RGBA" if has_alpha else "RGB"))
+def _array(image: PIL.Image.Image) -> Any:
+    """RGB, or RGBA where the image has transparency."""
+    has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+    return np.asarray(image.convert("RGBA" if has_alpha else "RGB"))

@@ -1,6 +1,6 @@
 """GPEN among WebUI's face restorers: in Settings, img2img, the API, and extensions that look there.
 
-WebUI's convention for pictures: uint8 RGB, (height, width, 3), the same size in and out.
+WebUI's convention for images: uint8 RGB, (height, width, 3), the same size in and out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class GpenFaceRestoration(face_restoration.FaceRestoration):
         return NAME
 
     def restore(self, np_image: Any) -> Any:
-        """Restore the faces of a picture; on any error it is returned as it is."""
+        """Restore the faces of an image; on any error it is returned as it is."""
         try:
             return models.NETWORKS.restorer(page_settings()).restore(np_image).photo.pixels
         except Exception as error:

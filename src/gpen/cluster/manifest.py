@@ -1,4 +1,4 @@
-"""What became of each photo: rows in parts, each written whole by the worker that did a block."""
+"""The manifest: a row per photo, in parts written atomically by the worker of a block."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import ReadError
-from .places import Place
+from .storage import Storage
 
 #: The folder below the results that holds what gpen notes about them.
 STATE = ".gpen-batch"
@@ -24,8 +24,8 @@ Status = Literal["restored", "no face", "skipped", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What restoring one photo gave.
+class PhotoResult:
+    """The result of restoring one photo.
 
     Attributes:
         status: What became of it.
@@ -55,7 +55,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row(Answer):
+class Row(PhotoResult):
     """One line of the manifest.
 
     Attributes:
@@ -91,7 +91,7 @@ class Row(Answer):
 class Manifest:
     """The parts of the manifest of one target folder."""
 
-    def __init__(self, target: Place) -> None:
+    def __init__(self, target: Storage) -> None:
         self._target = target
 
     def read_all(self, names: Iterable[str]) -> list[Row]:
@@ -132,7 +132,6 @@ def _part(block: str) -> str:
 
 
 def to_lines(rows: Iterable[Row]) -> str:
-    """Rows as lines of JSON."""
     return "".join(
         json.dumps(dataclasses.asdict(row), ensure_ascii=False, default=str) + "\n" for row in rows
     )

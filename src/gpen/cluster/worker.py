@@ -1,4 +1,4 @@
-"""One block of photos: restore, stage, record, move into place. Runs wherever Ray puts it."""
+"""A worker: restores a block of photos, stages, records and publishes the results."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import WriteError
-from .landing import land
-from .manifest import STAGED, STATE, Answer, Manifest, Row, to_lines
-from .places import Place, raised_as
-from .plan import Block, Photo
+from ..files import os_errors_as
+from .batch_plan import Block, Photo
+from .manifest import STAGED, STATE, Manifest, PhotoResult, Row, to_lines
+from .publishing import publish
+from .storage import Storage
 
 #: Reads the bytes of a photo (with its name for messages) and writes the result to a file.
-Restore = Callable[[bytes, str, Path], Answer]
+Restore = Callable[[bytes, str, Path], PhotoResult]
 #: A photo at which this many workers died is left out.
 DEADLY = 2
 
@@ -48,7 +49,7 @@ class Job:
 
     @classmethod
     def start(
-        cls, source: Place, target: Place, *, settings: str, overwrite: bool, jobs: int
+        cls, source: Storage, target: Storage, *, settings: str, overwrite: bool, jobs: int
     ) -> Job:
         """A job whose token lies below the target.
 
@@ -56,7 +57,7 @@ class Job:
             WriteError: The target cannot be written.
         """
         token = f"{STATE}/run-{secrets.token_hex(8)}"
-        with raised_as(WriteError, f"cannot write to {target.url}"):
+        with os_errors_as(WriteError, f"cannot write to {target.url}", errors=(Exception,)):
             target.write_whole(token, b"A run of gpen batch has begun.\n", replace=False)
         return cls(source.url, target.url, settings, overwrite, jobs, token)
 
@@ -64,14 +65,14 @@ class Job:
 class Worker:
     """Holds the model and does blocks; what Ray calls an actor.
 
-    Nothing is raised: what keeps a worker from working is its answer to every block.
+    Nothing is raised: a worker that cannot work reports why for every block.
     """
 
     def __init__(self, job: Job, make_restore: Callable[[], Restore]) -> None:
         self._job = job
         self._trouble: str | None = None
         try:
-            self._source, self._target = Place(job.source), Place(job.target)
+            self._source, self._target = Storage(job.source), Storage(job.target)
             self._manifest = Manifest(self._target)
             if self._target.has(job.token):
                 self._restore = make_restore()
@@ -98,7 +99,7 @@ class Worker:
             rows = self._manifest.read(block.id)
             if rows is None:
                 rows = self._manifest.write(block.id, self._restore_all(block))
-            rows = [land(self._target, row) for row in rows]
+            rows = [publish(self._target, row) for row in rows]
             if not any(row.waits for row in rows):
                 self._target.remove(f"{STAGED}/{block.id}")
         except Exception as error:  # a full disk, a bucket that is away: each driver's own errors
@@ -138,8 +139,8 @@ class Worker:
         try:
             with tempfile.TemporaryDirectory(prefix="gpen-batch-") as temporary:
                 local = Path(temporary, f"result{suffix}")
-                answer = self._restore(self._source.read(photo.name), photo.name, local)
-                row = dataclasses.replace(row, **dataclasses.asdict(answer), finished=time.time())
+                output = self._restore(self._source.read(photo.name), photo.name, local)
+                row = dataclasses.replace(row, **dataclasses.asdict(output), finished=time.time())
                 if row.status == "failed":
                     return row.failing(f"{photo.name}: {row.error}")
                 staged = f"{folder}/{number}-{secrets.token_hex(4)}{suffix}"

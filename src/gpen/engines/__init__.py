@@ -8,14 +8,17 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import EngineError, SettingsError, WeightsError
-from ..weights import GENERATOR_KINDS, HALVABLE_KINDS, ModelInfo, read_onnx
-from .base import Engine, Graph, run_in_batches
-from .cache import forget, inference_graph
-from .memory import is_out_of_memory, open_sparingly
+from ..models import GENERATOR_KINDS, HALVABLE_KINDS, ModelInfo, read_onnx
+from .base import Engine, Graph
+from .batching import BATCH_SIZE, SharedEngine, run_in_batches
+from .graph_cache import forget, inference_graph
+from .out_of_memory import is_out_of_memory, open_sparingly
 
 __all__ = [
+    "BATCH_SIZE",
     "Engine",
     "Graph",
+    "SharedEngine",
     "fast_precision",
     "open_engine",
     "open_graph",
@@ -80,7 +83,7 @@ def open_engine(
         model: What `find_model` found.
         engine: "auto" takes torch where it has CUDA, else OpenVINO; or the name of one.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", or a device of the engine.
-        precision: "auto" is the fastest that keeps the picture; or "f32", "bf16", "f16".
+        precision: "auto" is the fastest that keeps the image; or "f32", "bf16", "f16".
 
     Raises:
         WeightsError: The file became unreadable, or torch is asked to run another tool's ONNX.
@@ -117,7 +120,7 @@ def _open(model: ModelInfo, engine: str, device: str, precision: str) -> Engine:
 
 
 def _open_restorer(path: Path, engine: str, device: str, precision: str) -> Engine:
-    from .restorer import GraphEngine
+    from .graph_engine import GraphEngine
 
     file = read_onnx(path)
     graph = open_graph(path, engine=engine, device=device, precision=precision, keep=True)
@@ -136,7 +139,7 @@ def _choose(model: ModelInfo, device: str) -> str:
 
 
 def _fastest_faithful(model: ModelInfo, engine: str, device: str) -> str:
-    """The fastest arithmetic that keeps the picture.
+    """The fastest arithmetic that keeps the image.
 
     On held-out damaged crops the default restorer in bf16 has 55 dB PSNR to itself in f32, at
     least 52, in about half the time (`benchmarks/int8.py`). A sub-pixel network of random weights

@@ -1,16 +1,15 @@
-"""What every engine offers, whatever library does the arithmetic."""
+"""The protocols of engines and graphs, and checks that they share."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError
+from ..models import read_onnx
 from ..types import FloatArray
-from ..weights import read_onnx
 
 #: A tensor's name and shape; None stands for a length that varies.
 Port = tuple[str, tuple[int | None, ...]]
@@ -100,33 +99,6 @@ class Engine(Protocol):
             EngineError: The shape does not fit, or the library failed.
         """
         ...
-
-
-def run_in_batches(graph: Graph, crops: FloatArray, *, most: int = 32) -> FloatArray:
-    """Run a graph of one input and one output on any number of crops.
-
-    Batches hold 1, 2, 4, … crops, filled up with copies of the first, so that the engine meets few
-    different shapes. A graph whose batch is fixed gets batches of that size.
-
-    Args:
-        graph: The graph.
-        crops: (N, …), N ≥ 1.
-        most: Crops in a batch, a power of 2.
-
-    Returns:
-        (N, …), the answers.
-
-    Raises:
-        EngineError: The shapes do not fit, or the library failed.
-    """
-    fixed = graph.inputs[0][1][0]
-    answers = []
-    for start in range(0, len(crops), fixed or most):
-        batch = crops[start : start + (fixed or most)]
-        count = fixed or 1 << (len(batch) - 1).bit_length()
-        filled = np.concatenate([batch, *[batch[:1]] * (count - len(batch))])
-        answers.append(graph.run(filled)[0][: len(batch)])
-    return np.concatenate(answers)
 
 
 def check_batch(crops: FloatArray, in_size: int, engine: str) -> None:

@@ -1,4 +1,4 @@
-"""ONNX Runtime: one graph on CPU, CUDA, CoreML, DirectML, ROCm, whatever its build brings."""
+"""ONNX Runtime: runs a graph on CPU, CUDA, CoreML, DirectML or ROCm, as its build allows."""
 
 from __future__ import annotations
 

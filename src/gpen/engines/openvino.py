@@ -1,4 +1,4 @@
-"""OpenVINO: the engine of a plain CPU, and of Intel's GPUs and NPUs."""
+"""OpenVINO: the default engine on CPUs; also Intel GPUs and NPUs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import EngineError
 from .base import check_count, first_line, read_ports
-from .cache import compiled_folder
+from .graph_cache import compiled_folder
 from .winograd import WINOGRAD_VERSION, use_winograd
 
 _CAPABILITIES = {"bf16": "BF16", "f16": "FP16"}
@@ -98,9 +98,9 @@ class OpenVinoGraph:
             with self._lock:
                 given = [np.ascontiguousarray(array) for array in inputs]
                 places = [self._place(port) for port in self._compiled.outputs]
-                answers = self._request.infer(given, share_inputs=True, share_outputs=True)
+                outputs = self._request.infer(given, share_inputs=True, share_outputs=True)
                 return [
-                    np.array(answers[port]) if place is None else place
+                    np.array(outputs[port]) if place is None else place
                     for port, place in zip(self._compiled.outputs, places, strict=True)
                 ]
         except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""torch: CUDA and MPS, and a second opinion on the CPU."""
+"""torch: CUDA and MPS; on the CPU the reference for other engines."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import EngineError, MissingExtraError
+from ..models import HALVABLE_KINDS, Architecture, ModelInfo, Tensor, load_weights
 from ..types import FloatArray
-from ..weights import HALVABLE_KINDS, Architecture, ModelInfo, Tensor, load_weights
 from .base import check_batch, first_line
 
 if TYPE_CHECKING:
@@ -72,17 +72,17 @@ class TorchEngine:
         check_batch(crops, self.in_size, self.name)
         try:
             with self._torch.inference_mode(), _without_tf32():
-                answer = self._network(np.ascontiguousarray(crops))
-                if self._is_too_much_for_f16(answer):
+                output = self._network(np.ascontiguousarray(crops))
+                if self._is_too_much_for_f16(output):
                     self._widen()
-                    answer = self._network(np.ascontiguousarray(crops))
+                    output = self._network(np.ascontiguousarray(crops))
         except RuntimeError as error:
             raise EngineError(
                 f"torch failed on {len(crops)} crops of {self.in_size} px on {self.device}: "
                 f"{first_line(error)}",
                 engine=self.name,
             ) from error
-        return answer
+        return output
 
     def _prepare(
         self, net: Architecture, tensors: Mapping[str, Tensor]
@@ -95,16 +95,16 @@ class TorchEngine:
             network = FastNetwork(net, tensors, device, getattr(torch, dtype))
 
         def run(crops: FloatArray) -> FloatArray:
-            answer: FloatArray = network(torch.from_numpy(crops).to(device)).cpu().numpy()
-            return answer
+            output: FloatArray = network(torch.from_numpy(crops).to(device)).cpu().numpy()
+            return output
 
         return run
 
-    def _is_too_much_for_f16(self, answer: FloatArray) -> bool:
+    def _is_too_much_for_f16(self, output: FloatArray) -> bool:
         """Whether gpen chose f16, and a value left its range; a sum shows it at once."""
         if not self._chosen or self.precision == "f32":
             return False
-        return not bool(self._torch.from_numpy(answer).sum().isfinite())
+        return not bool(self._torch.from_numpy(output).sum().isfinite())
 
     def _widen(self) -> None:
         """Go on in f32."""
@@ -123,7 +123,7 @@ def _without_tf32() -> Iterator[None]:
 
 
 def _fastest_faithful(device: torch.device, model: ModelInfo) -> str:
-    """The fastest arithmetic that keeps the picture.
+    """The fastest arithmetic that keeps the image.
 
     On held-out damaged crops the default restorer in f16 has 64 dB PSNR to itself in f32
     (`benchmarks/engines_f16.py`), and a sub-pixel network of random weights 64 dB or more. Networks

@@ -1,13 +1,13 @@
-"""Layers of GPEN generators for torch, their weights prepared once for one device and precision.
+"""Layers of GPEN generators for torch, with weights prepared for one device and precision.
 
-The arithmetic is that of the exported graph (`gpen.weights.graph`): a style scales the *input* of
+The arithmetic is that of the exported graph (`gpen.models.graph`): a style scales the *input* of
 a shared convolution and the demodulation its *output*; learning rates and √2 are part of weights,
 factors and biases. What f16 cannot hold is kept from it by exact identities:
 
 - the rows of a modulated weight have length 1, and a style is divided by its largest entry, so that
-  no answer of a convolution exceeds the length of the patch under it; both return in the
+  no output of a convolution exceeds the length of the patch under it; both return in the
   demodulation, which is computed in f32 from squares that neither overflow nor vanish;
-- styles, the mapping network, AdaIN and the sum of the pictures of all levels are f32.
+- styles, the mapping network, AdaIN and the sum of the images of all levels are f32.
 
 Sources: StyleGAN2 (Karras et al., CVPR 2020); dividing styles and weights before a convolution in
 f16 is an idea of StyleGAN2-ADA (Karras et al., NeurIPS 2020, appendix D.1), whose norms differ.
@@ -24,20 +24,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..nets.config import NORM_EPSILON
-from ..weights import Tensor as StoredTensor
+from ..models import Tensor as StoredTensor
+from ..networks.gpen_config import NORM_EPSILON
 
 GAIN = math.sqrt(2)
 _SLOPE, _EPSILON = 0.2, 1e-8
 #: A blur becomes part of its convolution where that has at most so many input channels: one pass
-#: over a large picture less, for four times the products.
+#: over a large image less, for four times the products.
 FUSED_CHANNELS = {"cuda": 128}
 
 Step = Literal["same", "blur", "nearest", "halve"]
 
 
 class Source:
-    """Hands out the tensors of a network, prepared for one device and precision.
+    """Provides the tensors of a network, prepared for one device and precision.
 
     Args:
         tensors: All tensors of the network.
@@ -189,7 +189,7 @@ class StyledConv:
         source: Has the tensors.
         name: Of the layer.
         step: Whether it doubles the sides.
-        concat: Whether the feature stands beside the answer, or is added to it.
+        concat: Whether the feature stands beside the output, or is added to it.
     """
 
     def __init__(self, source: Source, name: str, step: Step, *, concat: bool) -> None:
@@ -246,7 +246,7 @@ def has_noise(source: Source, name: str) -> bool:
 
 
 class ToRGB:
-    """A level's picture, added in f32 to those of the levels below."""
+    """A level's image, added in f32 to those of the levels below."""
 
     def __init__(self, source: Source, name: str) -> None:
         weight = source(f"{name}.conv.weight")
@@ -258,16 +258,16 @@ class ToRGB:
         self._kernel = source(kernel).expand(3, 1, 4, 4).contiguous() if kernel in source else None
 
     def __call__(self, x: Tensor, w: Tensor, rgb: Tensor | None) -> Tensor:
-        """(N, in, r, r) and the picture so far, (N, 3, r / 2, r / 2) → (N, 3, r, r) f32."""
+        """(N, in, r, r) and the image so far, (N, 3, r / 2, r / 2) → (N, 3, r, r) f32."""
         rows = self._rows.expand(len(x), -1, -1)
         if self._style is not None:
             rows = rows * self._style(w)[:, None]
         rows, lengths = unit_rows(rows)
-        picture = torch.bmm(rows.to(x.dtype), x.flatten(2)).float()  # (N, 3, r · r)
-        picture = torch.addcmul(self._bias, picture.view(-1, 3, *x.shape[2:]), lengths[..., None])
+        image = torch.bmm(rows.to(x.dtype), x.flatten(2)).float()  # (N, 3, r · r)
+        image = torch.addcmul(self._bias, image.view(-1, 3, *x.shape[2:]), lengths[..., None])
         if rgb is None:
-            return picture
+            return image
         if self._kernel is None:
-            return picture.add_(functional.interpolate(rgb, scale_factor=2, mode="nearest"))
+            return image.add_(functional.interpolate(rgb, scale_factor=2, mode="nearest"))
         below = functional.conv_transpose2d(rgb, self._kernel, stride=2, padding=1, groups=3)
-        return picture.add_(below)
+        return image.add_(below)

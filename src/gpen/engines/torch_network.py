@@ -1,4 +1,4 @@
-"""A GPEN generator for torch, as fast as it can be without changing what it computes."""
+"""A GPEN generator optimised for inference in torch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..nets.gpen import GPEN
-from ..weights import Architecture
-from ..weights import Tensor as StoredTensor
+from ..models import Architecture
+from ..models import Tensor as StoredTensor
+from ..networks.gpen import GPEN
 from .torch_layers import GAIN, Convolution, Linear, Source, Step, StyledConv, ToRGB
 
 _SLOPE, _EPSILON, _MAPPING_LR = 0.2, 1e-8, 0.01
 
 
 class FastNetwork:
-    """What `gpen.nets.gpen.GPEN` computes, with prepared weights; see `torch_layers`.
+    """Computes the same as `gpen.networks.gpen.GPEN`, with prepared weights; see `torch_layers`.
 
     Args:
         net: The network's numbers.
@@ -59,15 +59,15 @@ class FastNetwork:
         else:
             self._to_pixels = _ToPixels(source)
 
-    def __call__(self, pictures: Tensor) -> Tensor:
+    def __call__(self, images: Tensor) -> Tensor:
         """(N, 3, in_size, in_size) f32 → (N, 3, size, size) f32, contiguous."""
-        code, features = self._encode(pictures)
+        code, features = self._encode(images)
         w = code * torch.rsqrt(code.square().mean(dim=1, keepdim=True) + _EPSILON)
         for layer in self._mapping:
             w = functional.leaky_relu(layer(w), _SLOPE)
-        x = self._start.expand(len(pictures), -1, -1, -1)
+        x = self._start.expand(len(images), -1, -1, -1)
         x = self._convs[0](x, w, features.get(0))
-        rgb = self._to_rgbs[0](x, w, None) if self._to_rgbs else pictures
+        rgb = self._to_rgbs[0](x, w, None) if self._to_rgbs else images
         for level in self._levels:
             for conv in self._convs[2 * level - 1 : 2 * level + 1]:
                 x = conv(x, w, features.get(level))
@@ -94,9 +94,9 @@ class _Strided:
         self._dtype, self._layout = source.dtype, source.layout
         self._gives_features = net.encoder_features
 
-    def __call__(self, pictures: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
+    def __call__(self, images: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
         """The code (N, style_dim) in f32, and the feature of each level that has one."""
-        x = self._first(pictures.to(self._dtype).contiguous(memory_format=self._layout))
+        x = self._first(images.to(self._dtype).contiguous(memory_format=self._layout))
         features = [x]
         for conv, bias in self._stages:
             x = functional.leaky_relu_(conv(x, bias), _SLOPE)
@@ -161,11 +161,11 @@ class _Residual:
         self._laterals = [_OneByOne(source, f"laterals.{level}") for level in levels]
         self._dtype, self._device = source.dtype, source.device
 
-    def __call__(self, pictures: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
+    def __call__(self, images: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
         """The code (N, style_dim) in f32, and the feature of each level."""
         mixed = self._dtype != torch.float32
         with torch.autocast(self._device.type, self._dtype, enabled=mixed):
-            code, maps = self._encoder(pictures)
+            code, maps = self._encoder(images)
         maps = [x.to(self._dtype) for x in maps[: len(self._laterals)]]
         while len(maps) < len(self._laterals):  # below 1/32 of the side
             maps.append(functional.avg_pool2d(maps[-1], 2))

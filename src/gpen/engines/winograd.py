@@ -1,6 +1,6 @@
 """Winograd's minimal filtering: 3 × 3 convolutions with a quarter of the multiplications.
 
-F(4 × 4, 3 × 3) cuts a picture into tiles of 6 × 6 that overlap by 2, turns tiles and kernels into
+F(4 × 4, 3 × 3) cuts an image into tiles of 6 × 6 that overlap by 2, turns tiles and kernels into
 36 values each, multiplies those as matrices over the channels, and turns the 36 products into 4 × 4
 pixels: 36 multiplications where a plain convolution has 144. OpenVINO 2026 has no such convolution
 of its own, so it is written with its plain operations:
@@ -10,7 +10,7 @@ of its own, so it is written with its plain operations:
     one matrix product over the 36, and a transposition     36 values → 4 × 4 pixels
 
 In f32 it rounds about ten times as coarsely as the plain convolution, 1e-5 of the largest value,
-which no picture shows. In bf16 it would be visible, so there it is not used; see
+which no image shows. In bf16 it would be visible, so there it is not used; see
 `docs/adr/0009-fewer-multiplications.md`.
 
 Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 WINOGRAD_VERSION = "winograd 1"
 #: Pixels and values along the side of a tile.
 _PIXELS, _VALUES = 4, 6
-#: Convolutions with fewer channels, or smaller pictures, are faster as they are: turning tiles
+#: Convolutions with fewer channels, or smaller images, are faster as they are: turning tiles
 #: into values costs as much per channel, whatever the number of channels it is then summed over.
 MIN_INPUTS, MIN_OUTPUTS, MIN_SIDE = 256, 128, 32
 
@@ -71,8 +71,8 @@ def use_winograd(model: Any, openvino: ModuleType) -> int:
     rewriter, count = _Rewriter(openvino.opset13), 0
     for node in model.get_ordered_ops():
         if _fits(node) and (kernels := _constant(node.input_value(1))) is not None:
-            answer = rewriter.convolution(node.input_value(0), kernels)
-            node.output(0).replace(answer.output(0))
+            output = rewriter.convolution(node.input_value(0), kernels)
+            node.output(0).replace(output.output(0))
             count += 1
     return count
 
@@ -112,25 +112,25 @@ class _Rewriter:
     def __init__(self, ops: ModuleType) -> None:
         self._ops = ops
 
-    def convolution(self, picture: Any, kernels: NDArray[np.float32]) -> Any:
+    def convolution(self, image: Any, kernels: NDArray[np.float32]) -> Any:
         """From (1, inputs, height, width) to (1, outputs, height, width)."""
-        _, inputs, height, width = picture.get_shape()
+        _, inputs, height, width = image.get_shape()
         outputs, high, wide = len(kernels), height // _PIXELS, width // _PIXELS
-        values = self._values(picture, inputs)
+        values = self._values(image, inputs)
         values = self._reshaped(values, [_VALUES**2, high * wide, inputs])
         products = self._ops.matmul(values, self._numbers(turned_kernels(kernels)), False, False)
         products = self._reshaped(products, [_VALUES**2, high * wide * outputs])
         pixels = self._numbers(np.kron(_ANSWER, _ANSWER))
-        answer = self._ops.matmul(pixels, products, False, False)
-        answer = self._reshaped(answer, [_PIXELS, _PIXELS, high, wide, outputs])
-        answer = self._transposed(answer, [2, 0, 3, 1, 4])  # row, its pixel, column, its pixel
-        answer = self._reshaped(answer, [1, height, width, outputs])
-        return self._transposed(answer, [0, 3, 1, 2])
+        output = self._ops.matmul(pixels, products, False, False)
+        output = self._reshaped(output, [_PIXELS, _PIXELS, high, wide, outputs])
+        output = self._transposed(output, [2, 0, 3, 1, 4])  # row, its pixel, column, its pixel
+        output = self._reshaped(output, [1, height, width, outputs])
+        return self._transposed(output, [0, 3, 1, 2])
 
-    def _values(self, picture: Any, channels: int) -> Any:
+    def _values(self, image: Any, channels: int) -> Any:
         """(1, channels, height, width) → (36, rows of tiles, columns of tiles, channels)."""
         steps = [
-            self._along(self._along(picture, row, channels, 0), column, channels, 1)
+            self._along(self._along(image, row, channels, 0), column, channels, 1)
             for row in _TILE
             for column in _TILE
         ]

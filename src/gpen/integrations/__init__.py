@@ -1,1 +1,1 @@
-"""gpen in other programs: their libraries and their files."""
+"""Integrations with other programs."""

@@ -1,4 +1,4 @@
-"""ONNX files for other programs, under the names by which they know how to run them.
+"""Exports ONNX files under the names that other programs expect.
 
 Every one of them feeds one face of fixed size per run: input `input`, float32 (1, 3, S, S) RGB in
 [-1, 1]; output `output` of the same shape, clipped by them. What differs is the name:
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ..errors import SettingsError, WeightsError
-from ..weights import convert, find_model
+from ..models import convert, find_model
 
 Program = Literal["facefusion", "reactor", "visomaster"]
 
@@ -32,7 +32,7 @@ def file_name(program: Program, size: int) -> str:
 
     Args:
         program: "facefusion", "reactor" or "visomaster".
-        size: Side of the network's picture, in pixels.
+        size: Side of the network's image, in pixels.
 
     Raises:
         SettingsError: There is no such program, or it runs no network of this size.

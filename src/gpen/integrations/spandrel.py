@@ -1,4 +1,4 @@
-"""GPEN for spandrel, the library that opens weight files for chaiNNer, ComfyUI and others.
+"""Registers GPEN with spandrel, which loads weight files for chaiNNer, ComfyUI and others.
 
     >>> import gpen.integrations.spandrel  # doctest: +SKIP
     >>> gpen.integrations.spandrel.install()  # doctest: +SKIP
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from ..nets.gpen import GPEN
-from ..weights.kinds import GENERATOR_KINDS, recognise
-from ..weights.specs import read_architecture
+from ..models.architecture import read_architecture
+from ..models.kinds import GENERATOR_KINDS, recognise
+from ..networks.gpen import GPEN
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +72,7 @@ def _describe(architecture: Any, state_dict: Mapping[str, Any]) -> Any:
 
     Returns:
         An `ImageModelDescriptor` that takes and returns (1, 3, H, W) RGB in [0, 1]. The network
-        sees squares of one size: other pictures are resized to it and their answers back.
+        sees squares of one size: other images are resized to it and their answers back.
 
     Raises:
         MismatchError: The tensors do not fit together.
@@ -122,10 +122,10 @@ def _call(module: GPEN, image: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     if (height, width) != wanted:
         image = _resized(image, wanted)
-    answer: Tensor = (module(image * 2 - 1) + 1) / 2
+    output: Tensor = (module(image * 2 - 1) + 1) / 2
     if (height, width) != wanted:
-        answer = _resized(answer, (height * scale, width * scale))
-    return answer.clamp(0, 1)
+        output = _resized(output, (height * scale, width * scale))
+    return output.clamp(0, 1)
 
 
 def _resized(image: Tensor, size_hw: tuple[int, int]) -> Tensor:

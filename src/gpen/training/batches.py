@@ -21,10 +21,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import TrainingError
-from ..perception.tensors import to_tensor
+from ..perceptual.image_tensors import to_tensor
 from .config import Config, Data
 from .degradation import Recipe, degrade
-from .faces import Faces, Sample
+from .face_dataset import Faces, Sample
 from .framing import reframe, vary_tone
 
 _LOG = logging.getLogger("gpen")
@@ -41,9 +41,9 @@ class Batch:
         damaged: (N, 3, S, S) RGB in [-1, 1].
         truth: The same, undamaged.
         points_xy: (N, 5, 2) in pixels.
-        inside: (N,), share of each picture that is no mirror image.
+        inside: (N,), share of each image that is no mirror image.
         sharp: (N,), 1 where the truth has detail at this size, else 0.
-        cut_xy: (N, 2), where in each picture to look closely: the top left corner of a cut, as a
+        cut_xy: (N, 2), where in each image to look closely: the top left corner of a cut, as a
             share of the room for it; negative to look at the whole.
     """
 
@@ -120,7 +120,7 @@ def sharp_faces(faces: Faces, data: Data) -> list[int]:
 
 
 def mirrored(points_xy: Any, size: int) -> Any:
-    """The five points of a mirrored picture; left and right change places."""
+    """The five points of a mirrored image; left and right change places."""
     flipped = points_xy[[1, 0, 2, 4, 3]].copy()
     flipped[:, 0] = size - 1 - flipped[:, 0]
     return flipped

@@ -1,4 +1,4 @@
-"""What a training run is made of: one tree of frozen dataclasses; `configfile` reads it."""
+"""What a training run is made of: one tree of frozen dataclasses; `config_file` reads it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..nets.config import published_channels
+from ..networks.gpen_config import published_channels
 
 Precision = Literal["f32", "bf16", "f16"]
 
@@ -17,8 +17,8 @@ class Network:
     """The generator.
 
     Attributes:
-        size: Side of the pictures it restores, in pixels.
-        encoder: What turns the damaged picture into a code: "conv" (published), "resnet50",
+        size: Side of the images it restores, in pixels.
+        encoder: What turns the damaged image into a code: "conv" (published), "resnet50",
             "resnet101".
         encoder_width: Width of a ResNet's first layer, published 64; the conv encoder has its own.
         encoder_features: Whether the encoder's feature maps join the synthesis too.
@@ -62,7 +62,7 @@ class Network:
     encoder_init: str = ""
 
     def widths(self, size: int) -> tuple[int, ...]:
-        """Widths of the levels, from 4 × 4 up, of the network for pictures of a side."""
+        """Widths of the levels, from 4 × 4 up, of the network for images of a side."""
         top = size // self.subpixel
         if not self.channels:
             return published_channels(top, self.channel_multiplier, self.narrow)
@@ -71,7 +71,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Discriminator:
-    """What judges the generator's pictures.
+    """What judges the generator's images.
 
     Attributes:
         kind: "stylegan2" (published), "patchgan" (several scales), "projected" (through the frozen
@@ -79,7 +79,7 @@ class Discriminator:
             mouth and cheek) or "none".
         channel_multiplier: Width of StyleGAN2's levels from 64 px on.
         narrow: Width of all of StyleGAN2's levels.
-        group: Pictures compared with each other by StyleGAN2's minibatch deviation; 0 for the
+        group: Images compared with each other by StyleGAN2's minibatch deviation; 0 for the
             whole batch, as published.
         resolutions: Sides that PatchGAN looks at; those above the network's size are left out.
         patch_channels: Width of PatchGAN's first layer, and of the projected one's heads.
@@ -117,9 +117,9 @@ class Loss:
         balance: Whether `adversarial` is the length of its gradient at the output, as a share of
             that of all others (after Esser et al., CVPR 2021); else it is a weight.
         lecam: Weight of what keeps the discriminator's opinions of both sides together.
-        r1: Gradient penalty on real pictures.
+        r1: Gradient penalty on real images.
         r1_every: Steps between gradient penalties.
-        feature_matching: L1 between the discriminator's features of restored and true pictures.
+        feature_matching: L1 between the discriminator's features of restored and true images.
         path_length: Path-length regularisation.
         path_length_every: Steps between path-length penalties.
         relative: How much the pixel, perceptual and identity losses of a face count by what is left
@@ -263,7 +263,7 @@ class Stage:
 
     Attributes:
         steps: How many.
-        size: Side of the pictures; 0 for the network's. Grows by doubling from stage to stage.
+        size: Side of the images; 0 for the network's. Grows by doubling from stage to stage.
         loss: Losses that differ in this stage, by name.
         frozen: Whether the generator rests, so that the discriminator catches up with it.
     """
@@ -330,7 +330,7 @@ class Config:
         return number if done + 1 == self.stages[number].steps else None
 
     def size_at(self, step: int) -> int:
-        """Side of the pictures at a step."""
+        """Side of the images at a step."""
         return self.stage_at(step).size or self.network.size
 
     def loss_at(self, step: int) -> Loss:

@@ -18,16 +18,16 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from ..nets.config import NORM_EPSILON
-from ..nets.gpen import GPEN
-from ..perception.files import read_tensors
+from ..networks.gpen import GPEN
+from ..networks.gpen_config import NORM_EPSILON
+from ..perceptual.network_files import read_tensors
 
 _SETTING = "network.encoder_init"
 _EXPECTED = (
     "torchvision's ResNet of the depth that network.encoder names: resnet50-0676ba61.pth, "
     "resnet101-63fe2227.pth or another of https://download.pytorch.org/models/"
 )
-#: Mean and standard deviation of ImageNet, RGB in [0, 1], which pictures were normalised by.
+#: Mean and standard deviation of ImageNet, RGB in [0, 1], which images were normalised by.
 _MEAN_RGB, _DEVIATION_RGB = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _STATISTICS = ("weight", "bias", "running_mean", "running_var")
 
@@ -106,7 +106,7 @@ def _take(own: Tensor, norm: nn.GroupNorm, weight: Tensor, statistics: list[Tens
     """Fill a convolution and the norm after it; see the head of this module."""
     scale, shift, mean, variance = (value.double() for value in statistics)
     weight = weight.double()
-    if weight.shape[1] == 3:  # of the picture, which comes in [-1, 1] here
+    if weight.shape[1] == 3:  # of the image, which comes in [-1, 1] here
         offset = (0.5 - torch.tensor(_MEAN_RGB)) / torch.tensor(_DEVIATION_RGB)
         mean = mean - (weight.sum(dim=(2, 3)) * offset).sum(dim=1)
         weight = weight * (0.5 / torch.tensor(_DEVIATION_RGB))[:, None, None]

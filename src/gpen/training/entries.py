@@ -1,7 +1,7 @@
 """Where training faces lie: folders, `crops.jsonl` and shards, as one kind of list.
 
 Nothing is decoded here. Loose files are looked at briefly (head and tail), because a reader wants
-to know at the start of a run, and not in its last hour, which pictures are of no use.
+to know at the start of a run, and not in its last hour, which images are of no use.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import TrainingError
 from ..types import Float64Array
 
-#: Smaller pictures teach nothing.
+#: Smaller images teach nothing.
 MIN_SIDE = 32
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 LIST_NAME = "crops.jsonl"
@@ -45,12 +45,12 @@ class Entry:
     """A face that has not been read yet.
 
     Attributes:
-        path: The picture, or the shard that holds it.
+        path: The image, or the shard that holds it.
         name: What to call it in messages.
         offset: Where its bytes begin in `path`.
         length: How many they are; -1 for all.
         points_xy: (5, 2) in pixels of a crop with side `side`; None where the template holds.
-        side: Side that `points_xy` refer to; 0 for that of the picture.
+        side: Side that `points_xy` refer to; 0 for that of the image.
         inside: Share of the crop that is not filled by mirroring, in [0, 1].
         native: Side at which the crop was captured, in pixels of its source; 0 where nobody knows.
     """
@@ -65,7 +65,7 @@ class Entry:
     native: int = 0
 
     def read(self) -> bytes:
-        """The bytes of the picture.
+        """The bytes of the image.
 
         Raises:
             OSError: The file is gone or cannot be read.
@@ -179,7 +179,7 @@ def _list_shards(shards: list[Path]) -> tuple[list[Entry], list[Skipped]]:
 def _read_shard(shard: Path, skipped: list[Skipped]) -> Iterator[Entry]:
     """Faces of a shard: members `key.jpg` (or png, webp …) with `key.json` where there is one."""
     total = shard.stat().st_size
-    pictures: dict[str, tuple[str, int, int]] = {}
+    images: dict[str, tuple[str, int, int]] = {}
     notes: dict[str, bytes] = {}
     with tarfile.open(shard, "r:") as tar, shard.open("rb") as file:
         try:
@@ -192,10 +192,10 @@ def _read_shard(shard: Path, skipped: list[Skipped]) -> Iterator[Entry]:
                     file.seek(member.offset_data)
                     notes[key] = file.read(member.size)
                 elif f".{suffix.lower()}" in SUFFIXES:
-                    pictures[key] = (member.name, member.offset_data, member.size)
+                    images[key] = (member.name, member.offset_data, member.size)
         except tarfile.TarError as error:
             skipped.append((str(shard), f"the shard is damaged; its end is missing ({error})"))
-    for key, (name, offset, length) in pictures.items():
+    for key, (name, offset, length) in images.items():
         try:
             labels = _labels(json.loads(notes.get(key, b"{}")))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -213,13 +213,13 @@ def _checked(entries: list[Entry]) -> tuple[list[Entry], list[Skipped]]:
 
 
 def _fault(entry: Entry) -> str | None:
-    """Why a loose picture is of no use, as far as its head and its tail tell."""
+    """Why a loose image is of no use, as far as its head and its tail tell."""
     import PIL.Image
 
     try:
         with entry.path.open("rb") as file:
-            with PIL.Image.open(file) as picture:
-                width, height = picture.size
+            with PIL.Image.open(file) as image:
+                width, height = image.size
             file.seek(0)
             head = file.read(2)
             end = file.seek(0, io.SEEK_END)
@@ -228,12 +228,12 @@ def _fault(entry: Entry) -> str | None:
     except FileNotFoundError:
         return "there is no such file"
     except Exception as error:  # Pillow raises anything on damaged heads
-        return f"it is no picture or damaged ({error})"
+        return f"it is no image or damaged ({error})"
     return size_fault(width, height) or end_fault(head, tail)
 
 
 def size_fault(width: int, height: int) -> str | None:
-    """Why a picture of this size is no aligned face, or None."""
+    """Why an image of this size is no aligned face, or None."""
     if width != height:
         return f"it is {width} × {height}; expected a square (gpen data prepare makes squares)"
     if width < MIN_SIDE:

@@ -21,9 +21,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .batches import Batch
 from .config import Config
-from .judges import Judges
-from .networks import build_discriminator, build_generator
-from .opponent import AnyDiscriminator
+from .discriminator_step import AnyDiscriminator
+from .network_setup import build_discriminator, build_generator
+from .perceptual_losses import PerceptualLosses
 from .processes import Processes
 from .trainer import Trainer, autocast
 
@@ -39,7 +39,7 @@ class StageEstimate:
     """One stage of a run.
 
     Attributes:
-        size: Side of the pictures.
+        size: Side of the images.
         steps: Steps of the stage.
         generator: Parameters of the generator.
         discriminator: Parameters of the discriminator.
@@ -110,11 +110,11 @@ def _probe(config: Config) -> Config:
 
 @dataclass(frozen=True, slots=True)
 class _Nets:
-    """A run's networks at one side, and one picture for them."""
+    """A run's networks at one side, and one image for them."""
 
     net: nn.Module
     discriminator: AnyDiscriminator | None
-    picture: Tensor
+    image: Tensor
 
 
 def _nets(config: Config, size: int, step: int) -> _Nets:
@@ -124,8 +124,8 @@ def _nets(config: Config, size: int, step: int) -> _Nets:
 
 
 def _build(config: Config, size: int, step: int, count: int) -> _Nets:
-    """Networks and so many pictures; no discriminator where it has no part in the loss."""
-    # Few pictures stand for all, so nothing is compared within groups.
+    """Networks and so many images; no discriminator where it has no part in the loss."""
+    # Few images stand for all, so nothing is compared within groups.
     alone = dataclasses.replace(
         config, discriminator=dataclasses.replace(config.discriminator, group=0)
     )
@@ -141,9 +141,9 @@ def _parameters(net: nn.Module | None) -> int:
 def _operations(config: Config, size: int, step: int) -> float:
     """Floating-point operations for one face in one step."""
     nets = _nets(config, size, step)
-    total = _count(lambda: nets.net(nets.picture)) * 3  # forward once, backward about twice
+    total = _count(lambda: nets.net(nets.image)) * 3  # forward once, backward about twice
     if (discriminator := nets.discriminator) is not None:
-        once = _count(lambda: discriminator.judge(nets.picture))
+        once = _count(lambda: discriminator.score(nets.image))
         passes = 2 + 6  # what was restored, for the generator; both kinds, for itself
         total += once * (passes + 6 / config.loss.r1_every)
     return total
@@ -165,17 +165,17 @@ def _kept(config: Config, size: int, step: int, count: int) -> float:
 
     with FakeTensorMode():  # tensors of a device and dtype, without data
         nets = _build(config, size, step, count)
-        net, judge, picture = nets.net, nets.discriminator, nets.picture
-        drawn = kept(lambda: net(picture))
+        net, judge, image = nets.net, nets.discriminator, nets.image
+        drawn = kept(lambda: net(image))
         peaks = [drawn]
         if loss.path_length:
-            peaks.append(_TWICE * kept(lambda: net(picture), exact=True))
+            peaks.append(_TWICE * kept(lambda: net(image), exact=True))
         if judge is not None:
-            judged = kept(lambda: judge.judge(picture))
+            judged = kept(lambda: judge.score(image))
             # The truth is judged before the generator's gradients are found, to be matched.
             peaks += [drawn + judged * (2 if loss.feature_matching else 1), 2 * judged]
             if loss.r1:
-                peaks.append(_TWICE * kept(lambda: judge.judge(picture), exact=True))
+                peaks.append(_TWICE * kept(lambda: judge.score(image), exact=True))
     return max(peaks)
 
 
@@ -198,12 +198,12 @@ def _kept_bytes(work: Callable[[], object]) -> float:
 
 def _seconds_per_step(config: Config, processes: Processes) -> float:
     """Seconds of a small step, the regularisers in their share."""
-    trainer = Trainer(config, Judges(), processes)
+    trainer = Trainer(config, PerceptualLosses(), processes)
     side = config.network.size
-    pictures = torch.rand(config.optimiser.batch, 3, side, side, device=processes.device) * 2 - 1
+    images = torch.rand(config.optimiser.batch, 3, side, side, device=processes.device) * 2 - 1
     points = torch.rand(config.optimiser.batch, 5, 2, device=processes.device) * side
     inside = torch.ones(config.optimiser.batch, device=processes.device)
-    batch = Batch.of_sharp_faces(pictures, pictures, points, inside)
+    batch = Batch.of_sharp_faces(images, images, points, inside)
     trainer.train_step([batch])
     started = time.perf_counter()
     for _ in range(2):

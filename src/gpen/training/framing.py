@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import geometry
-from ..align import template_points
+from ..face_templates import template_points
+from ..images import transforms
 from ..types import Float64Array
 from .config import Data
 
@@ -49,10 +49,12 @@ def reframe(
         scale=1 + data.zoom * zoom,
         shift_xy=(data.shift * size * x, data.shift * size * y),
     )
-    framed = geometry.fit_similarity(template_points("gpen", size), template_points(template, size))
-    matrix = geometry.compose(error, framed)
-    moved = geometry.apply(matrix, points_xy).astype(np.float32)
-    return geometry.warp(pixels, matrix, (size, size)), moved
+    framed = transforms.fit_similarity(
+        template_points("gpen", size), template_points(template, size)
+    )
+    matrix = transforms.compose(error, framed)
+    moved = transforms.apply(matrix, points_xy).astype(np.float32)
+    return transforms.warp(pixels, matrix, (size, size)), moved
 
 
 def _about_centre(

@@ -1,7 +1,7 @@
 """Doubles the side of a network in training, so that it goes on from what it knows.
 
 The generator gets a level at its end, which is silent at first, and a convolutional encoder one at
-its beginning, which at first passes the picture on: the grown network answers like the smaller one,
+its beginning, which at first passes the image on: the grown network answers like the smaller one,
 enlarged. The discriminator's new first level has to be learned.
 
 A sub-pixel generator keeps its levels too, but not what lies beside the image: a block of pixels
@@ -29,10 +29,10 @@ def grow_generator(
     Args:
         small: State of the smaller network.
         grown: The network to fill, fresh.
-        pass_through: Whether the picture passes through its last level.
+        pass_through: Whether the image passes through its last level.
 
     Raises:
-        ValueError: The new levels are too narrow to pass the picture on.
+        ValueError: The new levels are too narrow to pass the image on.
     """
     fresh = {name: value.clone() for name, value in grown.state_dict().items()}
     conv_encoder = "ecd0.0.0.weight" in fresh
@@ -90,15 +90,15 @@ def _encoder_name(name: str) -> str | None:
 def _encoder_entry(fresh: dict[str, Tensor], small: dict[str, Tensor]) -> dict[str, Tensor]:
     """Weights of a grown encoder's first two stages, whose second answers as the old first did.
 
-    The new first stage passes on the picture and its negative: activate(c) - activate(-c) is
+    The new first stage passes on the image and its negative: activate(c) - activate(-c) is
     √2 · 1.2 · c. The second stage's blur halves it, and its middle tap holds the old 1 × 1 kernel.
     """
     if len(fresh["ecd0.0.0.weight"]) < 6:
         raise ValueError("a network grows to levels of at least 6 channels: use a wider one")
     first, second = fresh["ecd0.0.0.weight"], fresh["ecd1.0.1.weight"]
-    picture = first.new_tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1]]).reshape(3, 3, 1, 1)
-    picture = picture * math.sqrt(3)  # Conv multiplies by 1 / √fan_in
-    first[:3], first[3:6] = picture, -picture
+    image = first.new_tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1]]).reshape(3, 3, 1, 1)
+    image = image * math.sqrt(3)  # Conv multiplies by 1 / √fan_in
+    first[:3], first[3:6] = image, -image
     old = small["ecd0.0.0.weight"][..., 0, 0] / math.sqrt(3)
     new = old * math.sqrt(first.shape[0] * 9) / (math.sqrt(2) * 1.2)
     second.zero_()

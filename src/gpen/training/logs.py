@@ -1,4 +1,4 @@
-"""What a run tells: lines of JSON, TensorBoard, sheets of pictures."""
+"""What a run tells: lines of JSON, TensorBoard, sheets of images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import WriteError
-from ..weights import written_whole
+from ..files import written_whole
 from .runs import LOG
 
 
@@ -95,8 +95,8 @@ class Log:
         return found
 
     def add_sheet(self, step: int, rows: list[Tensor]) -> None:
-        """Pictures (N, 3, S, S) in [-1, 1], a row for each tensor."""
-        sheet = picture_sheet(rows)
+        """Images (N, 3, S, S) in [-1, 1], a row for each tensor."""
+        sheet = image_sheet(rows)
         self._board.add_image("samples", sheet, step, dataformats="HWC")
         import cv2
 
@@ -113,8 +113,8 @@ class Log:
         self._board.close()
 
 
-def picture_sheet(rows: list[Tensor]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Pictures (N, 3, S, S) in [-1, 1] as one RGB picture (H, W, 3), a row for each tensor."""
+def image_sheet(rows: list[Tensor]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Images (N, 3, S, S) in [-1, 1] as one RGB image (H, W, 3), a row for each tensor."""
     lines = [torch.cat(list(row.clamp(-1, 1)), dim=2) for row in rows]  # (3, S, N · S)
     levels = (torch.cat(lines, dim=1).permute(1, 2, 0) + 1) * 127.5
     return levels.round().byte().cpu().numpy()

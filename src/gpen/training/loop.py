@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TrainingError
-from ..nets.gpen import GPEN
-from ..weights import config_note
+from ..models import config_note
+from ..networks.gpen import GPEN
 from .allocation import keep_freed_memory
 from .batches import Batches
-from .checks import check_data, check_shares
 from .config import Config
+from .config_checks import check_data, check_shares
 from .degradation import Recipe, recipe
 from .encoder_init import load_encoder
-from .faces import Faces, open_faces
-from .judges import Judges, open_judges
+from .face_dataset import Faces, open_faces
 from .logs import Log, Means
-from .networks import export_weights
-from .optimising import NotFiniteError
+from .network_setup import export_weights
+from .optimiser_step import NotFiniteError
+from .perceptual_losses import PerceptualLosses, open_perceptual_losses
 from .prior import load_prior
 from .processes import Processes
 from .runs import (
@@ -73,10 +73,10 @@ class Run:
         if processes.device.type == "cpu":
             keep_freed_memory()
         self.config, self.folder, self.processes = config, folder, processes
-        self._judges: Judges = open_judges(config, processes.device)
+        self._perceptual_losses: PerceptualLosses = open_perceptual_losses(config, processes.device)
         damage = config.degradation
         self._recipe: Recipe = recipe(damage.presets, light=damage.light, grey=damage.grey)
-        self._trainer = Trainer(config, self._judges, processes, fresh=not resume)
+        self._trainer = Trainer(config, self._perceptual_losses, processes, fresh=not resume)
         self._means = Means()
         self.beginnings: list[str] = []
         if resume:
@@ -121,13 +121,13 @@ class Run:
         self._batches = self._new_batches()
 
     def _name_skipped(self) -> bool:
-        """Warn of the pictures left out since the last call; False where there are none."""
+        """Warn of the images left out since the last call; False where there are none."""
         skipped = self._faces.skipped
         new, self._named = skipped[self._named :], len(skipped)
         for name, reason in new[:5]:
             _LOG.warning("left out %s: %s", name, reason)
         if len(new) > 5:
-            _LOG.warning("left out %d pictures in all", len(skipped))
+            _LOG.warning("left out %d images in all", len(skipped))
         return bool(new)
 
     def _tell_faces(self) -> None:
@@ -213,7 +213,7 @@ class Run:
         if self.step % self.config.log_every == 0:
             self._means = Means()
             self._tell("train", means)
-            if self._name_skipped():  # damage that only shows when a picture is decoded
+            if self._name_skipped():  # damage that only shows when an image is decoded
                 self._tell_faces()
         return means
 
@@ -266,7 +266,7 @@ class Run:
         for average, half_life in zip(
             self.averages, self.config.optimiser.ema_half_lives, strict=True
         ):
-            figures = self._validation.figures(average, self._judges, device)
+            figures = self._validation.figures(average, self._perceptual_losses, device)
             name = measure(figures)
             best = self._best_before(log, name)
             self._tell("val", {**figures, "size": size, "half_life": half_life})

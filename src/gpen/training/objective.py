@@ -10,8 +10,8 @@ from torch import Tensor
 from . import losses
 from .batches import Batch
 from .config import Loss
-from .judges import Judges
-from .opponent import Opponent
+from .discriminator_step import DiscriminatorStep
+from .perceptual_losses import PerceptualLosses
 from .views import look_closely, without_missing_detail
 
 #: Mean absolute error of a face with usual damage, and what keeps that of a perfect one from 0.
@@ -37,14 +37,16 @@ class Objective:
     """Judges a restored batch.
 
     Args:
-        judges: Networks that losses need.
-        opponent: The discriminator; None without adversarial loss.
+        perceptual_losses: Networks that losses need.
+        discriminator_step: The discriminator; None without adversarial loss.
     """
 
-    def __init__(self, judges: Judges, opponent: Opponent | None) -> None:
-        self._judges, self._opponent = judges, opponent
+    def __init__(
+        self, perceptual_losses: PerceptualLosses, discriminator_step: DiscriminatorStep | None
+    ) -> None:
+        self._perceptual_losses, self._discriminator_step = perceptual_losses, discriminator_step
 
-    def judge(self, restored: Tensor, batch: Batch, loss: Loss) -> Outcome:
+    def score(self, restored: Tensor, batch: Batch, loss: Loss) -> Outcome:
         """The loss of a batch.
 
         Args:
@@ -55,16 +57,16 @@ class Objective:
         weight = batch.inside * _relative_weight(batch, loss.relative)
         terms = _pixels(restored, batch, loss, weight)
         views = [look_closely(images, batch.cut_xy, loss.cut) for images in (restored, batch.truth)]
-        for name, judge in self._judges.distances(loss):
+        for name, judge in self._perceptual_losses.distances(loss):
             terms[name] = (weight * judge(*views)).mean()
         if loss.texture:
             terms["texture"] = (weight * losses.texture(*views)).mean()
-        if loss.identity and self._judges.identity is not None:
-            stranger = self._judges.identity(restored, batch.truth, batch.points_xy)
+        if loss.identity and self._perceptual_losses.identity is not None:
+            stranger = self._perceptual_losses.identity(restored, batch.truth, batch.points_xy)
             terms["identity"] = (weight * stranger).mean()
         total = _weighted(terms, loss, restored)
-        if loss.adversarial and self._opponent is not None:
-            opinion = _opinion(self._opponent, restored, batch, loss)
+        if loss.adversarial and self._discriminator_step is not None:
+            opinion = _discriminator_output(self._discriminator_step, restored, batch, loss)
             against = _weighted(opinion, loss, restored)
             total = _balanced(restored, total, against, loss) if loss.balance else total + against
             terms |= opinion
@@ -115,16 +117,18 @@ def _pixels(restored: Tensor, batch: Batch, loss: Loss, weight: Tensor) -> dict[
     }
 
 
-def _opinion(opponent: Opponent, restored: Tensor, batch: Batch, loss: Loss) -> dict[str, Tensor]:
+def _discriminator_output(
+    discriminator_step: DiscriminatorStep, restored: Tensor, batch: Batch, loss: Loss
+) -> dict[str, Tensor]:
     """How real a discriminator finds the batch, and how near the truth in its features."""
-    logits, features = opponent.of_restored(restored, batch)
+    logits, features = discriminator_step.of_restored(restored, batch)
     terms = {
         "adversarial": losses.generator_loss(
             [scale.float() for scale in logits], loss.adversarial_kind
         )
     }
     if loss.feature_matching:
-        _, wanted = opponent.of_truth(batch)
+        _, wanted = discriminator_step.of_truth(batch)
         terms["feature_matching"] = losses.feature_matching(
             [layer.float() for layer in features], [layer.float() for layer in wanted]
         )

@@ -1,11 +1,11 @@
-"""Networks that begin by returning the picture they are given, and so learn only what to change.
+"""Networks that begin by returning the image they are given, and so learn only what to change.
 
 The published generator has no path from its input to its output, but it can hold one: the encoder's
 first feature map joins the last level, whose answer is a weighted sum of it. With c a colour and
-a = activate, a(a(c)) - a(a(-c)) = (2 + 0.08) · c, so six channels carry the picture unchanged
+a = activate, a(a(c)) - a(a(-c)) = (2 + 0.08) · c, so six channels carry the image unchanged
 through both activations. A face that is good already need not be painted anew from a code.
 
-A sub-pixel network adds its answer to its input, so that there silence is enough.
+A sub-pixel network adds its output to its input, so that there silence is enough.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..nets.gpen import GPEN
+from ..networks.gpen import GPEN
 
 _GAIN = 2.08
 
 
-def pass_picture_through(net: GPEN) -> None:
+def pass_image_through(net: GPEN) -> None:
     """Set weights such that the network returns its input; all else is silent at first.
 
     Args:
@@ -42,7 +42,7 @@ def pass_picture_through(net: GPEN) -> None:
 
 
 def move_pass_through(state: dict[str, Tensor]) -> None:
-    """After growth by a level: let the picture pass through the new last level instead.
+    """After growth by a level: let the image pass through the new last level instead.
 
     Args:
         state: A grown generator's, changed in place. Its last level is silent.
@@ -63,9 +63,9 @@ def _connect(state: dict[str, Tensor], last: int) -> None:
     first, weight = state["ecd0.0.0.weight"], state[f"generator.to_rgbs.{last}.conv.weight"]
     width = len(first)
     if width < 6:
-        raise ValueError(f"a picture passes through levels of at least 6 channels; got {width}")
-    picture = torch.eye(3).to(first).reshape(3, 3, 1, 1) * math.sqrt(3)  # undoes 1 / √fan_in
-    first[:3], first[3:6] = picture, -picture
+        raise ValueError(f"an image passes through levels of at least 6 channels; got {width}")
+    image = torch.eye(3).to(first).reshape(3, 3, 1, 1) * math.sqrt(3)  # undoes 1 / √fan_in
+    first[:3], first[3:6] = image, -image
     state["ecd0.0.1.bias"][:6] = 0
     conv = f"generator.convs.{2 * last + 1}"
     state[f"{conv}.noise.weight"].fill_(1)

@@ -5,8 +5,8 @@ faces.
 
 What is taken makes the network answer as the prior does without its noise, as long as its layers
 are StyleGAN2's: injection "concat" or "add", upsampling "blur". Under "concat" the layers' inputs
-are twice as many; the prior fills the half of the picture, and the half of the encoder features
-starts at zero, so that the answer is the prior's whatever the features are.
+are twice as many; the prior fills the half of the image, and the half of the encoder features
+starts at zero, so that the output is the prior's whatever the features are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ..errors import WeightsError
-from ..nets.gpen import GPEN, GPENConfig
+from ..networks.gpen import GPEN, GPENConfig
 from .prior_distance import distance_from_prior
 from .prior_layouts import read_prior
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..nets.config import GPENConfig
-from ..nets.gpen import GPEN
-from ..nets.synthesis import Generator
+from ..networks.generator import Generator
+from ..networks.gpen import GPEN
+from ..networks.gpen_config import GPENConfig
 
 _FACES, _SEED = 4, 0
 
@@ -45,8 +45,8 @@ def distance_from_prior(net: GPEN, prior: Mapping[str, Tensor]) -> float | None:
         pairs.append(
             (functional.avg_pool2d(found, found.shape[-1] // expected.shape[-1]), expected)
         )
-    answers, wanted = (torch.cat(pictures) for pictures in zip(*pairs, strict=True))
-    return float((answers - wanted).abs().mean() / wanted.std().clamp_min(1e-8))
+    outputs, wanted = (torch.cat(images) for images in zip(*pairs, strict=True))
+    return float((outputs - wanted).abs().mean() / wanted.std().clamp_min(1e-8))
 
 
 def _silent_features(net: GPEN) -> list[Tensor]:

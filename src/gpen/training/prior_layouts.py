@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UnsafeFileError, WeightsError
-from ..weights import load_weights
+from ..models import load_weights
 
 _EXPECTED = (
     "expected a StyleGAN2 generator in the layout of rosinality/stylegan2-pytorch (g_ema with "

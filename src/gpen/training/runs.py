@@ -31,10 +31,10 @@ from typing import Any
 import torch
 
 from ..errors import ConfigError, TrainingError, WriteError
+from ..files import remove_leftovers, written_whole
 from ..version import VERSION
-from ..weights import remove_leftovers, written_whole
 from .config import Config
-from .configfile import parse_config, to_toml
+from .config_file import parse_config, to_toml
 from .processes import Processes
 
 CHECKPOINT, CONFIG, LOG = "checkpoint.pt", "config.toml", "log.jsonl"

@@ -7,12 +7,12 @@ from torch import Tensor
 from .augmentation import augment
 from .batches import Batch
 from .config import Config
-from .judges import Judges
-from .opponent import Look
+from .discriminator_step import Look
+from .perceptual_losses import PerceptualLosses
 from .views import cut_regions, look_closely
 
 
-def what_to_show(config: Config, judges: Judges) -> Look:
+def what_to_show(config: Config, perceptual_losses: PerceptualLosses) -> Look:
     """How a run's discriminator looks at images: whole, or through features and at regions."""
     judge, cut = config.discriminator, config.loss.cut
 
@@ -25,6 +25,6 @@ def what_to_show(config: Config, judges: Judges) -> Look:
     def show_parts(images: Tensor, batch: Batch) -> tuple[Tensor, ...]:
         views = change(look_closely(images, batch.cut_xy, cut))
         regions = cut_regions(images, batch.points_xy, batch.sharp, judge.region)
-        return (*judges.features(views), change(regions))
+        return (*perceptual_losses.features(views), change(regions))
 
     return show_parts if judge.kind == "projected" else show_whole

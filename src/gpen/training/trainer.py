@@ -1,6 +1,6 @@
 """The state of a training run and one step of it.
 
-Generator and discriminator learn from the same pictures: both find their gradients part by part,
+Generator and discriminator learn from the same images: both find their gradients part by part,
 then the generator takes its step, and the discriminator after it. Regularisers run every few steps
 and count as many times (lazy regularisation, Karras et al., CVPR 2020). Both networks, the moving
 average, the optimisers, the step and the random state are the whole state: a run that goes on from
@@ -19,18 +19,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..nets.gpen import GPEN
+from ..networks.gpen import GPEN
 from . import losses
 from .averaging import update_average
 from .batches import Batch, numbers_of_part
 from .config import Config, Loss
+from .discriminator_step import DiscriminatorStep, Judging
 from .growth import grow_discriminator, grow_generator
-from .judges import Judges
-from .networks import build_discriminator, build_generator, encoder_parameters, load_init
+from .network_setup import build_discriminator, build_generator, encoder_parameters, load_init
 from .objective import Objective
-from .opponent import Judging, Opponent
-from .optimising import Learner, add_terms
-from .passthrough import pass_picture_through
+from .optimiser_step import Learner, add_terms
+from .passthrough import pass_image_through
+from .perceptual_losses import PerceptualLosses
 from .processes import Processes
 from .showing import what_to_show
 
@@ -45,25 +45,31 @@ class Trainer:
     Attributes:
         step: Steps done.
         retries: How often the run was rolled back after NaN.
-        size: Side of the pictures now.
+        size: Side of the images now.
         net: The generator in training.
         averages: Its moving averages, which are what one uses.
-        opponent: The discriminator and its optimiser; None until a stage has adversarial loss.
+        discriminator_step: The discriminator and its optimiser; None until a stage has
+            adversarial loss.
     """
 
     def __init__(
-        self, config: Config, judges: Judges, processes: Processes, *, fresh: bool = True
+        self,
+        config: Config,
+        perceptual_losses: PerceptualLosses,
+        processes: Processes,
+        *,
+        fresh: bool = True,
     ) -> None:
         """Build networks for the run's first stage.
 
         Args:
             config: The run.
-            judges: Networks that losses need.
+            perceptual_losses: Networks that losses need.
             processes: Those that train together.
             fresh: Whether to start from `network.init` where it is set; a run that goes on needs
                 that file no longer.
         """
-        self.config, self.processes, self._judges = config, processes, judges
+        self.config, self.processes, self._perceptual_losses = config, processes, perceptual_losses
         self.step, self.retries = 0, 0
         self._path_mean = torch.zeros((), device=processes.device)
         torch.manual_seed(config.seed)
@@ -72,10 +78,10 @@ class Trainer:
         if network.init and fresh:
             load_init(self.net, network.init)
         if network.pass_through:
-            pass_picture_through(self.net)
+            pass_image_through(self.net)
         self.restart_averages()
         if config.loss_at(0).adversarial:
-            self._meet_opponent()
+            self._add_discriminator()
 
     def _build(self, size: int) -> None:
         config, device = self.config, self.processes.device
@@ -91,14 +97,14 @@ class Trainer:
         lazy = config.loss.path_length_every if config.loss.path_length else 0
         self._learner = self._learning(self.net, shares, lazy)
         self._restore = self._compiled(self.net)
-        self.opponent: Opponent | None = None
-        self._objective = Objective(self._judges, None)
+        self.discriminator_step: DiscriminatorStep | None = None
+        self._objective = Objective(self._perceptual_losses, None)
 
-    def _meet_opponent(self) -> Opponent | None:
-        """Build the discriminator for pictures of the present side, where the config wants one."""
+    def _add_discriminator(self) -> DiscriminatorStep | None:
+        """Build the discriminator for images of the present side, where the config wants one."""
         with self._chance("discriminator"):
             discriminator = build_discriminator(
-                self.config, self.size, self._judges.feature_widths()
+                self.config, self.size, self._perceptual_losses.feature_widths()
             )
         if discriminator is None:
             return None
@@ -108,10 +114,12 @@ class Trainer:
         lazy = self.config.loss.r1_every if self.config.loss.r1 else 0
         learner = self._learning(discriminator, groups, lazy)
         judge = self._compiled(Judging(discriminator))
-        look = what_to_show(self.config, self._judges)
-        self.opponent = Opponent(discriminator, judge, learner, self._autocast, look)
-        self._objective = Objective(self._judges, self.opponent)
-        return self.opponent
+        look = what_to_show(self.config, self._perceptual_losses)
+        self.discriminator_step = DiscriminatorStep(
+            discriminator, judge, learner, self._autocast, look
+        )
+        self._objective = Objective(self._perceptual_losses, self.discriminator_step)
+        return self.discriminator_step
 
     def restart_averages(self) -> None:
         """Let the averages begin at the generator as it is."""
@@ -145,13 +153,17 @@ class Trainer:
     def grow(self, size: int) -> None:
         """Go on at twice the side."""
         small = [_copied(net) for net in (self.net, *self.averages)]
-        judged = None if self.opponent is None else _copied(self.opponent.discriminator)
+        judged = (
+            None
+            if self.discriminator_step is None
+            else _copied(self.discriminator_step.discriminator)
+        )
         self._build(size)
         pass_through = self.config.network.pass_through
         for before, net in zip(small, (self.net, *self.averages), strict=True):
             grow_generator(before, net, pass_through=pass_through)
-        if judged is not None and (opponent := self._meet_opponent()) is not None:
-            grow_discriminator(judged, opponent.discriminator)
+        if judged is not None and (discriminator_step := self._add_discriminator()) is not None:
+            grow_discriminator(judged, discriminator_step.discriminator)
 
     def train_step(self, parts: Sequence[Batch]) -> dict[str, float]:
         """Learn from one batch, given in parts.
@@ -164,8 +176,8 @@ class Trainer:
                 for the generator's where the discriminator failed.
         """
         loss, rate = self.config.loss_at(self.step), self._rate()
-        if loss.adversarial and self.opponent is None:
-            self._meet_opponent()
+        if loss.adversarial and self.discriminator_step is None:
+            self._add_discriminator()
         terms = self._learn(parts, loss, rate)
         if loss.path_length and self.step % loss.path_length_every == 0:
             terms |= self._path_length_step(parts, loss, rate)
@@ -192,10 +204,10 @@ class Trainer:
 
     def _learn(self, parts: Sequence[Batch], loss: Loss, rate: float) -> dict[str, Tensor]:
         """A step of the generator and, where it has a part in the loss, of the discriminator."""
-        opponent = self.opponent if loss.adversarial else None
+        discriminator_step = self.discriminator_step if loss.adversarial else None
         self._learner.forget_gradients()
-        if opponent is not None:
-            opponent.learner.forget_gradients()
+        if discriminator_step is not None:
+            discriminator_step.learner.forget_gradients()
         sums: dict[str, Tensor] = {}
         told: dict[str, Tensor] = {}
         share = 1 / len(parts)
@@ -205,22 +217,26 @@ class Trainer:
                 restored = self._restore(batch.damaged).float()
             if not frozen:
                 with self._autocast():
-                    outcome = self._objective.judge(restored, batch, loss)
+                    outcome = self._objective.score(restored, batch, loss)
                 self._learner.backward(outcome.total * share)
                 add_terms(sums, outcome.terms, share)
-            if opponent is not None:
-                add_terms(told, opponent.learn(batch, restored.detach(), loss, share=share), share)
+            if discriminator_step is not None:
+                add_terms(
+                    told,
+                    discriminator_step.learn(batch, restored.detach(), loss, share=share),
+                    share,
+                )
         if not frozen:
             sums["g_norm"] = self._learner.take_step(rate, sums)
-        if opponent is None:
+        if discriminator_step is None:
             return sums
         r1 = bool(loss.r1) and self.step % loss.r1_every == 0
-        return sums | opponent.take_step(parts, told, loss, rate, r1=r1)
+        return sums | discriminator_step.take_step(parts, told, loss, rate, r1=r1)
 
     def _path_length_step(
         self, parts: Sequence[Batch], loss: Loss, rate: float
     ) -> dict[str, Tensor]:
-        """Keep the pictures' change per change of style alike everywhere."""
+        """Keep the images' change per change of style alike everywhere."""
         self._learner.forget_gradients()
         sums: dict[str, Tensor] = {}
         for micro, batch in enumerate(parts):
@@ -272,11 +288,11 @@ class Trainer:
             "scaler": self._learner.scaler.state_dict(),
             "random": torch.get_rng_state(),
         }
-        if self.opponent is not None:
-            state["d"] = self.opponent.discriminator.state_dict()
-            state["d_optim"] = self.opponent.learner.adam.state_dict()
-            state["d_scaler"] = self.opponent.learner.scaler.state_dict()
-            state["d_usual"] = self.opponent.usual
+        if self.discriminator_step is not None:
+            state["d"] = self.discriminator_step.discriminator.state_dict()
+            state["d_optim"] = self.discriminator_step.learner.adam.state_dict()
+            state["d_scaler"] = self.discriminator_step.learner.scaler.state_dict()
+            state["d_usual"] = self.discriminator_step.usual
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -289,12 +305,18 @@ class Trainer:
             average.load_state_dict(kept[number] if number < len(kept) else kept[0])
         _load_adam(self._learner.adam, state["g_optim"])
         self._learner.scaler.load_state_dict(state["scaler"])
-        if "d" in state and (opponent := self.opponent or self._meet_opponent()) is not None:
-            opponent.discriminator.load_state_dict(state["d"])
-            _load_adam(opponent.learner.adam, state["d_optim"])
+        if (
+            "d" in state
+            and (discriminator_step := self.discriminator_step or self._add_discriminator())
+            is not None
+        ):
+            discriminator_step.discriminator.load_state_dict(state["d"])
+            _load_adam(discriminator_step.learner.adam, state["d_optim"])
             # Checkpoints of earlier versions have one scaler for both networks.
-            opponent.learner.scaler.load_state_dict(state.get("d_scaler", state["scaler"]))
-            opponent.usual.copy_(state.get("d_usual", opponent.usual))
+            discriminator_step.learner.scaler.load_state_dict(
+                state.get("d_scaler", state["scaler"])
+            )
+            discriminator_step.usual.copy_(state.get("d_usual", discriminator_step.usual))
         self.step, self.retries = state["step"], state["retries"]
         self._path_mean = torch.tensor(state["path_mean"], device=self.processes.device)
         torch.set_rng_state(state["random"])

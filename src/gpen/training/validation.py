@@ -13,8 +13,8 @@ from ..errors import TrainingError
 from .batches import Batch, collate, damage, sharp_faces, to_batch
 from .config import Config, Data
 from .degradation import Recipe
-from .faces import Faces
-from .judges import Judges
+from .face_dataset import Faces
+from .perceptual_losses import PerceptualLosses
 
 _SEED, _AT_ONCE = 7, 8
 #: Faces on a sheet.
@@ -39,8 +39,10 @@ class Validation:
         self.shown: Batch = to_batch(collate(samples[:SHOWN]))
 
     @torch.inference_mode()
-    def figures(self, net: nn.Module, judges: Judges, device: torch.device) -> dict[str, float]:
-        """PSNR, L1, and LPIPS where its files are at hand, of the answers and of their input."""
+    def figures(
+        self, net: nn.Module, perceptual_losses: PerceptualLosses, device: torch.device
+    ) -> dict[str, float]:
+        """PSNR, L1, and LPIPS where its files are at hand, of the outputs and of their input."""
         sums: dict[str, list[Tensor]] = {}
         for cpu_batch in self._batches:
             batch = cpu_batch.to(device)
@@ -50,8 +52,8 @@ class Validation:
                 sums.setdefault(f"{name}psnr", []).append(-10 * error.clamp_min(1e-10).log10())
                 difference = (images - batch.truth).abs().mean(dim=(1, 2, 3))
                 sums.setdefault(f"{name}l1", []).append(difference)
-                if judges.lpips is not None:
-                    distance = judges.lpips(images, batch.truth)
+                if perceptual_losses.lpips is not None:
+                    distance = perceptual_losses.lpips(images, batch.truth)
                     sums.setdefault(f"{name}lpips", []).append(distance)
         return {name: float(torch.cat(values).mean()) for name, values in sums.items()}
 

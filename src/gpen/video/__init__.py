@@ -1,1 +1,1 @@
-"""Video: clips read, restored and written frame by frame."""
+"""Restoring videos frame by frame."""

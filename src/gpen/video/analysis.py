@@ -1,4 +1,4 @@
-"""The first pass over a clip: its faces, their paths, its brightness."""
+"""The first pass over a video: face tracks and brightness."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from ..detect import Detector
+from ..concurrency import in_background
+from ..faces.detection import Detector
 from ..settings import VideoSettings
 from ..types import Float64Array
-from .decode import read_frames
-from .deflicker import corrections, measure
-from .frames import Clip, Frame
-from .queues import in_background
-from .tracking import FrameRecord, Tracker, finish
-from .tracks import Tracks
-from .work import LineLog
+from .io.decode import read_frames
+from .io.frames import Frame, VideoInfo
+from .stabilisation.deflicker import corrections, measure
+from .tracking.face_tracks import Tracks
+from .tracking.tracker import FrameRecord, Tracker, finish
+from .work_folder import LineLog
 
 #: Frames that wait to be searched.
 QUEUE_DEPTH = 4
@@ -61,7 +61,7 @@ class _Seen:
 
 
 def analyse(
-    clip: Clip,
+    info: VideoInfo,
     detector: Detector,
     video: VideoSettings,
     log: LineLog,
@@ -69,7 +69,7 @@ def analyse(
     *,
     min_face: float = 0.0,
 ) -> Analysis:
-    """Go through the clip once; what the log holds already is not looked at again.
+    """Go through the video once; what the log holds already is not looked at again.
 
     Raises:
         ReadError: The chosen range has no frames.
@@ -78,15 +78,15 @@ def analyse(
     log.mend()
     n_seen = sum(1 for line in log.lines() if line != _END)
     if not any(line == _END for line in log.lines()):
-        tracker = Tracker(detector, fps=float(clip.rate))
+        tracker = Tracker(detector, fps=float(info.rate))
         with log.appending() as append:
-            for seen in _look(clip, tracker, video, n_seen, _logged(log)):
+            for seen in _look(info, tracker, video, n_seen, _logged(log)):
                 append(seen.to_line())
                 on_frame(seen.record.index + 1)
             append(_END)
     tracks = finish(
         (seen.record for seen in _logged(log)),
-        fps=float(clip.rate),
+        fps=float(info.rate),
         min_face=min_face,
         detector_name=detector.name,
     )
@@ -102,12 +102,12 @@ def _logged(log: LineLog) -> Iterator[_Seen]:
 
 
 def _look(
-    clip: Clip, tracker: Tracker, video: VideoSettings, n_seen: int, seen: Iterable[_Seen]
+    info: VideoInfo, tracker: Tracker, video: VideoSettings, n_seen: int, seen: Iterable[_Seen]
 ) -> Generator[_Seen, None, None]:
     """Find the faces of the frames that were not seen yet."""
     tracker.replay(one.record for one in seen)
     start = max(0, n_seen - tracker.frames_back)
-    frames = read_frames(clip, start_s=video.start_s, end_s=video.end_s, from_index=start)
+    frames = read_frames(info, start_s=video.start_s, end_s=video.end_s, from_index=start)
     with closing(in_background(_with_pixels(frames), QUEUE_DEPTH)) as decoded:
         for frame, pixels in decoded:
             if frame.index < n_seen:

@@ -1,8 +1,8 @@
-"""The pipeline over time: read → find and track → align → restore → hold still → paste → write.
+"""The pipeline over time: read → find and track → align → restore → stabilise → paste → write.
 
-The one place that knows the order. A clip is gone through twice: first to find its faces, so that
+The one place that knows the order. A video is gone through twice: first to find its faces, so that
 the whole path of each is known, then to restore them, part by part. Finished steps stay in a work
-folder beside the target until the target is whole (`gpen.video.work`).
+folder beside the target until the target is whole (`gpen.video.work_folder`).
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from typing import Any
 
 import numpy as np
 
+from ..concurrency import in_background
 from ..errors import GpenError, SettingsError
 from ..pipeline import Restorer
 from ..settings import VideoSettings
 from ..version import VERSION
-from . import stages
+from . import frame_stages
 from .analysis import Analysis, analyse
-from .decode import open_clip, read_frames
-from .deflicker import apply
-from .encode import Encoding, SegmentWriter
-from .folder import is_folder_target
-from .frames import Frame
-from .join import join_segments
-from .library import av
-from .people import chosen_tracks, unknown_numbers
-from .queues import in_background
-from .result import ClipResult, OnProgress
-from .stabilise import Stabiliser
-from .targets import plan_encoding
-from .work import LineLog, WorkFolder
+from .io.containers import plan_encoding
+from .io.decode import open_video, read_frames
+from .io.frames import Frame
+from .io.image_sequence import is_folder_target
+from .io.muxing import join_segments
+from .io.pyav import av
+from .io.segment_writer import Encoding, SegmentWriter
+from .stabilisation.deflicker import apply
+from .stabilisation.stabiliser import Stabiliser
+from .track_identity import chosen_tracks, unknown_numbers
+from .video_result import ClipResult, OnProgress
+from .work_folder import LineLog, WorkFolder
 
 #: Frames of a part; what a power cut costs at most. A part begins with a key frame.
 PART_FRAMES = 240
@@ -48,7 +48,7 @@ _UNSEEN = np.zeros((0, 0, 3), np.uint8)
 
 
 def partial_of(target: Path) -> Path:
-    """Where Ctrl-C leaves what is done."""
+    """Path of the partial result after Ctrl-C."""
     return target.with_name(f"{target.stem}.partial{target.suffix}")
 
 
@@ -57,7 +57,7 @@ def _say_nothing(*_: Any) -> None:
 
 
 class Job:
-    """One clip on its way."""
+    """The restoration of one video."""
 
     def __init__(
         self,
@@ -68,29 +68,29 @@ class Job:
         on_progress: OnProgress | None,
     ) -> None:
         if restorer.settings.aligned:
-            raise SettingsError("aligned is for photos; faces in clips are found in every frame")
+            raise SettingsError("aligned is for photos; faces in videos are found in every frame")
         self.restorer, self.video, self.target = restorer, video, target
         self.on_progress = on_progress or _say_nothing
-        self.clip = open_clip(source, rate=Fraction(video.frame_rate).limit_denominator(100_000))
+        self.info = open_video(source, rate=Fraction(video.frame_rate).limit_denominator(100_000))
         self.encoding = Encoding.for_target(
             target, codec=video.codec, crf=video.crf, preset=video.preset
         )
         self._check_early()
         self.work = WorkFolder(target)
-        self.result = ClipResult(target, notes=list(self.clip.notes))
+        self.result = ClipResult(target, notes=list(self.info.notes))
 
     def _check_early(self) -> None:
-        """Meet what would stop the work after the first pass before it."""
+        """Raise errors that would stop the work later, before the first pass."""
         settings, video = self.restorer.settings, self.video
-        with closing(read_frames(self.clip, start_s=video.start_s, end_s=video.end_s)) as frames:
-            picture = next(frames).picture
-        size_wh = picture.width * settings.upscale, picture.height * settings.upscale
-        plan_encoding(self.clip, self.encoding, size_wh)
+        with closing(read_frames(self.info, start_s=video.start_s, end_s=video.end_s)) as frames:
+            av_frame = next(frames).av_frame
+        size_wh = av_frame.width * settings.upscale, av_frame.height * settings.upscale
+        plan_encoding(self.info, self.encoding, size_wh)
         if settings.faces.startswith("like:"):
             _ = self.restorer.person
 
     def run(self, *, overwrite: bool) -> ClipResult:
-        """Both passes, and the parts made one."""
+        """Run both passes and join the parts."""
         with self.work.opened(self._description()) as dropped:
             if dropped:
                 note = "an unfinished run with other settings, input or gpen was dropped"
@@ -113,12 +113,12 @@ class Job:
         return self.result
 
     def _description(self) -> dict[str, Any]:
-        """What makes this job another one than a job of other input, settings or networks."""
-        files = [path.stat() for path in self.clip.pictures or [self.clip.path]]
+        """What identifies this job: input, settings and networks."""
+        files = [path.stat() for path in self.info.image_files or [self.info.path]]
         engine = self.restorer.engine
         return {
             "gpen": VERSION,
-            "source": str(self.clip.path.resolve()),
+            "source": str(self.info.path.resolve()),
             "size": sum(status.st_size for status in files),
             "changed_ns": max(status.st_mtime_ns for status in files),
             "files": len(files),
@@ -131,10 +131,10 @@ class Job:
         }
 
     def _find(self) -> Analysis:
-        about = self.clip.frames_between(self.video.start_s, self.video.end_s)
+        about = self.info.frames_between(self.video.start_s, self.video.end_s)
         self.on_progress("faces", 0, about)
         found = analyse(
-            self.clip,
+            self.info,
             self.restorer.detector,
             self.video,
             LineLog(self.work.log),
@@ -153,8 +153,8 @@ class Job:
         return found
 
     def _restore(self, found: Analysis) -> None:
-        """Make the parts that are missing."""
-        chosen = chosen_tracks(found.tracks, self.clip, self.video, self.restorer)
+        """Make the missing parts."""
+        chosen = chosen_tracks(found.tracks, self.info, self.video, self.restorer)
         self.result.frames, self.result.people = found.n_frames, len(chosen)
         self.result.faces = sum(
             1
@@ -169,7 +169,7 @@ class Job:
             return
         reach = Stabiliser(self.video.stabilise).reach
         frames = read_frames(
-            self.clip,
+            self.info,
             start_s=self.video.start_s,
             end_s=self.video.end_s,
             from_index=max(0, self.result.resumed - reach),
@@ -177,14 +177,13 @@ class Job:
         shared: deque[Frame] = deque(maxlen=2 * reach)
         for number in range(n_done, -(-found.n_frames // PART_FRAMES)):
             part = range(number * PART_FRAMES, (number + 1) * PART_FRAMES)
-            around = stages.around(part, reach, frames, shared)
+            around = frame_stages.around(part, reach, frames, shared)
             works = self._works(around, part, found, chosen)
             self._make_part(number, works, found.n_frames)
 
     def _works(
         self, frames: Iterator[Frame], part: range, found: Analysis, chosen: set[int]
-    ) -> Generator[stages.Work, None, None]:
-        """What is to be done for each frame."""
+    ) -> Generator[frame_stages.Work, None, None]:
         enlarged = self.restorer.settings.upscale > 1
         for frame in frames:
             faces = [seen for seen in found.tracks.at(frame.index) if seen.track_id in chosen]
@@ -192,10 +191,10 @@ class Job:
             pixels = frame.pixels() if faces or touched or enlarged else _UNSEEN
             if found.corrections is not None:
                 pixels = apply(pixels, found.corrections[frame.index])
-            yield stages.Work(frame, pixels, touched, faces, written=frame.index in part)
+            yield frame_stages.Work(frame, pixels, touched, faces, written=frame.index in part)
 
     def _make_part(
-        self, number: int, works: Generator[stages.Work, None, None], n_frames: int
+        self, number: int, works: Generator[frame_stages.Work, None, None], n_frames: int
     ) -> None:
         """Restore and encode one part; it appears when it is whole.
 
@@ -203,14 +202,18 @@ class Job:
         """
         settings, engine = self.restorer.settings, self.restorer.engine
         template, depth = self.restorer.model.template, self._queue_depth
-        aligned = stages.align(works, engine=engine, template=template, upscale=settings.upscale)
+        aligned = frame_stages.align(
+            works, engine=engine, template=template, upscale=settings.upscale
+        )
         with closing(in_background(aligned, depth)) as crops:
             meter = self.result.seconds
             estimator = self.restorer.reliability if settings.fusion else None
-            answered = stages.restore(crops, engine=engine, estimator=estimator, seconds=meter)
-            with closing(in_background(answered, depth)) as answers:
+            answered = frame_stages.restore(
+                crops, engine=engine, estimator=estimator, seconds=meter
+            )
+            with closing(in_background(answered, depth)) as outputs:
                 stabiliser = Stabiliser(self.video.stabilise)
-                finished = stages.paste(answers, stabiliser=stabiliser, settings=settings)
+                finished = frame_stages.paste(outputs, stabiliser=stabiliser, settings=settings)
                 first = next(finished)
                 writer = SegmentWriter(self.work.part(number), first, self.encoding)
                 try:
@@ -228,15 +231,15 @@ class Job:
 
     @property
     def _queue_depth(self) -> int:
-        width, height = self.clip.size_wh
-        n_bytes = width * height * 3 * (2 if self.clip.bits > 8 else 1)
+        width, height = self.info.size_wh
+        n_bytes = width * height * 3 * (2 if self.info.bits > 8 else 1)
         return int(min(QUEUE_DEPTH, max(1, QUEUE_BYTES // n_bytes)))
 
     def _join(self, target: Path, parts: Sequence[Path], *, partial: bool, overwrite: bool) -> None:
         video = self.video
         self.result.notes += join_segments(
             parts,
-            self.clip,
+            self.info,
             target,
             start_s=video.start_s or None,
             end_s=video.end_s,

@@ -1,4 +1,4 @@
-"""Restoring clips: the public names."""
+"""Restoring videos: the public names."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 from ..pipeline import Restorer
 from ..settings import VideoSettings
+from .io.muxing import check_target
+from .io.target_checks import check_apart
 from .job import Job, partial_of
-from .join import check_target
-from .place import check_apart
-from .result import ClipResult, OnProgress
+from .video_result import ClipResult, OnProgress
 
 __all__ = ["partial_of", "restore_clip", "restore_video"]
 
@@ -24,12 +24,12 @@ def restore_video(
     on_progress: OnProgress | None = None,
     **options: Any,
 ) -> ClipResult:
-    """Restore the faces of a clip; see `restore_clip`.
+    """Restore the faces of a video; see `restore_clip`.
 
     Args:
-        source: A video file, or a folder of numbered pictures.
-        target: A .mp4, .mkv, .mov or .webm file, or a pattern of pictures such as `out/%06d.png`.
-        video: How the clip is held still and written.
+        source: A video file, or a folder of numbered images.
+        target: A .mp4, .mkv, .mov or .webm file, or a pattern of images such as `out/%06d.png`.
+        video: How the video is held still and written.
         overwrite: Replace the target if it is there.
         on_progress: Called after each frame with the stage, frames done and frames in all.
         **options: Fields of `Settings`.
@@ -56,7 +56,7 @@ def restore_clip(
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> ClipResult:
-    """Restore the faces of a clip.
+    """Restore the faces of a video.
 
     A run that was stopped, by Ctrl-C, an error or a power cut, goes on when it is started again
     with the same source, target and settings, and gives the same file as one that was not. After
@@ -64,16 +64,16 @@ def restore_clip(
 
     Args:
         restorer: How faces are restored.
-        source: A video file, or a folder of numbered pictures.
-        target: A .mp4, .mkv, .mov or .webm file, or a pattern of pictures such as `out/%06d.png`.
-        video: How the clip is held still and written.
+        source: A video file, or a folder of numbered images.
+        target: A .mp4, .mkv, .mov or .webm file, or a pattern of images such as `out/%06d.png`.
+        video: How the video is held still and written.
         overwrite: Replace the target if it is there.
         on_progress: Called after each frame of each pass.
 
     Raises:
-        ReadError: The source is no clip that can be read.
+        ReadError: The source is no video that can be read.
         OutputExistsError: The target is there and `overwrite` is false.
-        SettingsError: The target is the source, or no clip that can be written.
+        SettingsError: The target is the source, or no video that can be written.
         WriteError: The target cannot be written; what is done stays, and the same command goes on.
         GpenError: See `gpen.errors`.
     """

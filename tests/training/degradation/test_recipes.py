@@ -43,8 +43,8 @@ def mean_error(chosen: Recipe, count: int = 30) -> float:
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**63), preset=st.sampled_from(EVERY))
 def test_same_seed_gives_the_same_damage(seed: int, preset: str) -> None:
-    picture, chosen = face(), recipe([preset], light=0.2)
-    one, same = (degrade(picture, np.random.default_rng(seed), chosen) for _ in range(2))
+    image, chosen = face(), recipe([preset], light=0.2)
+    one, same = (degrade(image, np.random.default_rng(seed), chosen) for _ in range(2))
     assert np.array_equal(one[0], same[0])
     assert np.array_equal(one[1], same[1])
 
@@ -79,25 +79,25 @@ def test_another_process_gives_the_same_damage() -> None:
 @pytest.mark.parametrize("preset", EVERY)
 @pytest.mark.parametrize("size", [32, 200, 512])
 def test_damaged_and_truth_have_the_size_of_the_face(preset: str, size: int) -> None:
-    picture = face(size)
+    image = face(size)
     for seed in range(4):
-        sides = degrade(picture, np.random.default_rng(seed), recipe([preset]))
+        sides = degrade(image, np.random.default_rng(seed), recipe([preset]))
         assert all(side.shape == (size, size, 3) and side.dtype == np.uint8 for side in sides)
         assert all(side.flags.c_contiguous for side in sides)
 
 
 def test_large_faces_are_damaged() -> None:
-    picture = face(2048)
-    damaged, truth = degrade(picture, np.random.default_rng(2), recipe(["real"]))
-    assert damaged.shape == truth.shape == picture.shape
+    image = face(2048)
+    damaged, truth = degrade(image, np.random.default_rng(2), recipe(["real"]))
+    assert damaged.shape == truth.shape == image.shape
 
 
 def test_face_is_left_alone() -> None:
-    picture = face()
-    before = picture.copy()
+    image = face()
+    before = image.copy()
     for seed in range(20):
-        degrade(picture, np.random.default_rng(seed), recipe(EVERY, grey=0.5))
-    assert np.array_equal(picture, before)
+        degrade(image, np.random.default_rng(seed), recipe(EVERY, grey=0.5))
+    assert np.array_equal(image, before)
 
 
 @pytest.mark.parametrize("preset", sorted(set(EVERY) - {"none", "soft"}))
@@ -144,9 +144,9 @@ def test_presets_are_mixed_with_equal_chance() -> None:
 
 
 def test_no_recipe_means_the_published_one() -> None:
-    picture = face()
-    default = degrade(picture, np.random.default_rng(3))
-    named = degrade(picture, np.random.default_rng(3), recipe(["published"], light=0.2))
+    image = face()
+    default = degrade(image, np.random.default_rng(3))
+    named = degrade(image, np.random.default_rng(3), recipe(["published"], light=0.2))
     assert np.array_equal(default[0], named[0])
 
 

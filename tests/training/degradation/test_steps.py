@@ -36,9 +36,9 @@ def error(step: Step, place: float) -> float:
     """Mean absolute change in levels, over some draws."""
     changes = []
     for seed in range(6):
-        picture = face(seed=seed)
-        damaged = single_step(picture, np.random.default_rng(seed), step, place)
-        changes.append(np.abs(damaged.astype(float) - picture).mean())
+        image = face(seed=seed)
+        damaged = single_step(image, np.random.default_rng(seed), step, place)
+        changes.append(np.abs(damaged.astype(float) - image).mean())
     return float(np.mean(changes))
 
 
@@ -63,33 +63,33 @@ def test_stronger_is_worse(step: Step) -> None:
 def test_same_seed_gives_the_same_damage_and_leaves_the_input_alone(
     step: Step, seed: int, place: float
 ) -> None:
-    picture = face(48)
-    before = picture.copy()
+    image = face(48)
+    before = image.copy()
     one, same = (
-        WORKS[step.work](picture, np.random.default_rng(seed), **step.at(place)) for _ in range(2)
+        WORKS[step.work](image, np.random.default_rng(seed), **step.at(place)) for _ in range(2)
     )
     assert np.array_equal(one, same)
-    assert np.array_equal(picture, before)
+    assert np.array_equal(image, before)
     assert one.dtype == np.uint8
-    assert one.ndim == picture.ndim
+    assert one.ndim == image.ndim
 
 
 @STEPS
 @pytest.mark.parametrize("shape", [(4, 4), (5, 9), (33, 32)])
 def test_tiny_and_odd_pictures_pass(step: Step, shape: tuple[int, int]) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    damaged = WORKS[step.work](picture, np.random.default_rng(1), **step.at(1.0))
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    damaged = WORKS[step.work](image, np.random.default_rng(1), **step.at(1.0))
     assert damaged.dtype == np.uint8
     assert damaged.shape[2] == 3
     if "shrink" not in step.work:
-        assert damaged.shape == picture.shape
+        assert damaged.shape == image.shape
 
 
 @pytest.mark.parametrize("size", [64, 512])
 def test_motion_blur_spreads_a_point_over_its_path_without_shifting_it(size: int) -> None:
-    picture = np.zeros((size, size, 3), np.uint8)
-    picture[size // 2, size // 2] = 255
-    blurred = motion_blur(picture, np.random.default_rng(0), length=20).astype(float)[..., 0]
+    image = np.zeros((size, size, 3), np.uint8)
+    image[size // 2, size // 2] = 255
+    blurred = motion_blur(image, np.random.default_rng(0), length=20).astype(float)[..., 0]
     y, x = np.mgrid[:size, :size] - size // 2
     assert (blurred > 0).sum() > 0.6 * 20 * size / 512
     if size > 64:  # levels of a point on a small face are rounded too much to be weighed
@@ -107,17 +107,17 @@ def test_sensor_noise_is_stronger_in_the_light() -> None:
 
 
 def test_halftone_of_a_grey_picture_is_grey_and_keeps_its_mean() -> None:
-    picture = grey(face(128))
-    printed = halftone(picture, np.random.default_rng(0), pitch=16, depth=1)
+    image = grey(face(128))
+    printed = halftone(image, np.random.default_rng(0), pitch=16, depth=1)
     assert np.ptp(printed, axis=2).max() == 0
-    assert abs(printed.mean() - picture.mean()) < 12
+    assert abs(printed.mean() - image.mean()) < 12
     assert ((printed < 40) | (printed > 215)).mean() > 0.3
 
 
 def test_second_jpeg_damages_more_than_the_same_one_again() -> None:
-    picture, random = face(128), np.random.default_rng(0)
-    once = jpeg(picture, random, quality=40)
-    twice = double_jpeg(picture, random, first=40, second=40)
+    image, random = face(128), np.random.default_rng(0)
+    once = jpeg(image, random, quality=40)
+    twice = double_jpeg(image, random, first=40, second=40)
     assert (
         np.abs(twice.astype(int) - once).mean()
         > np.abs(jpeg(once, random, quality=40).astype(int) - once).mean()
@@ -125,17 +125,17 @@ def test_second_jpeg_damages_more_than_the_same_one_again() -> None:
 
 
 def test_no_scratch_leaves_no_mark() -> None:
-    picture = face()
-    unmarked = scratches(picture, np.random.default_rng(0), count=0, opacity=1)
-    assert np.array_equal(unmarked, picture)
+    image = face()
+    unmarked = scratches(image, np.random.default_rng(0), count=0, opacity=1)
+    assert np.array_equal(unmarked, image)
 
 
 def test_jitter_of_grey_stays_grey_but_for_brightness() -> None:
-    picture = grey(face())
+    image = grey(face())
     strengths = {"brightness": 0.3, "contrast": 0.3, "saturation": 0.8, "hue": 0.1}
-    jittered = colour_jitter(picture, np.random.default_rng(0), **strengths)
+    jittered = colour_jitter(image, np.random.default_rng(0), **strengths)
     assert np.ptp(jittered, axis=2).max() <= 1
-    assert not np.array_equal(jittered, picture)
+    assert not np.array_equal(jittered, image)
 
 
 def test_h264_without_pyav_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

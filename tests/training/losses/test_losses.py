@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from gpen.training import losses  # noqa: E402
 
 
-def picture(*values: float) -> torch.Tensor:
+def image(*values: float) -> torch.Tensor:
     return torch.tensor(values).view(1, 1, 1, -1).expand(2, 3, 4, -1).clone()
 
 
@@ -19,26 +19,26 @@ def picture(*values: float) -> torch.Tensor:
     ("loss", "expected"), [("l1", 1.125), ("l2", 2.03125), ("smooth_l1", (1.5 + 0.03125) / 2)]
 )
 def test_pixel_losses_average_over_each_picture(loss: str, expected: float) -> None:
-    restored = picture(2.0, 0.25)  # errors of 2 and -0.25 to the truth
-    truth = picture(0.0, 0.5)
-    answer = getattr(losses, loss)(restored, truth)
-    torch.testing.assert_close(answer, torch.full((2,), expected))
+    restored = image(2.0, 0.25)  # errors of 2 and -0.25 to the truth
+    truth = image(0.0, 0.5)
+    output = getattr(losses, loss)(restored, truth)
+    torch.testing.assert_close(output, torch.full((2,), expected))
 
 
 @pytest.mark.parametrize("loss", ["l1", "l2", "smooth_l1"])
 def test_pixel_losses_push_towards_the_truth_in_bf16_too(loss: str) -> None:
-    restored = picture(0.5, -0.5).bfloat16().requires_grad_()
-    answer = getattr(losses, loss)(restored, picture(0.0, 0.0))
-    assert answer.dtype == torch.float32
-    answer.sum().backward()
+    restored = image(0.5, -0.5).bfloat16().requires_grad_()
+    output = getattr(losses, loss)(restored, image(0.0, 0.0))
+    assert output.dtype == torch.float32
+    output.sum().backward()
     assert (restored.grad[..., 0] > 0).all()
     assert (restored.grad[..., 1] < 0).all()
 
 
 def test_importance_multiplies_errors() -> None:
     importance = torch.tensor([3.0, 1.0]).expand(2, 1, 4, 2)
-    answer = losses.l1(picture(1.0, 0.0), picture(0.0, 0.0), importance)
-    torch.testing.assert_close(answer, torch.tensor([1.5, 1.5]))
+    output = losses.l1(image(1.0, 0.0), image(0.0, 0.0), importance)
+    torch.testing.assert_close(output, torch.tensor([1.5, 1.5]))
 
 
 POINTS_XY = torch.tensor([[[20.0, 24], [44, 24], [32, 36], [22, 48], [42, 48]]])
@@ -104,9 +104,9 @@ def test_generator_and_discriminator_pull_in_opposite_directions(kind: str) -> N
 def test_feature_matching_averages_layers_and_spares_the_truth() -> None:
     fake = [torch.full((1, 2, 2, 2), 3.0, requires_grad=True), torch.zeros(1, 4, 1, 1)]
     real = [torch.full((1, 2, 2, 2), 1.0, requires_grad=True), torch.zeros(1, 4, 1, 1)]
-    answer = losses.feature_matching(fake, real)
-    answer.backward()
-    assert float(answer.detach()) == pytest.approx(1.0)
+    output = losses.feature_matching(fake, real)
+    output.backward()
+    assert float(output.detach()) == pytest.approx(1.0)
     assert (fake[0].grad > 0).all()
     assert real[0].grad is None
 

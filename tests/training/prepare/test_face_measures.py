@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from gpen import geometry
-from gpen.align import align_face, template_points
+from gpen.face_templates import template_points
+from gpen.faces.alignment import align_face
+from gpen.images import transforms
 from gpen.training.prepare import measures
 
 SIZE = 256
@@ -19,7 +20,7 @@ SIZE = 256
 def crop(portrait: Path) -> np.ndarray:
     """The portrait, whose face lies about where it would in a crop."""
     pixels = np.ascontiguousarray(cv2.imread(str(portrait))[..., ::-1])
-    return geometry.resize(pixels, (SIZE, SIZE))
+    return transforms.resize(pixels, (SIZE, SIZE))
 
 
 def differing_bits(first: bytes, second: bytes) -> int:
@@ -29,7 +30,7 @@ def differing_bits(first: bytes, second: bytes) -> int:
 def test_blur_and_enlarging_lower_sharpness_and_contrast_does_not(crop: np.ndarray) -> None:
     sharp = measures.sharpness(crop, SIZE)
     blurred = [measures.sharpness(cv2.GaussianBlur(crop, (0, 0), s), SIZE) for s in (0.7, 1, 2)]
-    enlarged = geometry.resize(geometry.resize(crop, (SIZE // 3,) * 2), (SIZE, SIZE))
+    enlarged = transforms.resize(transforms.resize(crop, (SIZE // 3,) * 2), (SIZE, SIZE))
     flat = (crop * 0.5 + 60).astype(np.uint8)
     assert sharp > 0.1
     assert sharp > blurred[0] > blurred[1] > blurred[2]
@@ -39,7 +40,7 @@ def test_blur_and_enlarging_lower_sharpness_and_contrast_does_not(crop: np.ndarr
 
 
 def test_sharpness_is_judged_at_the_resolution_of_the_photo(crop: np.ndarray) -> None:
-    enlarged = geometry.resize(crop, (2 * SIZE, 2 * SIZE))
+    enlarged = transforms.resize(crop, (2 * SIZE, 2 * SIZE))
     judged = measures.sharpness(enlarged, SIZE)
     assert judged == pytest.approx(measures.sharpness(crop, SIZE), rel=0.2)
     assert measures.sharpness(enlarged, 2 * SIZE) < 0.6 * judged
@@ -68,11 +69,11 @@ def test_turn_of_points_in_one_place_is_finite() -> None:
 
 
 def test_inside_and_native_follow_the_matrix() -> None:
-    whole = geometry.scaling(SIZE / 512)
+    whole = transforms.scaling(SIZE / 512)
     assert measures.native_side(whole, SIZE) == pytest.approx(512)
     assert measures.inside_share(whole, SIZE, (512, 512)) == 1.0
     assert measures.inside_share(whole, SIZE, (256, 512)) == pytest.approx(0.5, abs=0.02)
-    half = geometry.compose(geometry.shifting(SIZE / 2, 0), whole)
+    half = transforms.compose(transforms.shifting(SIZE / 2, 0), whole)
     assert measures.inside_share(half, SIZE, (512, 512)) == pytest.approx(0.5, abs=0.02)
 
 
@@ -80,7 +81,7 @@ def test_looks_survive_what_does_not_show(crop: np.ndarray) -> None:
     looks = measures.looks(crop)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 30]
     compressed = cv2.imdecode(cv2.imencode(".jpg", crop, quality)[1], cv2.IMREAD_COLOR)
-    small = geometry.resize(crop, (96, 96))
+    small = transforms.resize(crop, (96, 96))
     bright = np.clip(crop * 1.2 + 10, 0, 255).astype(np.uint8)
     assert len(looks) == 32
     for copy in (compressed, small, bright):

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from gpen.errors import OutputExistsError, ReadError, SettingsError, WriteError
-from gpen.training.faces import open_faces
+from gpen.training.face_dataset import open_faces
 from gpen.training.prepare import (
     Options,
     Plan,
@@ -29,8 +29,8 @@ from gpen.training.prepare import (
     dataset,
     find_faces,
     finished_report,
-    photos,
     plan_work,
+    work_plan,
 )
 
 #: Of one face: copies of it are all that the project has, so they are not dropped.
@@ -67,7 +67,7 @@ def album(tmp_path_factory: pytest.TempPathFactory, portrait_pixels: np.ndarray)
     write_photo(folder / "blurred.jpg", cv2.GaussianBlur(whole, (0, 0), 3))
     write_photo(folder / "small.png", cv2.resize(whole, (64, 64), interpolation=cv2.INTER_AREA))
     write_photo(folder / "empty scene.png", np.full((80, 80, 3), 120, np.uint8))
-    (folder / "text.jpg").write_text("not a picture")
+    (folder / "text.jpg").write_text("not an image")
     (folder / "nothing.jpg").touch()
     (folder / "cut.png").write_bytes((folder / "anna" / "1.png").read_bytes()[:5000])
     return folder
@@ -110,7 +110,7 @@ def rows_of(target: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photos, "BATCH", 2)
+    monkeypatch.setattr(work_plan, "BATCH", 2)
 
 
 def test_a_report_says_what_became_of_every_photo(finished: tuple[Path, Report]) -> None:
@@ -228,7 +228,7 @@ def test_a_run_stopped_while_parts_are_put_in_place_goes_on(
 KILLED = """
 import sys
 from pathlib import Path
-from gpen.training.prepare import Options, find_faces, photos, plan_work
+from gpen.training.prepare import Options, find_faces, work_plan as photos, plan_work
 photos.BATCH = 2
 options = Options(size=128, max_duplicate=-1, val_share=0.4)
 for done in find_faces(plan_work([sys.argv[1]], Path(sys.argv[2]), options), jobs=1):

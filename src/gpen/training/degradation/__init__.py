@@ -1,13 +1,13 @@
 """Damages sharp faces: the published recipes, and what real photos have.
 
 A recipe is a table (`recipes`); a step is a small function of an image, a random generator and its
-strengths (`blur`, `resampling`, `noise`, `compression`, `prints`, `tone`); `drawing` goes through
+strengths (`blur`, `resampling`, `noise`, `compression`, `prints`, `tone`); `sampling` goes through
 a recipe. The same generator gives the same damage in every process.
 """
 
-from .drawing import degrade, shrink_and_damage, single_step
-from .pixels import UInt8Array
+from .pixel_types import UInt8Array
 from .recipes import CATALOGUE, PRESETS, Chain, Recipe, Step, recipe
+from .sampling import degrade, shrink_and_damage, single_step
 
 __all__ = [
     "CATALOGUE",

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .pixels import Random, UInt8Array
+from .pixel_types import Random, UInt8Array
 
 _TAPS = 41  # of a 512 px face; the published kernel ends there, even at its widest
 _PATH_POINTS = 48

@@ -12,9 +12,9 @@ import numpy as np
 import PIL.Image
 
 from ...errors import MissingExtraError
-from .pixels import Random, UInt8Array
+from .pixel_types import Random, UInt8Array
 
-_BLOCK = 16  # macroblock of H.264; x264 wants even sides, and tiny pictures are padded to one
+_BLOCK = 16  # macroblock of H.264; x264 wants even sides, and tiny images are padded to one
 
 
 def jpeg(image: UInt8Array, random: Random, *, quality: float) -> UInt8Array:
@@ -27,7 +27,7 @@ def jpeg(image: UInt8Array, random: Random, *, quality: float) -> UInt8Array:
 
 
 def double_jpeg(image: UInt8Array, random: Random, *, first: float, second: float) -> UInt8Array:
-    """Two JPEGs whose 8 px blocks do not meet: the picture was cropped in between.
+    """Two JPEGs whose 8 px blocks do not meet: the image was cropped in between.
 
     Args:
         image: uint8 RGB, (h, w, 3).
@@ -58,7 +58,7 @@ def webp(image: UInt8Array, random: Random, *, quality: float) -> UInt8Array:
 
 
 def h264(image: UInt8Array, random: Random, *, crf: float) -> UInt8Array:
-    """The last frame of a clip of one to three, in which the picture moves a little.
+    """The last frame of a clip of one to three, in which the image moves a little.
 
     Args:
         image: uint8 RGB, (h, w, 3).

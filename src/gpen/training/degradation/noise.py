@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .pixels import Random, UInt8Array
+from .pixel_types import Random, UInt8Array
 
 
 def gaussian_noise(image: UInt8Array, random: Random, *, sigma: float) -> UInt8Array:

@@ -8,23 +8,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .pixels import Random, UInt8Array, rounded
+from .pixel_types import Random, UInt8Array, rounded
 
 _FINEST_PX = 2.2  # a finer screen than this falls between the pixels
-_GREY = 0.01  # mean channels of a grey picture, scratches included, are not farther apart
+_GREY = 0.01  # mean channels of a grey image, scratches included, are not farther apart
 _SHIFT = 4  # OpenCV draws in sixteenths of a pixel
 
 
 def halftone(image: UInt8Array, random: Random, *, pitch: float, depth: float) -> UInt8Array:
     """The dots of print: dark ones that grow in the shadows until only white ones are left.
 
-    Grey pictures have one screen, of black ink; the others three, turned against each other.
+    Grey images have one screen, of black ink; the others three, turned against each other.
 
     Args:
         image: uint8 RGB, (h, w, 3).
         random: Decides the angle and the softness of the dots.
         pitch: Distance between dots.
-        depth: Share of the dots in each pixel, 0 to 1; the rest is the picture between them.
+        depth: Share of the dots in each pixel, 0 to 1; the rest is the image between them.
     """
     pitch_px = max(_FINEST_PX, pitch * len(image) / 512)
     # Ink spreads and scanners blur: coarse screens show hard dots, fine ones soft waves.
@@ -34,7 +34,7 @@ def halftone(image: UInt8Array, random: Random, *, pitch: float, depth: float) -
     turns = (0.0,) if np.ptp(tones.mean(axis=(0, 1))) < _GREY else (np.pi / 6, 0.0, -np.pi / 6)
     screens = [_screen(image.shape, pitch_px, angle + turn, random) for turn in turns]
     dots = np.clip(0.5 + hardness * (tones - 0.5 + 0.5 * np.stack(screens, axis=2)), 0, 1)
-    # Hard dots steepen the tones; the mean over the picture stays that of the picture.
+    # Hard dots steepen the tones; the mean over the image stays that of the image.
     dots += (tones.mean() - dots.mean()) * 0.5
     result = image * np.float32(1 - depth) + dots * np.float32(255 * depth)
     return rounded(result)
@@ -61,7 +61,7 @@ def scratches(image: UInt8Array, random: Random, *, count: float, opacity: float
         image: uint8 RGB, (h, w, 3).
         random: Decides place, shape, width and brightness.
         count: How many; a part of one is the chance of one more.
-        opacity: How much of the picture they hide, 0 to 1.
+        opacity: How much of the image they hide, 0 to 1.
     """
     mask = np.zeros(image.shape[:2], np.uint8)
     scale, upright = len(image) / 512, random.random() < 0.5
@@ -95,7 +95,7 @@ def dust(image: UInt8Array, random: Random, *, count: float, opacity: float) -> 
         image: uint8 RGB, (h, w, 3).
         random: Decides place, shape and brightness.
         count: How many; a part of one is the chance of one more.
-        opacity: How much of the picture they hide, 0 to 1.
+        opacity: How much of the image they hide, 0 to 1.
     """
     mask = np.zeros(image.shape[:2], np.uint8)
     height, width = image.shape[:2]

@@ -23,7 +23,7 @@ from types import MappingProxyType
 
 from ...errors import ConfigError
 from . import blur, compression, noise, prints, resampling, tone
-from .pixels import Random, UInt8Array
+from .pixel_types import Random, UInt8Array
 
 #: From the harmless end to the worst.
 Range = tuple[float, float]
@@ -77,8 +77,8 @@ class Chain:
         grey: Share turned grey after that, the truth too.
         grey_files: Share of the grey ones that are files without colour: their noise is grey too.
         share: How likely this chain is, of the sum over a recipe.
-        cubic: Whether the face comes back to its size bicubically, as `gpen.align` does it, and
-            not bilinearly.
+        cubic: Whether the face comes back to its size bicubically, as
+            `gpen.faces.alignment` does it, and not bilinearly.
     """
 
     damage: tuple[Stage, ...]

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .pixels import Random, UInt8Array
+from .pixel_types import Random, UInt8Array
 
 #: What programs resize with; nearest and linear shrink without averaging.
 INTERPOLATIONS = (

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .pixels import Random, UInt8Array, rounded
+from .pixel_types import Random, UInt8Array, rounded
 
 _LEVELS = np.arange(256, dtype=np.float32)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)

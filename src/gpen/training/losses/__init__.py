@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .adversarial import discriminator_loss, feature_matching, generator_loss
-from .pixels import importance_map, l1, l1_coarse, l2, smooth_l1
+from .reconstruction import importance_map, l1, l1_coarse, l2, smooth_l1
 from .regularisation import lecam, path_length_penalty, path_lengths, r1_penalty
 from .texture import texture
 

@@ -17,7 +17,7 @@ Kind = Literal["nonsaturating", "hinge"]
 
 
 def generator_loss(logits: Sequence[Tensor], kind: Kind) -> Tensor:
-    """Scalar that falls as restored pictures look more real.
+    """Scalar that falls as restored images look more real.
 
     Sources: non-saturating logistic, softplus(-x): Goodfellow et al., "Generative Adversarial
     Nets", 2014, as in StyleGAN2; hinge, -x: Lim and Ye, "Geometric GAN", 2017.
@@ -28,7 +28,7 @@ def generator_loss(logits: Sequence[Tensor], kind: Kind) -> Tensor:
 
 
 def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor], kind: Kind) -> Tensor:
-    """Scalar that falls as real and restored pictures are told apart better.
+    """Scalar that falls as real and restored images are told apart better.
 
     Sources: as in `generator_loss`. Logistic: softplus(-real) + softplus(fake); hinge:
     max(0, 1 - real) + max(0, 1 + fake), which is not halved.
@@ -49,7 +49,7 @@ def feature_matching(fake_features: Sequence[Tensor], real_features: Sequence[Te
     Source: pix2pixHD (Wang et al., CVPR 2018), equation 4. No gradient flows to the real side.
 
     Args:
-        fake_features: Of restored pictures, (N, C, h, w) each.
+        fake_features: Of restored images, (N, C, h, w) each.
         real_features: Of their truth, the same shapes.
 
     Returns:

@@ -13,11 +13,11 @@ _MEAN_RATE = 0.01
 
 
 def r1_penalty(logits: Sequence[Tensor], images: Tensor) -> Tensor:
-    """Mean squared length of the logits' gradient at real pictures.
+    """Mean squared length of the logits' gradient at real images.
 
     Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018,
     equation 9, without its factor γ/2: StyleGAN2 adds γ/2 · every · this at every 16th step. A
-    picture's logit is the mean over its patches and over the scales.
+    image's logit is the mean over its patches and over the scales.
 
     Args:
         logits: Of each scale, (N, ...), computed from `images`.
@@ -47,7 +47,7 @@ def lecam(real: Tensor, fake: Tensor, usual_real: Tensor, usual_fake: Tensor) ->
 
 
 def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-    """How far pictures move when their styles do: |Jᵀy|, y being normal noise.
+    """How far images move when their styles do: |Jᵀy|, y being normal noise.
 
     Source: StyleGAN2 (Karras et al., CVPR 2020), section 3.2.
 
@@ -59,7 +59,7 @@ def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:
     Returns:
         (N,), which can be differentiated once more.
     """
-    # Pictures of any size then have lengths of one order.
+    # Images of any size then have lengths of one order.
     noise = noise / math.sqrt(images.shape[2] * images.shape[3])
     (gradient,) = torch.autograd.grad((images * noise).sum(), w, create_graph=True)
     # The root's own gradient is infinite at 0.
@@ -67,7 +67,7 @@ def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:
 
 
 def path_length_penalty(lengths: Tensor, newest: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-    """How unequally far pictures move: (|Jᵀy| - a)², a being a moving mean of the lengths.
+    """How unequally far images move: (|Jᵀy| - a)², a being a moving mean of the lengths.
 
     Source: StyleGAN2 (Karras et al., CVPR 2020), section 3.2.
 

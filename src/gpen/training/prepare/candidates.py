@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...align import align_face
 from ...concurrency import in_parallel
-from ...detect import Detector, load_detector
 from ...errors import AlignError, GpenError, ReadError, WriteError
-from ...formats.color import color_space, to_srgb
-from ...read import read_image
-from ...tones import in_depth_of
+from ...faces.alignment import align_face
+from ...faces.detection import Detector, load_detector
+from ...files import written_whole
+from ...images.color_profiles import color_space, to_srgb
+from ...images.read import read_image
+from ...images.tones import in_depth_of
 from ...types import Crop, Face, Image, Pixels
-from ...weights import written_whole
 from . import measures
 from .options import Options
-from .photos import Batch, Photo, Plan
+from .work_plan import Batch, Photo, Plan
 
 UInt8Array = NDArray[np.uint8]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import WriteError
-from ...weights import written_whole
+from ...files import written_whole
 from .candidates import Candidate, Finding, read_findings
-from .photos import PARTS, Plan, finished_digest
-from .selection import DUPLICATE, REASONS, Split, duplicates, refusal, shuffled, split_groups
-from .sheet import draw_sheet
+from .filtering import DUPLICATE, REASONS, Split, duplicates, refusal, shuffled, split_groups
+from .selection_sheet import draw_sheet
+from .work_plan import PARTS, Plan, finished_digest
 
 _NEW = "new"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import geometry
-from ...align import template_points
+from ...face_templates import template_points
+from ...images import transforms
 from ...types import Float64Array
 
 UInt8Array = NDArray[np.uint8]
@@ -21,14 +21,14 @@ _GRID = 64
 
 def native_side(crop_from_image: Float64Array, size: int) -> float:
     """Side of the crop in pixels of the photo."""
-    return size / geometry.scale_of(crop_from_image)
+    return size / transforms.scale_of(crop_from_image)
 
 
 def inside_share(crop_from_image: Float64Array, size: int, image_size_wh: tuple[int, int]) -> float:
     """Share of the crop that shows the photo and not its mirror image, on a grid of 64 × 64."""
     ticks = (np.arange(_GRID) + 0.5) * size / _GRID - 0.5
     crop_xy = np.stack(np.meshgrid(ticks, ticks), axis=-1)
-    image_xy = geometry.apply(geometry.invert(crop_from_image), crop_xy)
+    image_xy = transforms.apply(transforms.invert(crop_from_image), crop_xy)
     inside = (image_xy >= -0.5) & (image_xy <= np.array(image_size_wh) - 0.5)
     return float(inside.all(axis=-1).mean())
 
@@ -52,7 +52,7 @@ def sharpness(crop: UInt8Array, native: float) -> float:
     import cv2
 
     side = max(_GRID, min(len(crop), round(native)))
-    gray = cv2.cvtColor(geometry.resize(crop, (side, side)), cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(transforms.resize(crop, (side, side)), cv2.COLOR_RGB2GRAY)
     rows, columns = (
         slice(int(low * side), int(high * side)) for low, high in (_FACE_ROWS, _FACE_COLUMNS)
     )
@@ -93,7 +93,7 @@ def _nose_share(points_xy: Float64Array) -> float:
 
 
 def looks(crop: UInt8Array) -> bytes:
-    """A hash that stays nearly the same when a picture is resized, compressed or brightened.
+    """A hash that stays nearly the same when an image is resized, compressed or brightened.
 
     The signs, about their median, of the 16 × 16 lowest frequencies of its DCT (Zauner,
     "Implementation and benchmarking of perceptual image hash functions", 2010, with more
@@ -109,7 +109,7 @@ def looks(crop: UInt8Array) -> bytes:
     """
     import cv2
 
-    small = geometry.resize(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (64, 64))
+    small = transforms.resize(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (64, 64))
     spectrum = cv2.dct(small.astype(np.float32))[:_HASH_SIDE, :_HASH_SIDE].ravel()
     spectrum[0] = 0  # brightness
     return np.packbits(spectrum > np.median(spectrum)).tobytes()

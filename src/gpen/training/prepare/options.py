@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...align import TEMPLATES
 from ...errors import SettingsError
+from ...face_templates import TEMPLATES
 from ...settings import DEFAULT_DETECTOR
 
 
@@ -19,7 +19,7 @@ class Options:
 
     Attributes:
         size: Side of the crops in pixels.
-        template: A name in `gpen.align.TEMPLATES`.
+        template: A name in `gpen.face_templates.TEMPLATES`.
         detector: "gpen-detector", or the name or path of a detector file.
         models_dir: A folder to look for the detector first.
         min_score: Least confidence of the detector.

@@ -1,1 +1,0 @@
-"""Doors: thin programs over `gpen.pipeline`."""

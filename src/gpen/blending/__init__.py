@@ -1,0 +1,1 @@
+"""Blending restored faces into an image: fusion, masks, grain, pasting."""

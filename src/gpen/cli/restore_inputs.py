@@ -1,0 +1,215 @@
+"""Restores many photos; one bad file never stops the rest."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpen import GpenError, OutputExistsError, Restoration, Restorer, __version__
+from gpen.concurrency import in_parallel
+from gpen.files import written_whole
+from gpen.images import transforms
+from gpen.images.write import write_image
+from gpen.types import Image, Pixels
+
+Status = Literal["restored", "no face", "skipped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One input and the path of its result.
+
+    Attributes:
+        source: A path, or the bytes of standard input.
+        name: What to call it in messages.
+        target: File to write.
+    """
+
+    source: Path | bytes
+    name: str
+    target: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to write besides the result.
+
+    Attributes:
+        overwrite: Replace files that are there.
+        skip_existing: Leave photos whose result is there.
+        save_faces: Write each face, crop beside answer.
+        compare: Write input and result side by side.
+        similarity: Say in the report how alike each face is before and after.
+    """
+
+    overwrite: bool = False
+    skip_existing: bool = False
+    save_faces: bool = False
+    compare: bool = False
+    similarity: bool = False
+
+    @property
+    def may_replace_extras(self) -> bool:
+        """Whether what lies beside a result, or beside where it was, may be replaced."""
+        return self.overwrite or self.skip_existing
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The result of one input; a row of the report."""
+
+    input: str
+    output: str | None = None
+    status: Status = "failed"
+    error: str | None = None
+    width: int | None = None
+    height: int | None = None
+    faces: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    model: str | None = None
+    model_file: str | None = None
+    engine: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    embedding: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def run(
+    tasks: Sequence[Task], restorer: Restorer, options: Options, jobs: int
+) -> Iterator[Outcome]:
+    """Restore every task, `jobs` at a time, and yield outcomes as they come.
+
+    At most `2 * jobs` photos are in memory. Leaving the generator early lets photos that are
+    being written finish and starts no new ones.
+    """
+    return in_parallel(lambda task: run_one(task, restorer, options), tasks, jobs=jobs)
+
+
+def run_one(task: Task, restorer: Restorer, options: Options) -> Outcome:
+    """Restore one task; errors that gpen knows become part of the outcome."""
+    outcome = Outcome(input=task.name)
+    try:
+        if task.target.exists() and not options.overwrite:
+            if options.skip_existing:
+                outcome.status, outcome.output = "skipped", str(task.target)
+                return outcome
+            raise OutputExistsError(
+                f"{task.target} is already there; use --overwrite or --skip-existing",
+                path=task.target,
+            )
+        _check_extras(task.target, options)
+        _restore_to(task, restorer, options, outcome)
+    except GpenError as error:
+        outcome.status, outcome.error = "failed", str(error)
+    except MemoryError:
+        outcome.status = "failed"
+        outcome.error = f"{task.name}: out of memory; close other programs or use fewer --jobs"
+    return outcome
+
+
+def _restore_to(task: Task, restorer: Restorer, options: Options, outcome: Outcome) -> None:
+    result = restorer.restore(task.source)
+    settings = restorer.settings
+    started = time.perf_counter()
+    write_image(
+        result.photo,
+        task.target,
+        overwrite=options.overwrite,
+        quality=settings.quality,
+        strip=settings.strip,
+    )
+    _write_extras(result, task.target, options)
+    outcome.seconds = {
+        stage: round(seconds, 4)
+        for stage, seconds in {**result.seconds, "write": time.perf_counter() - started}.items()
+    }
+    outcome.output, outcome.notes = str(task.target), list(result.notes)
+    outcome.status = "restored" if result.restored else "no face"
+    outcome.width, outcome.height = result.photo.size_wh
+    outcome.faces = _face_rows(result, options)
+    if result.restored:
+        engine = restorer.engine
+        outcome.model, outcome.model_file = restorer.model.name, str(restorer.model.path)
+        outcome.engine, outcome.device = engine.name, engine.device
+        outcome.precision = engine.precision
+        outcome.embedding = restorer.identity.name if options.similarity else None
+
+
+def _face_rows(result: Restoration, options: Options) -> list[dict[str, Any]]:
+    """All faces found, for the report."""
+    restored = {face.index: face for face in result.restored}
+    rows = []
+    for index, face in enumerate(result.faces):
+        row = {**face.to_dict(), "size_px": round(face.size_px, 1), "restored": index in restored}
+        if options.similarity:
+            row["similarity"] = round(restored[index].similarity, 3) if index in restored else None
+        rows.append(row)
+    return rows
+
+
+def _check_extras(target: Path, options: Options) -> None:
+    """Refuse, before any work, to replace what an earlier run has written beside its result.
+
+    How many faces there will be is not known yet: any face of an earlier run is in the way.
+
+    Raises:
+        OutputExistsError: There is such a file, and it may not be replaced.
+    """
+    if options.may_replace_extras:
+        return
+    there = [_compare_path(target)] if options.compare and _compare_path(target).exists() else []
+    if options.save_faces and target.parent.is_dir():
+        name = re.compile(rf"{re.escape(target.stem)}_face\d+\.png")
+        there += sorted(path for path in target.parent.iterdir() if name.fullmatch(path.name))
+    if there:
+        raise OutputExistsError(
+            f"{there[0]} is already there; move it away or use --overwrite", path=there[0]
+        )
+
+
+def _write_extras(result: Restoration, target: Path, options: Options) -> None:
+    """Write `<stem>_faceNN.png` (crop beside answer) and `<stem>_compare.<ext>`."""
+    if options.save_faces:
+        for face in result.restored:
+            pair = np.hstack([face.crop.pixels, face.pixels])
+            _write_extra(pair, target.with_name(f"{target.stem}_face{face.index:02d}.png"), options)
+    if options.compare:
+        width, height = result.photo.size_wh
+        before = transforms.resize(result.source.pixels, (width, height))
+        _write_extra(np.hstack([before, result.photo.pixels]), _compare_path(target), options)
+
+
+def _compare_path(target: Path) -> Path:
+    return target.with_name(f"{target.stem}_compare{target.suffix}")
+
+
+def _write_extra(pixels: NDArray[Any], path: Path, options: Options) -> None:
+    write_image(Image(cast("Pixels", pixels)), path, overwrite=options.may_replace_extras)
+
+
+def write_report(path: Path, outcomes: Sequence[Outcome], settings: dict[str, Any]) -> None:
+    """Write the report as JSON, atomically; an older report is replaced.
+
+    Raises:
+        WriteError: The folder is missing, not writable or full.
+    """
+    report = {
+        "gpen": __version__,
+        "settings": settings,
+        "inputs": [
+            {name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}
+            for outcome in outcomes
+        ],
+    }
+    text = json.dumps(report, indent=2, default=str, ensure_ascii=False)
+    with written_whole(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,140 @@
+"""`gpen web`: serves the web page and the HTTP interface."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gpen.settings import DEFAULT_DETECTOR, DEFAULT_EMBEDDING, DEFAULT_MODEL, Settings
+
+from . import console
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+EPILOG = """
+**Examples**
+
+`gpen web` — then open http://127.0.0.1:7860
+
+`gpen web --port 8000 --models-dir ~/models --model GPEN-BFR-512`
+
+`gpen web --host 0.0.0.0 --token SECRET` — for other machines too; or set GPEN_WEB_TOKEN
+
+`curl -F file=@old.jpg http://127.0.0.1:7860/v1/restore -o new.jpg`
+"""
+_LIMITS = "Limits"
+
+
+def web(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 7860,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="GPEN_WEB_TOKEN", help="Token that clients must send.", show_default=False
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Host name that clients may use for this machine."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Name or path of the weights.")] = DEFAULT_MODEL,
+    models_dir: Annotated[
+        Path | None,
+        typer.Option(help="Look for models in this folder first.", show_default=False),
+    ] = None,
+    detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
+    embedding: Annotated[
+        str, typer.Option(help="Name or path of the face embedding.")
+    ] = DEFAULT_EMBEDDING,
+    engine: Annotated[
+        Literal["auto", "openvino", "onnxruntime", "torch"],
+        typer.Option(help="Library that runs the network."),
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
+    precision: Annotated[
+        Literal["auto", "f32", "bf16", "f16"], typer.Option(help="Arithmetic of the network.")
+    ] = "auto",
+    max_photo: Annotated[
+        float, typer.Option(metavar="MIB", help="Largest photo file.", rich_help_panel=_LIMITS)
+    ] = 64,
+    max_video: Annotated[
+        float, typer.Option(metavar="MIB", help="Largest video file.", rich_help_panel=_LIMITS)
+    ] = 2048,
+    max_pixels: Annotated[
+        int, typer.Option(help="Most pixels of a photo, after upscaling.", rich_help_panel=_LIMITS)
+    ] = 100_000_000,
+    max_clip: Annotated[
+        float, typer.Option(metavar="S", help="Longest video, in seconds.", rich_help_panel=_LIMITS)
+    ] = 1800,
+    queue: Annotated[
+        int, typer.Option(help="Most photos served or waiting at once.", rich_help_panel=_LIMITS)
+    ] = 128,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            help="Photos restored at the same time; default: number of cores, 2 to 8.",
+            rich_help_panel=_LIMITS,
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Serve the web page and the HTTP interface, on this machine only by default."""
+    from gpen.server import Limits, create_app
+
+    limits = Limits(
+        photo_bytes=int(max_photo * 2**20),
+        video_bytes=int(max_video * 2**20),
+        pixels=max_pixels,
+        clip_s=max_clip,
+        queue=queue,
+        **({} if jobs is None else {"jobs": jobs}),
+    )
+    settings = Settings(
+        model=model,
+        models_dir=models_dir,
+        detector=detector,
+        embedding=embedding,
+        engine=engine,
+        device=device,
+        precision=precision,
+    )
+    token = token or None
+    app = create_app(settings, limits, token=token, hosts=[host, *(allow_host or [])])
+    _serve(app, host, port, token)
+
+
+def _serve(app: FastAPI, host: str, port: int, token: str | None) -> None:
+    """Serve until Ctrl-C; leave nothing behind."""
+    from gpen.server.http_server import Server, listen
+
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    with contextlib.ExitStack() as stack:
+        stack.callback(app.state.gpen.close)
+        socket = stack.enter_context(listen(host, port))
+        _greet(host, socket.getsockname()[1], token)
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how a server ends
+            Server(app).run(sockets=[socket])
+    console.say("stopped", to=console.err)
+    if not app.state.gpen.ended:  # a network is still busy for nobody
+        sys.stdout.flush()
+        os._exit(console.EXIT_OK)
+
+
+def _greet(host: str, port: int, token: str | None) -> None:
+    """Where to look, and who else may."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    console.say(f"gpen web · http://{shown}:{port} · Ctrl-C ends it")
+    if token is None and host not in ("127.0.0.1", "::1", "localhost"):
+        console.say(
+            "everybody who reaches this address may use it; --token SECRET asks for one",
+            to=console.err,
+            style="yellow",
+        )

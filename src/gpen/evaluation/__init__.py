@@ -1,1 +1,0 @@
-"""How good restored faces are: figures, comparisons, sheets."""

@@ -1,0 +1,1 @@
+"""Faces: detection, selection, alignment, landmarks, embedding, restoration."""

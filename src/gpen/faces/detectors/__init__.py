@@ -1,0 +1,1 @@
+"""The face detectors, one module each; `gpen.faces.detection` chooses among them."""

@@ -1,1 +1,0 @@
-"""What `gpen.finish` is made of: kept regions, things in front of a face, grain."""

@@ -1,0 +1,1 @@
+"""Images: reading, writing, file formats, transforms and colour."""

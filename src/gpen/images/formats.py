@@ -1,0 +1,63 @@
+"""File formats: names, suffixes, what each can hold.
+
+metadata        EXIF, XMP, colour profile and resolution of an opened file
+decoding        an opened file as arrays: modes, alpha, 16 bit
+encoding        an image as the bytes of a file
+color_profiles  colour profiles to sRGB
+png16, tiff     writers for what Pillow cannot write (16-bit colour)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """A format that results can be written in.
+
+    Attributes:
+        name: Pillow's name of it.
+        suffixes: File name endings; the first is the usual one.
+        has_gray: One channel can be stored as such.
+        has_gray_alpha: So can one channel with alpha.
+        has_alpha: RGB can have alpha.
+        has_16bit: Samples of 16 bits can be stored.
+        has_profile: A colour profile can be stored.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    has_gray: bool = True
+    has_gray_alpha: bool = False
+    has_alpha: bool = True
+    has_16bit: bool = False
+    has_profile: bool = True
+
+
+JPEG = FileFormat("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), has_alpha=False)
+PNG = FileFormat("PNG", (".png",), has_gray_alpha=True, has_16bit=True)
+WEBP = FileFormat("WEBP", (".webp",), has_gray=False)
+TIFF = FileFormat("TIFF", (".tif", ".tiff"), has_gray_alpha=True, has_16bit=True)
+AVIF = FileFormat("AVIF", (".avif",))
+HEIF = FileFormat("HEIF", (".heic", ".heif", ".hif"))
+BMP = FileFormat("BMP", (".bmp",), has_alpha=False, has_profile=False)
+
+#: What can be written.
+WRITABLE = (JPEG, PNG, WEBP, TIFF, AVIF, HEIF, BMP)
+#: Pillow's names of what is read. EPS, PDF and the like would start other programs.
+READABLE = (*(kind.name for kind in WRITABLE), "MPO", "GIF", "PPM", "JPEG2000")
+#: Endings by which folders and patterns are searched.
+READABLE_SUFFIXES = frozenset(
+    [suffix for kind in WRITABLE for suffix in kind.suffixes]
+    + [".gif", ".jp2", ".mpo", ".pbm", ".pgm", ".pnm", ".ppm"]
+)
+#: Names that users may give, for messages.
+WRITABLE_NAMES = ", ".join(kind.suffixes[0][1:] for kind in WRITABLE)
+
+_BY_NAME = {suffix[1:]: kind for kind in WRITABLE for suffix in kind.suffixes}
+
+
+def find_format(name: str) -> FileFormat | None:
+    """The writable format of a name or suffix such as "jpg", ".JPG", "JPEG" or "HEIF"."""
+    return _BY_NAME.get(name.lower().removeprefix("."))

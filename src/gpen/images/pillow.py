@@ -1,0 +1,53 @@
+"""Pillow without its process-wide limits and warnings."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import PIL.Image
+
+from .formats import READABLE
+
+_lock = threading.RLock()
+
+
+@contextlib.contextmanager
+def lenient_pillow() -> Iterator[None]:
+    """Lift Pillow's own size limit and keep its warnings on slightly odd files to itself.
+
+    Both are state of the process, so that one thread at a time may do this: keep it short.
+    """
+    with _lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            PIL.Image.MAX_IMAGE_PIXELS = limit
+
+
+def open_pil_image(file: BinaryIO) -> PIL.Image.Image:
+    """The header of a file in one of the formats that gpen reads; pixels are decoded on load.
+
+    Raises:
+        PIL.UnidentifiedImageError: The file is of no such format, or too damaged to tell.
+        Exception: Whatever a decoder raises on a damaged header.
+    """
+    register_formats()
+    known = [name for name in READABLE if name in PIL.Image.OPEN]
+    with lenient_pillow():
+        return PIL.Image.open(file, formats=known)
+
+
+@functools.cache
+def register_formats() -> None:
+    """Make Pillow know all formats that gpen reads and writes, HEIC among them."""
+    import pillow_heif
+
+    PIL.Image.init()
+    pillow_heif.register_heif_opener()

@@ -1,0 +1,97 @@
+"""PNG with 16 bits per channel, of which Pillow reads and writes grey only.
+
+Format: Portable Network Graphics (PNG) Specification, Third Edition, W3C.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Metadata
+from .metadata import EXIF_HEADER
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+#: Colour type by number of channels: grey, grey + alpha, RGB, RGBA.
+COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+FILTER_AVERAGE = 3
+METRES_PER_INCH = 0.0254
+
+
+def encode_png16(samples: NDArray[np.uint16], metadata: Metadata) -> bytes:
+    """A PNG file of 16 bits per channel.
+
+    Args:
+        samples: (height, width, channels): grey, grey + alpha, RGB or RGBA.
+        metadata: Goes into the chunks iCCP, pHYs, eXIf and iTXt.
+    """
+    height, width, channels = samples.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, COLOR_TYPES[channels], 0, 0, 0)
+    return b"".join(
+        [
+            SIGNATURE,
+            _chunk(b"IHDR", header),
+            *_metadata_chunks(metadata),
+            _chunk(b"IDAT", _compress(samples)),
+            _chunk(b"IEND", b""),
+        ]
+    )
+
+
+def xmp_text(xmp: bytes) -> bytes:
+    """The data of the iTXt chunk that holds an XMP packet, uncompressed, of no language."""
+    return b"XML:com.adobe.xmp" + b"\0" * 5 + xmp
+
+
+def without_metadata(data: bytes) -> bytes:
+    """The same PNG file with nothing but what its pixels need."""
+    kept, start = [SIGNATURE], len(SIGNATURE)
+    while start + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, start)
+        end = start + 12 + size
+        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT"):
+            kept.append(data[start:end])
+        start = end
+    return b"".join([*kept, _chunk(b"IEND", b"")])
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    checksum = zlib.crc32(data, zlib.crc32(kind))
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+
+
+def _metadata_chunks(metadata: Metadata) -> list[bytes]:
+    """Chunks in an order that the specification allows: all before the pixels."""
+    chunks = []
+    if metadata.icc_profile:
+        chunks.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc_profile)))
+    if metadata.dpi:
+        x, y = (round(dots / METRES_PER_INCH) for dots in metadata.dpi)
+        chunks.append(_chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+    if metadata.exif:
+        chunks.append(_chunk(b"eXIf", metadata.exif.removeprefix(EXIF_HEADER)))
+    if metadata.xmp:
+        chunks.append(_chunk(b"iTXt", xmp_text(metadata.xmp)))
+    return chunks
+
+
+def _compress(samples: NDArray[np.uint16]) -> bytes:
+    """Filtered and deflated rows.
+
+    The low bytes of images are noise. One filter for all rows and matching of runs only came
+    out smaller than deflate's full search on a noisy image, and in a quarter of the time.
+    """
+    height, width, channels = samples.shape
+    rows = samples.astype(">u2").view(np.uint8).reshape(height, width * channels * 2)
+    step = channels * 2
+    total = np.zeros(rows.shape, np.uint16)  # left + above, which does not fit a byte
+    total[:, step:] += rows[:, :-step]
+    total[1:] += rows[:-1]
+    filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)
+    filtered[:, 0] = FILTER_AVERAGE
+    filtered[:, 1:] = rows - (total >> 1).astype(np.uint8)
+    deflate = zlib.compressobj(6, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
+    return deflate.compress(filtered.data) + deflate.flush()

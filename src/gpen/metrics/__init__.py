@@ -1,0 +1,1 @@
+"""Metrics of restored faces, comparisons and sheets."""

@@ -1,0 +1,150 @@
+"""The networks that settings name, opened on first use and shared between threads."""
+
+from __future__ import annotations
+
+import copy
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Self
+
+from .blending.reliability_estimator import FILE as RELIABILITY_FILE
+from .blending.reliability_estimator import ReliabilityEstimator
+from .concurrency import Once
+from .engines import Engine, SharedEngine, open_engine
+from .faces.detection import Detector, load_detector
+from .faces.embedding import Identity, open_identity
+from .models import ASSETS, ModelInfo, find_model
+from .settings import Settings
+
+# The settings that each network depends on.
+_MODEL = ("model", "models_dir")
+_ENGINE = (*_MODEL, "engine", "device", "precision")
+_DETECTOR = ("detector", "models_dir", "engine", "device")
+_IDENTITY = ("embedding", "models_dir", "engine", "device")
+_RELIABILITY = ("engine",)
+#: All settings that decide which networks are opened, and how.
+FIELDS = tuple(sorted({*_ENGINE, *_DETECTOR, *_IDENTITY, *_RELIABILITY}))
+
+
+class ModelSet:
+    """The networks named by `Settings`: restorer, detector, face embedding, reliability."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._model = _model(settings)
+        self._engine = _engine(settings, self._model)
+        self._detector = _detector(settings)
+        self._identity = _identity(settings)
+        self._reliability = _reliability(settings)
+
+    def with_settings(self, settings: Settings) -> Self:
+        """Copy for other settings; unaffected networks are shared, whether open or not."""
+
+        def changes(names: tuple[str, ...]) -> bool:
+            return any(getattr(settings, name) != getattr(self.settings, name) for name in names)
+
+        other = copy.copy(self)
+        other.settings = settings
+        if changes(_MODEL):
+            other._model = _model(settings)
+        if changes(_ENGINE):
+            other._engine = _engine(settings, other._model)
+        if changes(_DETECTOR):
+            other._detector = _detector(settings)
+        if changes(_IDENTITY):
+            other._identity = _identity(settings)
+        if changes(_RELIABILITY):
+            other._reliability = _reliability(settings)
+        return other
+
+    @property
+    def model(self) -> ModelInfo:
+        """The weight file in use.
+
+        Raises:
+            UnknownModelError: No such model; the error lists what was found.
+            WeightsError: The file is not a face restorer that gpen can run.
+        """
+        return self._model()
+
+    @property
+    def engine(self) -> Engine:
+        """The network, ready to run; threads that use it at the same time share its batches."""
+        return self._engine()
+
+    @property
+    def detector(self) -> Detector:
+        """The face detector, ready to run."""
+        return self._detector()
+
+    @property
+    def identity(self) -> Identity:
+        """The face embedding, for `faces="like:PHOTO"` and `RestoredFace.similarity`.
+
+        Raises:
+            UnknownModelError: There is no file of the name in `Settings.embedding`.
+            WeightsError: It is something else.
+        """
+        return self._identity()
+
+    @property
+    def reliability(self) -> ReliabilityEstimator:
+        """The network that estimates how reliable the input is, for `fusion`."""
+        return self._reliability()
+
+    def load(self) -> None:
+        """Open the networks now, in parallel, instead of on first use.
+
+        Raises:
+            GpenError: One of them cannot run; see `gpen.errors`.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            detector = None if self.settings.aligned else pool.submit(lambda: self.detector)
+            _ = self.engine
+            if detector is not None:
+                detector.result()
+
+
+def _model(settings: Settings) -> Once[ModelInfo]:
+    return Once(lambda: find_model(settings.model, settings.models_dir))
+
+
+def _engine(settings: Settings, model: Once[ModelInfo]) -> Once[Engine]:
+    def open_() -> Engine:
+        engine = open_engine(
+            model(),
+            engine=settings.engine,
+            device=settings.device,
+            precision=settings.precision,
+        )
+        return SharedEngine(engine)
+
+    return Once(open_)
+
+
+def _detector(settings: Settings) -> Once[Detector]:
+    def open_() -> Detector:
+        return load_detector(
+            settings.detector,
+            models_dir=settings.models_dir,
+            engine=settings.engine,
+            device=settings.device,
+        )
+
+    return Once(open_)
+
+
+def _identity(settings: Settings) -> Once[Identity]:
+    return Once(
+        partial(
+            open_identity,
+            settings.embedding,
+            models_dir=settings.models_dir,
+            engine=settings.engine,
+            device=settings.device,
+        )
+    )
+
+
+def _reliability(settings: Settings) -> Once[ReliabilityEstimator]:
+    return Once(lambda: ReliabilityEstimator(ASSETS / RELIABILITY_FILE, engine=settings.engine))

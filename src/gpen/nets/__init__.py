@@ -1,1 +1,0 @@
-"""The networks, in plain torch: what gpen's weights mean."""

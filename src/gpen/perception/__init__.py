@@ -1,1 +1,0 @@
-"""Networks that judge pictures: perceptual distances and identities, read from weight files."""

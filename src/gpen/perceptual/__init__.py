@@ -1,0 +1,1 @@
+"""Perceptual and identity distances by networks read from weight files."""

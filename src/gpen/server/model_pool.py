@@ -1,0 +1,195 @@
+"""Restorers for requests: a pool of open models, and work that can be cancelled."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from ..engines import Engine
+from ..errors import SettingsError, UnknownModelError
+from ..faces.selection import choose_faces
+from ..files import data_dir
+from ..model_set import FIELDS
+from ..models import ASSETS, ModelInfo, list_models, model_folders
+from ..models.catalogue import licence_of
+from ..pipeline import Restorer
+from ..settings import Settings
+from ..types import Face, FloatArray, Image
+from .request_queue import Check
+
+if TYPE_CHECKING:
+    from ..pipeline import Source
+
+#: Models that are open at the same time.
+OPEN_MODELS = 3
+#: Seconds for which the list of models is remembered.
+_REMEMBERED_S = 5.0
+#: Licences of what gpen brings.
+_OWN_LICENCE = "Apache-2.0"
+
+
+class CancellableRestorer(Restorer):
+    """A restorer for one request, which checks between steps whether it was cancelled.
+
+    Attributes:
+        check: Called between steps; raises where the work is to end.
+        max_faces: Photos with more faces to restore are refused.
+    """
+
+    check: Check = staticmethod(lambda: None)
+    max_faces: int = 0
+
+    def for_request(self, check: Check, max_faces: int, settings: Settings) -> CancellableRestorer:
+        """The same with other settings of the same networks, for one request."""
+        changes = {
+            name: getattr(settings, name)
+            for name in Settings.__dataclass_fields__
+            if name not in FIELDS
+        }
+        other: Any = self.with_(**changes)
+        other.check, other.max_faces = check, max_faces
+        for_request: CancellableRestorer = other
+        return for_request
+
+    @property
+    def engine(self) -> Engine:
+        """The network; it checks for cancellation before each batch."""
+        return _CancellableEngine(super().engine, self.check)
+
+    def detect(self, source: Source | Image) -> list[Face]:
+        """Find the faces of a photo.
+
+        Raises:
+            SettingsError: There are more to restore than one request may ask for.
+        """
+        self.check()
+        faces = super().detect(source)
+        self.check()
+        options = self.settings
+        is_counted = self.max_faces and not options.faces.startswith("like:")
+        if is_counted and isinstance(source, Image):
+            chosen = choose_faces(faces, options.faces, options.min_face, source.size_wh)
+            if len(chosen) > self.max_faces:
+                raise SettingsError(
+                    f"{len(chosen)} faces are to be restored, more than the limit of "
+                    f"{self.max_faces}; choose some by faces=0,1,2 or by min_face"
+                )
+        return faces
+
+
+class _CancellableEngine:
+    """An engine that checks before each batch whether to go on; see `Engine`."""
+
+    def __init__(self, engine: Engine, check: Check) -> None:
+        self.name, self.device, self.precision = engine.name, engine.device, engine.precision
+        self.size, self.in_size = engine.size, engine.in_size
+        self._engine, self._check = engine, check
+
+    def run(self, crops: FloatArray) -> FloatArray:
+        """Restore crops; see `Engine.run`."""
+        self._check()
+        return self._engine.run(crops)
+
+
+class ModelPool:
+    """The models that clients choose from, and those that are open.
+
+    Attributes:
+        is_loaded: The server's own model has been opened.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self.is_loaded = settings, False
+        self._lock, self._list_lock = threading.Lock(), threading.Lock()
+        self._open: OrderedDict[str, CancellableRestorer] = OrderedDict()
+        self._listed: tuple[float, list[ModelInfo]] = (float("-inf"), [])
+
+    @property
+    def default(self) -> str:
+        """Name of the model that is used when a client names none."""
+        name = self._settings.model
+        return next((m.name for m in self.models() if str(m.path) == name), name)
+
+    def models(self) -> list[ModelInfo]:
+        """Restorers of the models folders, each name once, and files that are of no use."""
+        with self._list_lock:
+            listed_s, models = self._listed
+            if time.monotonic() - listed_s > _REMEMBERED_S:
+                models = self._list()
+                self._listed = (time.monotonic(), models)
+            return models
+
+    def _list(self) -> list[ModelInfo]:
+        found: dict[str, ModelInfo] = {}
+        for model in list_models(self._settings.models_dir):
+            if model.role != "restorer" and model.usable:
+                continue
+            known = found.get(model.name.casefold())
+            if known is None or (model.usable and not known.usable):
+                found[model.name.casefold()] = model
+        return list(found.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The response of /v1/models."""
+        return {
+            "default": self.default,
+            "folders": self._folders(),
+            "models": [
+                {
+                    "name": model.name,
+                    "size": model.size,
+                    "kind": model.kind,
+                    "file": model.path.name,
+                    "licence": _OWN_LICENCE
+                    if model.path.parent == ASSETS
+                    else licence_of(model.path.name),
+                    "usable": model.usable,
+                    "problem": model.reason.replace(str(model.path), model.path.name),
+                }
+                for model in self.models()
+            ],
+        }
+
+    def _folders(self) -> list[str]:
+        """Where model files can be put; the user's own folder is named even if it is not there."""
+        found = [f.resolve() for f in model_folders(self._settings.models_dir) if f != ASSETS]
+        own = (data_dir() / "models").resolve()
+        return [str(folder) for folder in dict.fromkeys([*found, own])]
+
+    def restorer(self, name: str | None = None) -> CancellableRestorer:
+        """The restorer of a model, its networks open.
+
+        Args:
+            name: As in /v1/models; never a path. None takes the server's own.
+
+        Raises:
+            UnknownModelError: No usable model has that name.
+            GpenError: It cannot be opened.
+        """
+        model = self._settings.model if name is None else self._path_of(name)
+        with self._lock:
+            restorer = self._open.pop(model, None)
+            restorer = restorer or CancellableRestorer(self._settings.with_(model=model))
+            self._open[model] = restorer
+            while len(self._open) > OPEN_MODELS:
+                self._open.pop(next(key for key in self._open if key != self._settings.model))
+        restorer.load()
+        self.is_loaded = self.is_loaded or name is None
+        return restorer
+
+    def _path_of(self, name: str) -> str:
+        """What `Settings.model` is for a name."""
+        wanted = name.casefold()
+        if wanted == self._settings.model.casefold() or wanted == self.default.casefold():
+            return self._settings.model
+        for model in self.models():
+            if model.name.casefold() == wanted and model.usable:
+                return str(model.path)
+        usable = [model.name for model in self.models() if model.usable]
+        raise UnknownModelError(
+            f"no model {name[:40]!r} on this server; expected one of {', '.join(usable)}",
+            name=name,
+            known=usable,
+        )

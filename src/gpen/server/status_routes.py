@@ -1,0 +1,64 @@
+"""Routes for models, settings, health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from ..images.formats import WRITABLE_NAMES
+from ..settings import Settings, VideoSettings
+from ..version import VERSION
+from .option_schema import CONTAINERS, options_of
+from .responses import app_state_of
+
+router = APIRouter()
+
+
+@router.get("/v1/models", summary="Weight files found on the server")
+async def models(request: Request) -> dict[str, Any]:
+    """Restorers, and files that are of no use, with the reason."""
+    return await asyncio.to_thread(app_state_of(request).model_pool.to_dict)
+
+
+@router.get("/v1/settings", summary="Every setting, and the limits")
+async def settings(request: Request) -> dict[str, Any]:
+    """Types, defaults, help, choices, and why some cannot be set."""
+    app_state = app_state_of(request)
+    limits = app_state.limits
+    bounds = ("photo_bytes", "video_bytes", "pixels", "faces", "clip_s", "queue", "video_queue")
+    defaults = {"model": await asyncio.to_thread(lambda: app_state.model_pool.default)}
+    return {
+        "photo": [
+            option.to_dict(defaults.get(option.name, getattr(app_state.settings, option.name)))
+            for option in options_of(Settings)
+        ],
+        "video": [option.to_dict(option.default) for option in options_of(VideoSettings)],
+        "limits": {name: getattr(limits, name) for name in (*bounds, "keep_s")},
+        "formats": WRITABLE_NAMES.split(", "),
+        "containers": CONTAINERS,
+        "needs_token": app_state.token is not None,
+        "version": VERSION,
+        "has_video": importlib.util.find_spec("av") is not None,
+    }
+
+
+@router.get("/healthz", summary="Is it alive")
+async def healthz(request: Request) -> dict[str, Any]:
+    """`ready` once the server's own model is open."""
+    return {"status": "ok", "version": VERSION, "ready": app_state_of(request).model_pool.is_loaded}
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    summary="Metrics for Prometheus",
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics(request: Request) -> Response:
+    """Prometheus' text format."""
+    text = await asyncio.to_thread(app_state_of(request).metrics.text)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,1 @@
+"""Keeping restored faces and brightness from flickering."""

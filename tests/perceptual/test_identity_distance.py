@@ -188,7 +188,7 @@ def test_gradient_lowers_the_distance_through_the_alignment(judge: IdentityDista
 
 
 def test_embedding_that_gpen_brings_answers_as_its_engine_does() -> None:
-    path = find_model("gpen-face-embedding").path
+    path = find_model("gpen-face-embedding", role="identity").path
     judge, images = IdentityDistance(path), picture(DLIB.size, 3, batch=2)
     levels = ((images.numpy() + 1) * 127.5).astype(np.float32)
     expected = run_in_batches(open_graph(path), levels)

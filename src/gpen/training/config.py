@@ -160,7 +160,7 @@ class Files:
         vgg19: VGG-19 of torchvision, .pth or .safetensors.
         lpips_backbone: SqueezeNet 1.1, AlexNet or VGG-16.
         lpips_heads: LPIPS v0.1 heads for that backbone.
-        identity: Empty for gpen-face-embedding, or another .onnx of dlib's, IR-SE50 .pth, MobileFaceNet, or an ArcFace .onnx.
+        identity: Empty for gpen's own, or dlib's .onnx, IR-SE50, MobileFaceNet, ArcFace .onnx.
     """
 
     vgg19: str = ""

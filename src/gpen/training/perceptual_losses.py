@@ -86,7 +86,9 @@ def open_perceptual_losses(config: Config, device: torch.device) -> PerceptualLo
             problems,
             _wanted(losses, "identity"),
             lambda: IdentityDistance(
-                _file(files, "identity") if files.identity else find_model(DEFAULT_EMBEDDING).path
+                _file(files, "identity")
+                if files.identity
+                else find_model(DEFAULT_EMBEDDING, role="identity").path
             ),
         ),
     )

@@ -221,7 +221,7 @@ def _gain(pixels: Pixels, grain: Grain) -> FloatArray | None:
     if not grain.slope:
         return None
     size = pixels.shape[0]
-    # By regions: the light of a place, not of a pixel.
+    # By regions: the brightness of a region, not of a pixel.
     coarse = transforms.resize(pixels, (size // 4, size // 4))
     luma = cv2.cvtColor(coarse, cv2.COLOR_RGB2GRAY) / np.float32(level_of(pixels))
     gain = 1 + np.float32(grain.slope) * (luma - np.float32(grain.middle))

@@ -49,12 +49,12 @@ class Output:
     overwrite: bool
 
 
-def check_places(output: Output) -> None:
+def check_outputs(output: Output) -> None:
     """Refuse what could not be written, before the work and not after it.
 
     Raises:
         OutputExistsError: A file is there and is not to be replaced.
-        WriteError: A place cannot hold a file, or the sheet's suffix is no format.
+        WriteError: An output cannot be written, or the sheet's suffix is no format.
     """
     for path in filter(None, (output.json, output.sheet)):
         if path.is_dir():

@@ -51,7 +51,7 @@ def split_videos(inputs: Sequence[str], output: str | None) -> tuple[list[str], 
 
 
 def check_folder(output: str | None) -> None:
-    """Refuse one file as the place for the results of several inputs.
+    """Refuse one output file for several inputs.
 
     Raises:
         SettingsError: The output is a file, or would be one by its name.

@@ -35,7 +35,7 @@ def restore_videos(
         The exit code: 0 all done, 1 some videos failed, 3 nothing could be done.
 
     Raises:
-        SettingsError: The output is no place for the results.
+        SettingsError: The output cannot hold the results.
     """
     targets = video_targets(videos, output)
     restorer = Restorer(settings)

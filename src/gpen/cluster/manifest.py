@@ -80,7 +80,7 @@ class Row(PhotoResult):
 
     @property
     def waits(self) -> bool:
-        """Whether the result is whole and could not move to its place."""
+        """Whether the result is staged but could not be published."""
         return self.status == "failed" and self.staged is not None
 
     def failing(self, error: str) -> Row:

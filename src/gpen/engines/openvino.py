@@ -97,11 +97,11 @@ class OpenVinoGraph:
         try:
             with self._lock:
                 given = [np.ascontiguousarray(array) for array in inputs]
-                places = [self._place(port) for port in self._compiled.outputs]
+                buffers = [self._output_buffer(port) for port in self._compiled.outputs]
                 outputs = self._request.infer(given, share_inputs=True, share_outputs=True)
                 return [
-                    np.array(outputs[port]) if place is None else place
-                    for port, place in zip(self._compiled.outputs, places, strict=True)
+                    np.array(outputs[port]) if buffer is None else buffer
+                    for port, buffer in zip(self._compiled.outputs, buffers, strict=True)
                 ]
         except RuntimeError as error:
             raise EngineError(
@@ -110,13 +110,13 @@ class OpenVinoGraph:
                 engine=self.name,
             ) from error
 
-    def _place(self, port: Any) -> NDArray[Any] | None:
-        """An array that the next answer is written to; None where its shape is not known yet."""
+    def _output_buffer(self, port: Any) -> NDArray[Any] | None:
+        """An array that the next output is written to; None where its shape is not known yet."""
         if not port.partial_shape.is_static:
             return None
-        place = np.empty(tuple(port.shape), port.element_type.to_dtype())
-        self._request.set_tensor(port, load_openvino().Tensor(place, shared_memory=True))
-        return place
+        buffer = np.empty(tuple(port.shape), port.element_type.to_dtype())
+        self._request.set_tensor(port, load_openvino().Tensor(buffer, shared_memory=True))
+        return buffer
 
 
 def _compile(path: Path, device: str, precision: str, *, keep: bool) -> tuple[Any, Any]:

@@ -101,7 +101,7 @@ class SparingEngine:
 def open_sparingly(
     open_: Callable[[], Engine], open_on_cpu: Callable[[], Engine], *, name: str, device: str
 ) -> Engine:
-    """Open a network where it was asked for, or on the CPU where that place is full.
+    """Open a network where it was asked for, or on the CPU where that device is full.
 
     Args:
         open_: Opens it.

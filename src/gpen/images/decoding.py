@@ -87,7 +87,7 @@ def turn_upright(array: AnyPixels, orientation: int) -> AnyPixels:
     import cv2  # which is four times as fast as a copy of numpy's view
 
     turned: Any = np.ascontiguousarray(array)
-    if orientation >= 5:  # rows and columns change places
+    if orientation >= 5:  # rows and columns are swapped
         turned = cv2.transpose(turned)
     if orientation in FLIPS:
         turned = cv2.flip(turned, FLIPS[orientation])

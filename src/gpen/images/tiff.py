@@ -51,7 +51,7 @@ def encode_tiff(samples: NDArray[np.uint8] | NDArray[np.uint16], metadata: Metad
         directory[EXTRA_SAMPLES] = STRAIGHT_ALPHA
     directory[ROWS_PER_STRIP] = rows_per_strip
     directory.tagtype[STRIP_OFFSETS] = directory.tagtype[STRIP_SIZES] = LONG
-    # Pillow adds the place where the directory ends, which is where the strips begin.
+    # Pillow adds the offset where the directory ends, which is where the strips begin.
     directory[STRIP_OFFSETS] = tuple(int(n) for n in np.cumsum([0, *sizes[:-1]]))
     directory[STRIP_SIZES] = tuple(sizes)
     _add_metadata(directory, metadata)

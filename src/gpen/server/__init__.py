@@ -45,7 +45,7 @@ def create_app(
 
     Raises:
         MissingExtraError: The extra `web` is not installed.
-        WriteError: There is no place for temporary files.
+        WriteError: The folder for temporary files cannot be written.
     """
     try:
         import fastapi  # noqa: F401

@@ -24,8 +24,8 @@ _SETTING = "files.identity"
 _EXPECTED = (
     "gpen-face-embedding.onnx, which comes with gpen, IR-SE50 (model_ir_se50.pth, linked in the "
     "README of github.com/TreB1eN/InsightFace_Pytorch), MobileFaceNet (068.ckpt of "
-    "github.com/Xiaoccer/MobileFaceNet_Pytorch, to measure with), or an ArcFace .onnx for 112 × 112 "
-    "px, such as w600k_r50.onnx of github.com/deepinsight/insightface"
+    "github.com/Xiaoccer/MobileFaceNet_Pytorch, to measure with), or an ArcFace .onnx for 112 × "
+    "112 px, such as w600k_r50.onnx of github.com/deepinsight/insightface"
 )
 #: MobileFaceNet's images are as narrow as its authors' CASIA crops.
 _NARROW_BY = 8

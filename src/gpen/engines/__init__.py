@@ -12,7 +12,7 @@ from ..models import GENERATOR_KINDS, HALVABLE_KINDS, ModelInfo, read_onnx
 from .base import Engine, Graph
 from .batching import BATCH_SIZE, SharedEngine, run_in_batches
 from .graph_cache import forget, inference_graph
-from .out_of_memory import is_out_of_memory, open_sparingly
+from .out_of_memory import is_out_of_memory, open_with_fallback
 
 __all__ = [
     "BATCH_SIZE",
@@ -93,7 +93,7 @@ def open_engine(
         MissingExtraError: The engine is not installed.
     """
     name = engine if engine != "auto" else _choose(model, device)
-    return open_sparingly(
+    return open_with_fallback(
         partial(_open, model, name, device, precision),
         partial(_open, model, _choose(model, "cpu"), "cpu", "auto"),
         name=name,

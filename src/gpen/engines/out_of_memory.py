@@ -41,7 +41,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-class SparingEngine:
+class FallbackEngine:
     """An engine that falls back to smaller batches and the CPU; see `Engine`."""
 
     def __init__(self, engine: Engine, open_on_cpu: Callable[[], Engine]) -> None:
@@ -98,7 +98,7 @@ class SparingEngine:
         )
 
 
-def open_sparingly(
+def open_with_fallback(
     open_: Callable[[], Engine], open_on_cpu: Callable[[], Engine], *, name: str, device: str
 ) -> Engine:
     """Open a network where it was asked for, or on the CPU where that device is full.
@@ -121,7 +121,7 @@ def open_sparingly(
             "too little memory for the network: close other programs, or choose a smaller model",
             engine=name,
         )
-    return SparingEngine(engine, open_on_cpu)
+    return FallbackEngine(engine, open_on_cpu)
 
 
 def is_cpu(device: str) -> bool:

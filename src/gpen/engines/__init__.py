@@ -10,9 +10,10 @@ from pathlib import Path
 from ..errors import EngineError, SettingsError, WeightsError
 from ..models import GENERATOR_KINDS, HALVABLE_KINDS, ModelInfo, read_onnx
 from .base import Engine, Graph
-from .batching import BATCH_SIZE, SharedEngine, run_in_batches
+from .batching import run_in_batches
 from .graph_cache import forget, inference_graph
-from .out_of_memory import is_out_of_memory, open_with_fallback
+from .out_of_memory import is_out_of_memory
+from .shared_engine import BATCH_SIZE, SharedEngine, open_shared
 
 __all__ = [
     "BATCH_SIZE",
@@ -76,8 +77,8 @@ def open_graph(
 
 def open_engine(
     model: ModelInfo, *, engine: str = "auto", device: str = "auto", precision: str = "auto"
-) -> Engine:
-    """Open a face restorer, ready to run.
+) -> SharedEngine:
+    """Open a face restorer, ready to run and to be shared by threads.
 
     Args:
         model: What `find_model` found.
@@ -93,7 +94,7 @@ def open_engine(
         MissingExtraError: The engine is not installed.
     """
     name = engine if engine != "auto" else _choose(model, device)
-    return open_with_fallback(
+    return open_shared(
         partial(_open, model, name, device, precision),
         partial(_open, model, _choose(model, "cpu"), "cpu", "auto"),
         name=name,

@@ -31,7 +31,7 @@ GLASSES_SIDE = 0.3
 FEATHER = 0.4
 
 
-def kept_regions(size: int, points_xy: ArrayLike, parts: Sequence[str]) -> FloatArray:
+def keep_mask(size: int, points_xy: ArrayLike, parts: Sequence[str]) -> FloatArray:
     """The mask of some parts of a face.
 
     Args:

@@ -16,7 +16,7 @@ from gpen.types import Pixels
 from gpen.write import output_paths, write_image
 
 from . import console
-from .names import check_folder
+from .names import check_folder, folders
 
 BOX_RGB, POINT_RGB = (64, 220, 96), (255, 64, 64)
 
@@ -43,7 +43,7 @@ def detect_photos(
     several = len(paths) > 1 or (draw is not None and draw.is_dir())
     if several and draw is not None:
         check_folder(str(draw))
-    targets = output_paths(paths, draw, as_folder=several)
+    targets = output_paths(paths, draw, as_folder=several, roots=folders(inputs))
     if paths:
         _ = restorer.detector
     with console.progress_bar("Detecting", len(paths)) as bar:

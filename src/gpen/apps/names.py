@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gpen.errors import SettingsError
@@ -63,10 +63,22 @@ def check_folder(output: str | None) -> None:
         )
 
 
-def clip_targets(clips: Sequence[str], output: str | None) -> list[Path]:
+def folders(inputs: Sequence[str]) -> list[Path]:
+    """Those inputs that are folders, whose own folders results keep below `-o`."""
+    return [Path(name) for name in inputs if Path(name).is_dir()]
+
+
+def clip_targets(
+    clips: Sequence[str], output: str | None, earlier: Mapping[Path, Path] | None = None
+) -> list[Path]:
     """Where the results of clips go: `<stem>_gpen.<ext>` beside each unless told otherwise.
 
     Names that would meet (`a.avi` and `a.gif`) are numbered, as those of photos are.
+
+    Args:
+        clips: Files, or folders of frames.
+        output: A clip, a folder, or None.
+        earlier: See `gpen.write.output_paths`.
 
     Raises:
         SettingsError: The output is neither a folder nor a clip, or one clip for several.
@@ -80,23 +92,19 @@ def clip_targets(clips: Sequence[str], output: str | None) -> list[Path]:
             f"{output} is no clip that can be written; expected a folder, "
             f"{', '.join(WRITTEN_SUFFIXES)}, or numbered pictures such as out/%06d.png"
         )
-    taken: set[str] = set()
-    return [_free_name(Path(clip), output, taken) for clip in clips]
+    from gpen.write import free_targets
+
+    paths = [Path(clip) for clip in clips]
+    places = [path.parent if output is None else Path(output) for path in paths]
+    suffixes = [path.suffix.lower() for path in paths]
+    endings = [f"_gpen{suffix if suffix in WRITTEN_SUFFIXES else '.mp4'}" for suffix in suffixes]
+    return free_targets(paths, places, endings, earlier or {})
 
 
 def _is_file_name(output: str) -> bool:
     """Whether somebody means a file by it, or standard output."""
     suffix = Path(output).suffix.lower()
     return output == "-" or suffix in CLIP_SUFFIXES or bool(suffix and find_format(suffix))
-
-
-def _free_name(clip: Path, output: str | None, taken: set[str]) -> Path:
-    """`<stem>_gpen.<ext>`, numbered if another clip has taken it."""
-    from gpen.write import free_target
-
-    folder = clip.parent if output is None else Path(output)
-    suffix = clip.suffix.lower() if clip.suffix.lower() in WRITTEN_SUFFIXES else ".mp4"
-    return free_target(folder, clip.stem, f"_gpen{suffix}", taken)
 
 
 def _is_pattern(name: str) -> bool:

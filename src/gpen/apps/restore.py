@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,6 +19,9 @@ from gpen.settings import (
 
 from . import complete
 from .times import time_range
+
+if TYPE_CHECKING:
+    from .batch import Outcome
 
 EPILOG = """
 **Examples**
@@ -135,6 +138,9 @@ def restore(
     ] = None,
     quality: Annotated[int | None, typer.Option(help="1-100, for formats with loss.")] = None,
     strip: Annotated[bool, typer.Option("--strip", help="Leave EXIF and XMP out.")] = False,
+    keep_time: Annotated[
+        bool, typer.Option("--keep-time", help="Give results the time of their inputs.")
+    ] = False,
     max_pixels: Annotated[
         int, typer.Option(help="Refuse larger photos (decompression bombs).")
     ] = 250_000_000,
@@ -172,7 +178,8 @@ def restore(
     ] = 25.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace old results.")] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave photos that have a result.")
+        bool,
+        typer.Option("--skip-existing", help="Leave inputs that have a result and did not change."),
     ] = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Folders in folders too.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Photos worked on at the same time.")] = 2,
@@ -190,35 +197,42 @@ def restore(
 def _run(
     inputs: list[str], settings: Settings, video: VideoSettings, values: Mapping[str, Any]
 ) -> int:
-    """Photos first, then clips; the worse exit code of the two."""
-    from . import console
-    from .batch import Outcome, write_report
+    """Photos first, then clips; the exit code: 0 all done, 1 some failed, 3 nothing was done."""
+    from .batch import Options, write_report
     from .names import check_folder, split_clips
 
     clips, photos = split_clips(inputs, values["output"])
     if clips and photos:
         check_folder(values["output"])
-    codes: list[int] = []
+    options = Options(**_fields_of(Options, {**values, "similarity": values["report"] is not None}))
     outcomes: list[Outcome] = []
     try:
         if photos or not clips:
             from .photos import restore_photos
 
-            names = ("overwrite", "skip_existing", "save_faces", "compare", "recursive", "jobs")
-            options = {name: values[name] for name in names}
-            options["similarity"] = values["report"] is not None
-            codes.append(restore_photos(photos, values["output"], settings, outcomes, **options))
+            how = {name: values[name] for name in ("recursive", "jobs")}
+            restore_photos(photos, values["output"], settings, outcomes, options, **how)
         if clips:
             from .clips import restore_clips
 
-            options = {name: values[name] for name in ("overwrite", "skip_existing")}
-            codes.append(
-                restore_clips(clips, values["output"], settings, video, outcomes, **options)
-            )
+            restore_clips(clips, values["output"], settings, video, outcomes, options)
     finally:
         if values["report"] is not None:
             write_report(values["report"], outcomes, dataclasses.asdict(settings))
-    return codes[0] if len(set(codes)) == 1 else console.EXIT_SOME_FAILED
+    return _summary(outcomes)
+
+
+def _summary(outcomes: Sequence[Outcome]) -> int:
+    """The count of all inputs, for a person, and the exit code."""
+    from . import console
+
+    failed = sum(1 for outcome in outcomes if outcome.status == "failed")
+    if len(outcomes) > 1:
+        done = len(outcomes) - failed
+        console.say(f"{done} of {len(outcomes)} done, {failed} failed", to=console.err)
+    if not failed:
+        return console.EXIT_OK
+    return console.EXIT_NOTHING_DONE if failed == len(outcomes) else console.EXIT_SOME_FAILED
 
 
 def _fields_of(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -25,6 +24,7 @@ from gpen import (
     geometry,
 )
 from gpen.concurrency import in_parallel
+from gpen.json_text import json_text
 from gpen.types import Image, Pixels
 from gpen.weights import written_whole
 from gpen.write import write_image
@@ -322,6 +322,6 @@ def write_report(path: Path, outcomes: Sequence[Outcome], settings: dict[str, An
             for outcome in outcomes
         ],
     }
-    text = json.dumps(report, indent=2, default=str, ensure_ascii=False)
+    text = json_text(report, indent=2)
     with written_whole(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

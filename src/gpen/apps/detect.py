@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -106,7 +105,7 @@ def _print(path: Path, image: Image, faces: Sequence[Face], *, as_json: bool) ->
             "height": height,
             "faces": [face.to_dict() for face in faces],
         }
-        console.say(json.dumps(row, ensure_ascii=False))
+        console.say_json(row)
         return
     sizes = ", ".join(f"{face.size_px:.0f} px ({face.score:.2f})" for face in faces)
     n = len(faces)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from gpen.evaluation.pairs import list_pictures, read_pixels
 from gpen.evaluation.sheet import Picture, draw_sheet, spread
 from gpen.evaluation.tasks import Made, Task, Workshop
 from gpen.formats import WRITABLE_NAMES, find_format
+from gpen.json_text import json_text
 from gpen.weights import written_whole
 from gpen.write import write_image
 
@@ -214,7 +214,7 @@ def _write(
             "faces": comparison.per_face(),
             "skipped": [{"file": name, "reason": reason} for name, reason in skipped],
         }
-        text = json.dumps(_plain(data), indent=2, ensure_ascii=False)
+        text = json_text(_plain(data), indent=2)
         _make_folder(output.json)
         with written_whole(output.json) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import ReadError
+from ..json_text import json_text
 from .places import Place
 
 #: The folder below the results that holds what gpen notes about them.
@@ -133,9 +134,7 @@ def _part(block: str) -> str:
 
 def to_lines(rows: Iterable[Row]) -> str:
     """Rows as lines of JSON."""
-    return "".join(
-        json.dumps(dataclasses.asdict(row), ensure_ascii=False, default=str) + "\n" for row in rows
-    )
+    return "".join(json_text(dataclasses.asdict(row)) + "\n" for row in rows)
 
 
 def from_lines(text: str) -> list[Row]:

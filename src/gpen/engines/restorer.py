@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 
 from ..errors import EngineError
 from ..types import FloatArray
-from ..weights import OnnxFile
+from ..weights import ModelInfo, OnnxFile
 from .base import Graph, check_batch
+from .memory import is_out_of_memory
+
+_log = logging.getLogger("gpen")
 
 #: For files with a second input `weight` (CodeFormer's fidelity): keep closest to the input face.
 _FIDELITY = 1.0
@@ -19,41 +23,68 @@ _NUMPY = {"f32": np.float32, "f16": np.float16, "f64": np.float64}
 class GraphEngine:
     """A face restorer in an ONNX graph; see `Engine`.
 
-    Takes files with one picture per run or with any number, in f32 or f16, with any names of
-    input and output, and with an optional input `weight`.
+    Takes files with one picture per run or with any number, of one size or of any, in f32 or f16,
+    with any names of input and output, and with an optional input `weight`.
     """
 
-    def __init__(self, graph: Graph, file: OnnxFile) -> None:
+    def __init__(self, graph: Graph, file: OnnxFile, model: ModelInfo) -> None:
         """Wrap a graph.
 
         Args:
             graph: The graph, ready to run.
             file: What the same file says of its inputs and outputs.
+            model: What was found out about it; knows the sizes that the file leaves open.
 
         Raises:
             EngineError: It takes several pictures per run, or a dtype that pictures do not have.
         """
         self.name, self.device, self.precision = graph.name, graph.device, graph.precision
         picture = next(value for value in file.inputs if len(value[2]) == 4)
-        batch, _, size, _ = picture[2]
-        result = file.outputs[0][2][2]
-        if size is None or result is None or batch not in (1, None) or picture[1] not in _NUMPY:
+        batch = picture[2][0]
+        if model.size is None or model.in_size is None:
+            raise EngineError(f"{model.path.name} has no size", engine=graph.name)
+        if batch not in (1, None) or picture[1] not in _NUMPY:
             raise EngineError(
                 f"the graph takes {picture[1]} {picture[2]}; expected f32 or f16 (1, 3, S, S)",
                 engine=graph.name,
             )
-        self.in_size, self.size = size, result
+        self.in_size, self.size = model.in_size, model.size
         self._graph, self._file = graph, file
         self._whole_batches = batch is None
 
     def run(self, crops: FloatArray) -> FloatArray:
         """Restore crops; see `Engine.run`."""
         check_batch(crops, self.in_size, self.name)
-        step = max(1, len(crops)) if self._whole_batches else 1
-        answers = [self._run(crops[i : i + step]) for i in range(0, len(crops), step)]
-        if not answers:
+        if not len(crops):
             return np.zeros((0, 3, self.size, self.size), np.float32)
+        if self._whole_batches and len(crops) > 1:
+            together = self._run_together(crops)
+            if together is not None:
+                return self._checked(together, len(crops))
+            self._whole_batches = False
+            _log.info("%s takes one face at a time, whatever it says of itself", self.name)
+        answers = [self._checked(self._run(crops[i : i + 1]), 1) for i in range(len(crops))]
         return np.concatenate(answers) if len(answers) > 1 else answers[0]
+
+    def _run_together(self, crops: FloatArray) -> FloatArray | None:
+        """The answers of one run, or None where the graph was made for one picture after all."""
+        try:
+            answers = self._run(crops)
+        except EngineError as error:
+            if is_out_of_memory(error):
+                raise
+            return None
+        return answers if len(answers) == len(crops) else None
+
+    def _checked(self, answer: FloatArray, count: int) -> FloatArray:
+        wanted = (count, 3, self.size, self.size)
+        if answer.shape != wanted:
+            raise EngineError(
+                f"the graph answers faces of {self.in_size} px with {answer.shape}; "
+                f"expected {wanted}: it is no face restorer of this size",
+                engine=self.name,
+            )
+        return answer
 
     def _run(self, crops: FloatArray) -> FloatArray:
         answers = self._graph.run(

@@ -298,7 +298,7 @@ def _info(weights: Weights, source: str) -> ModelInfo:
 
 def _refusal(weights: Weights, role: Role) -> str:
     wanted = {
-        "restorer": "expected a GPEN generator or a restorer as ONNX with a fixed size",
+        "restorer": "expected a GPEN generator or a face restorer as ONNX",
         "detector": "expected a face detector",
         "identity": "expected a face embedding, such as ArcFace for 112 × 112 px",
     }.get(role, "")

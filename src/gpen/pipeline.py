@@ -275,7 +275,7 @@ class Restorer(Networks):
             )
         ]
         faces = _described(work.faces, restored)
-        notes = (*work.notes, *_sharpness_note(work.reliabilities))
+        notes = (*source.notes, *work.notes, *_sharpness_note(work.reliabilities))
         return Restoration(photo, source, faces, restored, work.seconds, options, notes)
 
 

@@ -54,6 +54,7 @@ class Image:
         format: Pillow's name of the file format ("JPEG", "PNG", …), or None for an array.
         metadata: What to write back with the result.
         path: Where it came from, or None.
+        notes: What a user should know of how it was read, a sentence each.
     """
 
     pixels: Pixels
@@ -62,6 +63,7 @@ class Image:
     format: str | None = None
     metadata: Metadata = field(default_factory=Metadata)
     path: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size_wh(self) -> tuple[int, int]:

@@ -45,11 +45,13 @@ BMP = FileFormat("BMP", (".bmp",), has_alpha=False, has_profile=False)
 #: What can be written.
 WRITABLE = (JPEG, PNG, WEBP, TIFF, AVIF, HEIF, BMP)
 #: Pillow's names of what is read. EPS, PDF and the like would start other programs.
-READABLE = (*(kind.name for kind in WRITABLE), "MPO", "GIF", "PPM", "JPEG2000")
+READABLE = (*(kind.name for kind in WRITABLE), "MPO", "GIF", "PPM", "JPEG2000", "PSD", "JXL")
+#: Endings of Targa files, which nothing else tells from other files.
+TARGA_SUFFIXES = (".tga", ".targa", ".icb", ".vda", ".vst")
 #: Endings by which folders and patterns are searched.
 READABLE_SUFFIXES = frozenset(
     [suffix for kind in WRITABLE for suffix in kind.suffixes]
-    + [".gif", ".jp2", ".mpo", ".pbm", ".pgm", ".pnm", ".ppm"]
+    + [".gif", ".jp2", ".jxl", ".mpo", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", *TARGA_SUFFIXES]
 )
 #: Names that users may give, for messages.
 WRITABLE_NAMES = ", ".join(kind.suffixes[0][1:] for kind in WRITABLE)

@@ -89,7 +89,7 @@ def load_exif(exif: bytes | None) -> PIL.Image.Exif:
 def _read_exif(picture: PIL.Image.Image) -> tuple[bytes | None, int]:
     info = picture.info
     if picture.format == "TIFF":
-        return _exif_of_tiff(picture), 1  # Pillow has turned the pixels already
+        return exif_of_tiff(picture), 1  # Pillow has turned the pixels already
     stored = info.get("exif")
     if not stored and "Raw profile type exif" in info:  # how ImageMagick writes EXIF into PNG
         stored = picture.getexif().tobytes()
@@ -101,7 +101,7 @@ def _read_exif(picture: PIL.Image.Image) -> tuple[bytes | None, int]:
     return exif, orientation
 
 
-def _exif_of_tiff(picture: PIL.Image.Image) -> bytes | None:
+def exif_of_tiff(picture: PIL.Image.Image) -> bytes | None:
     """An EXIF block from the tags of a TIFF file, without those that describe its storage."""
     stored = picture.getexif()
     kept = PIL.Image.Exif()

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import PIL.Image
 
-from . import READABLE
+from . import READABLE, TARGA_SUFFIXES
 
 _lock = threading.RLock()
 
@@ -31,8 +31,13 @@ def pillow_at_ease() -> Iterator[None]:
             PIL.Image.MAX_IMAGE_PIXELS = limit
 
 
-def open_picture(file: BinaryIO) -> PIL.Image.Image:
+def open_picture(file: BinaryIO, suffix: str = "") -> PIL.Image.Image:
     """The header of a file in one of the formats that gpen reads; pixels are decoded on load.
+
+    Args:
+        file: The file.
+        suffix: The end of its name, ".jpg". Targa files have no mark of their own at their
+            beginning, so that almost anything could be one: they are known by this.
 
     Raises:
         PIL.UnidentifiedImageError: The file is of no such format, or too damaged to tell.
@@ -40,14 +45,19 @@ def open_picture(file: BinaryIO) -> PIL.Image.Image:
     """
     register_formats()
     known = [name for name in READABLE if name in PIL.Image.OPEN]
+    if suffix in TARGA_SUFFIXES:
+        known.append("TGA")
     with pillow_at_ease():
         return PIL.Image.open(file, formats=known)
 
 
 @functools.cache
 def register_formats() -> None:
-    """Make Pillow know all formats that gpen reads and writes, HEIC among them."""
+    """Make Pillow know all formats that gpen reads and writes: HEIC, and JPEG XL if installed."""
     import pillow_heif
+
+    with contextlib.suppress(ImportError):  # of the extra `formats`
+        import pillow_jxl  # noqa: F401 - registers itself
 
     PIL.Image.init()
     pillow_heif.register_heif_opener()

@@ -18,14 +18,7 @@ from numpy.typing import NDArray
 
 from .errors import ReadError
 from .formats import READABLE, READABLE_SUFFIXES, channels
-from .formats.channels import CONVERTED_MODES
-from .formats.frames import refuse_several
-from .formats.metadata import ORIENTATION, exif_of_tiff, read_metadata
-from .formats.pillow import open_picture, pillow_at_ease
-from .formats.raw import RawFile, is_tiff, read_raw
-from .formats.scans import refuse_many_scans
-from .formats.strangers import refuse_strangers
-from .formats.tiff_layouts import read_float_tiff, read_planes
+from .formats.decode import decode_file, decode_picture
 from .types import Image, Pixels
 
 logger = logging.getLogger("gpen")
@@ -58,10 +51,10 @@ def read_image(source: Source, *, max_pixels: int = 250_000_000) -> Image:
     name = str(path) if path is not None else "the photo"
     try:
         if isinstance(source, PIL.Image.Image):
-            return _from_picture(source, max_pixels)
+            return decode_picture(source, max_pixels)
         with _binary_file(source) as file:
             suffix = path.suffix.lower() if path is not None else ""
-            return replace(_from_file(file, max_pixels, suffix), path=path)
+            return replace(decode_file(file, max_pixels, suffix), path=path)
     except ReadError as error:
         raise ReadError(f"cannot read {name}: {error}", path=path) from None
     except MemoryError:
@@ -167,105 +160,6 @@ def _binary_file(source: str | Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
         )
 
 
-def _from_file(file: BinaryIO, max_pixels: int, suffix: str) -> Image:
-    file.seek(0)
-    head = file.read(4)
-    if not head:
-        raise ReadError("it is empty (0 bytes)")
-    file.seek(0)
-    refuse_strangers(file)
-    if is_tiff(head):
-        data = file.read()
-        if (raw := read_raw(data)) is not None:
-            return _from_raw(data, raw, max_pixels)
-        file.seek(0)
-    try:
-        picture = open_picture(file, suffix)
-    except PIL.UnidentifiedImageError:
-        if not is_tiff(head):
-            raise
-        return _from_odd_tiff(file)
-    _check_size(picture, max_pixels)
-    refuse_several(picture)
-    if picture.info.get("progressive"):
-        refuse_many_scans(file)
-    layout = channels.deep_layout(picture)
-    # Pillow turns TIFF files while it loads them, and then forgets that it did.
-    turned = picture.getexif().get(ORIENTATION, 1) if picture.format == "TIFF" else 1
-    if channels.has_deep_planes(picture):
-        file.seek(0)
-        samples = read_planes(file.read(), turned)
-        _load(picture)
-        alpha = samples[..., 3] if samples.shape[2] > 3 else None
-        return _assemble(picture, (np.ascontiguousarray(samples[..., :3]), alpha, False))
-    _load(picture)
-    if layout is None:
-        return _assemble(picture, channels.from_picture(picture))
-    file.seek(0)
-    decoded = channels.decode_deep_color(file.read(), picture, layout, turned)
-    if decoded is None:
-        if picture.format == "PNG":  # which has one layout only
-            raise ReadError("it is damaged (checksum)")
-        logger.warning("a 16-bit file of unusual layout is read with 8 bits")
-    return _assemble(picture, decoded or channels.from_picture(picture))
-
-
-def _from_odd_tiff(file: BinaryIO) -> Image:
-    """A TIFF file that Pillow does not know.
-
-    Raises:
-        ReadError: OpenCV does not know it either.
-    """
-    file.seek(0)
-    found = read_float_tiff(file.read())
-    if found is None:
-        raise ReadError("it is a TIFF file of a layout unknown to gpen: save it with 16 bits")
-    pixels, metadata = found
-    return Image(pixels, format="TIFF", metadata=metadata)
-
-
-def _from_raw(data: bytes, raw: RawFile, max_pixels: int) -> Image:
-    """The JPEG that a camera has put into its raw file, if that is the whole photo.
-
-    Raises:
-        ReadError: It holds only smaller previews, or none.
-    """
-    preview = raw.full_preview
-    if preview is None:
-        largest = ""
-        if raw.previews:
-            width, height = raw.previews[0].size_wh
-            largest = f" (the largest has {width} × {height} pixels)"
-        raise ReadError(
-            f"it is a camera's raw file without a JPEG of full size{largest}: develop it first, "
-            "with the camera's program, darktable or RawTherapee"
-        )
-    image = _from_file(io.BytesIO(data[preview.start :]), max_pixels, ".jpg")
-    if image.metadata.exif is None:  # the orientation that counts is that of the raw file
-        exif = _exif_of_raw(data)
-        image = replace(
-            image,
-            pixels=channels.turn_upright(image.pixels, raw.orientation),
-            metadata=replace(image.metadata, exif=exif),
-        )
-    note = "the camera's own JPEG inside the raw file was restored; the raw data were not developed"
-    return replace(image, notes=(*image.notes, note))
-
-
-def _exif_of_raw(data: bytes) -> bytes | None:
-    try:
-        with pillow_at_ease():
-            return exif_of_tiff(PIL.Image.open(io.BytesIO(data), formats=["TIFF"]))
-    except Exception:  # Pillow cannot read the file as TIFF, and the photo is the better part
-        return None
-
-
-def _from_picture(picture: PIL.Image.Image, max_pixels: int) -> Image:
-    _check_size(picture, max_pixels)
-    _load(picture)
-    return _assemble(picture, channels.from_picture(picture))
-
-
 def _from_array(array: NDArray[Any]) -> Image:
     if array.dtype not in (np.uint8, np.uint16):
         raise ReadError(
@@ -283,41 +177,6 @@ def _from_array(array: NDArray[Any]) -> Image:
         return Image(channels.repeat_gray(samples[..., 0]), is_gray=True)
     alpha = samples[..., 3].copy() if depth == 4 else None
     return Image(samples[..., :3].copy(), alpha)
-
-
-def _check_size(picture: PIL.Image.Image, max_pixels: int) -> None:
-    width, height = picture.size
-    if width * height > max_pixels:
-        raise ReadError(
-            f"it has {width} × {height} = {width * height} pixels, more than the limit of "
-            f"{max_pixels}; if you trust it, raise the limit with --max-pixels (Python: max_pixels)"
-        )
-
-
-def _load(picture: PIL.Image.Image) -> None:
-    """Decode the pixels, which fails on damaged files."""
-    width, height = picture.size
-    limit = PIL.Image.MAX_IMAGE_PIXELS
-    # Some of Pillow's readers look at its limit once more here.
-    is_large = limit is not None and width * height > limit
-    with pillow_at_ease() if is_large else contextlib.nullcontext():
-        picture.load()
-
-
-def _assemble(picture: PIL.Image.Image, decoded: tuple[Pixels, Pixels | None, bool]) -> Image:
-    """Pixels and metadata of a loaded picture, turned upright."""
-    with pillow_at_ease():
-        metadata, orientation = read_metadata(picture)
-    if picture.mode in CONVERTED_MODES:
-        metadata = replace(metadata, icc_profile=None)
-    pixels, alpha, is_gray = decoded
-    return Image(
-        channels.turn_upright(pixels, orientation),
-        channels.turn_upright(alpha, orientation) if alpha is not None else None,
-        is_gray,
-        "JPEG" if picture.format == "MPO" else picture.format,
-        metadata,
-    )
 
 
 def _reason(error: OSError) -> str:

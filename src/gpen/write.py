@@ -20,8 +20,9 @@ def encode_image(
 ) -> bytes:
     """The photo as the bytes of a file.
 
-    16 bits are kept by PNG and TIFF and rounded to 8 by the others. A colour profile that the
-    format cannot hold (BMP; grey profiles where grey is stored as RGB) is applied instead.
+    16 bits are kept by PNG and TIFF, rounded to 10 by AVIF and HEIC and to 8 by the others. A
+    colour profile that the format cannot hold (BMP; grey profiles where grey is stored as RGB) is
+    applied instead.
 
     Args:
         image: What to write.

@@ -1,9 +1,13 @@
 """File formats: names, suffixes, what each can hold.
 
+decode     a file to an `Image`; encode: back
 metadata   EXIF, XMP, colour profile and resolution of an opened file
 channels   an opened file as arrays: modes, alpha, 16 bit
 color      colour profiles to sRGB
-png, tiff  writers for what Pillow cannot write (16-bit colour)
+encodings  colours that a file names by numbers; boxes, profiles: where, and as ICC
+png, tiff  writers for what Pillow cannot write (16-bit colour); ten_bits: AVIF and HEIC
+raw, frames, scans, strangers
+           what must not be taken for a photo
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ class FileFormat:
         has_gray: One channel can be stored as such.
         has_gray_alpha: So can one channel with alpha.
         has_alpha: RGB can have alpha.
-        has_16bit: Samples of 16 bits can be stored.
+        has_16bit: Samples of more than 8 bits can be stored: 16, or 10 in AVIF and HEIC.
         has_profile: A colour profile can be stored.
     """
 
@@ -38,8 +42,8 @@ JPEG = FileFormat("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), has_alpha=False)
 PNG = FileFormat("PNG", (".png",), has_gray_alpha=True, has_16bit=True)
 WEBP = FileFormat("WEBP", (".webp",), has_gray=False)
 TIFF = FileFormat("TIFF", (".tif", ".tiff"), has_gray_alpha=True, has_16bit=True)
-AVIF = FileFormat("AVIF", (".avif",))
-HEIF = FileFormat("HEIF", (".heic", ".heif", ".hif"))
+AVIF = FileFormat("AVIF", (".avif",), has_16bit=True)
+HEIF = FileFormat("HEIF", (".heic", ".heif", ".hif"), has_16bit=True)
 BMP = FileFormat("BMP", (".bmp",), has_alpha=False, has_profile=False)
 
 #: What can be written.

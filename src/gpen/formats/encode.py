@@ -19,6 +19,7 @@ from . import AVIF, HEIF, JPEG, PNG, TIFF, WRITABLE, FileFormat
 from .color import color_space, to_srgb
 from .pillow import pillow_at_ease, register_formats
 from .png import encode_png16, xmp_text
+from .ten_bits import can_encode_avif, encode_avif, encode_heif
 from .tiff import encode_tiff
 
 logger = logging.getLogger("gpen")
@@ -51,24 +52,42 @@ def encode(image: Image, kind: FileFormat, *, quality: int | None, strip: bool) 
     if kind is TIFF:
         with pillow_at_ease():
             return encode_tiff(samples, metadata)
-    if samples.dtype == np.uint16:
+    if kind is PNG and samples.dtype == np.uint16:
         return encode_png16(samples.astype(np.uint16, copy=False), metadata)
-    picture = _as_picture(samples, kind)
-    options = _save_options(kind, picture, quality, metadata)
-    register_formats()
-    file = io.BytesIO()
     # AVIF and HEIF parse the EXIF block and warn about what they find odd in it.
     guard = pillow_at_ease() if kind in (AVIF, HEIF) else contextlib.nullcontext()
     try:
         with guard:
-            picture.save(file, kind.name, **options)
+            if samples.dtype == np.uint16:
+                return _encode_10bit(samples, kind, quality, metadata)
+            return _encode_with_pillow(samples, kind, quality, metadata)
     except (OSError, ValueError, RuntimeError) as error:
         width, height = image.size_wh
         raise WriteError(
             f"{width} × {height} pixels cannot be stored as {kind.name} ({error}); "
             "choose png or tif"
         ) from error
+
+
+def _encode_with_pillow(
+    samples: NDArray[np.uint8], kind: FileFormat, quality: int | None, metadata: Metadata
+) -> bytes:
+    picture = _as_picture(samples, kind)
+    options = _save_options(kind, picture, quality, metadata)
+    register_formats()
+    file = io.BytesIO()
+    picture.save(file, kind.name, **options)
     return file.getvalue()
+
+
+def _encode_10bit(
+    samples: NDArray[np.uint16], kind: FileFormat, quality: int | None, metadata: Metadata
+) -> bytes:
+    wanted = quality or DEFAULT_QUALITY[kind.name]
+    if kind is AVIF:
+        return encode_avif(samples, metadata, wanted)
+    options = {**ENCODER_OPTIONS["HEIF"], "quality": wanted, "subsampling": "4:4:4"}
+    return encode_heif(samples, metadata, options)
 
 
 def _samples_for(
@@ -89,7 +108,10 @@ def _samples_for(
     color: NDArray[Any] = image.pixels[..., :1] if is_gray else image.pixels
     profile = metadata.icc_profile
     profile_fits = kind.has_profile and (is_gray or color_space(profile) != "GRAY")
-    if is_deep and not (kind.has_16bit and profile_fits):
+    can_be_deep = kind.has_16bit and profile_fits
+    if kind in (AVIF, HEIF):
+        can_be_deep = can_be_deep and not is_gray and (kind is HEIF or can_encode_avif())
+    if is_deep and not can_be_deep:
         logger.info("16 bits per channel are rounded to 8 for %s", kind.name)
         color, alpha = _as_8bit(color), _as_8bit(alpha) if alpha is not None else None
     if profile is not None and not profile_fits:

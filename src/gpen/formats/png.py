@@ -41,6 +41,19 @@ def encode_png16(samples: NDArray[np.uint16], metadata: Metadata) -> bytes:
     )
 
 
+def read_chunks(data: bytes) -> dict[bytes, bytes]:
+    """The chunks before the pixels by kind, of several of a kind the first; {} for other files."""
+    found: dict[bytes, bytes] = {}
+    start = len(SIGNATURE)
+    while data.startswith(SIGNATURE) and start + 12 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, start)
+        if kind == b"IDAT":
+            break
+        found.setdefault(kind, data[start + 8 : start + 8 + size])
+        start += 12 + size
+    return found
+
+
 def xmp_text(xmp: bytes) -> bytes:
     """The data of the iTXt chunk that holds an XMP packet, uncompressed, of no language."""
     return b"XML:com.adobe.xmp" + b"\0" * 5 + xmp

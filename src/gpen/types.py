@@ -33,14 +33,20 @@ class Metadata:
     Attributes:
         icc_profile: Colour profile, as stored. Pixels are in this profile, unconverted.
         exif: EXIF block with its orientation set to 1 (pixels are already upright).
-        xmp: XMP packet, as stored.
+        xmp: XMP packet, its face regions turned like the pixels.
         dpi: Horizontal and vertical resolution.
+        iptc: IPTC-IIM records (keywords, captions), as stored.
+        comment: Comment of a JPEG file.
+        texts: Keyword and text of each text of a PNG file, such as a generator's parameters.
     """
 
     icc_profile: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
+    iptc: bytes | None = None
+    comment: bytes | None = None
+    texts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

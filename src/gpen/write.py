@@ -29,7 +29,8 @@ def encode_image(
         format: A suffix such as "jpg"; without one the format that the photo was read from, or
             PNG where that cannot be written (GIF) or there was none.
         quality: 1-100 for formats with loss; None chooses one at which no loss is seen.
-        strip: Leave EXIF and XMP out. The colour profile and the resolution stay.
+        strip: Leave EXIF, XMP, IPTC, comments and texts out. The colour profile and the resolution
+            stay.
 
     Raises:
         WriteError: The format is unknown, or cannot hold the photo's transparency or size.

@@ -137,7 +137,9 @@ def restore(
         str | None, typer.Option("--format", help="png, jpg, webp, tiff, avif, heic …")
     ] = None,
     quality: Annotated[int | None, typer.Option(help="1-100, for formats with loss.")] = None,
-    strip: Annotated[bool, typer.Option("--strip", help="Leave EXIF and XMP out.")] = False,
+    strip: Annotated[
+        bool, typer.Option("--strip", help="Leave EXIF, XMP, IPTC and texts out.")
+    ] = False,
     keep_time: Annotated[
         bool, typer.Option("--keep-time", help="Give results the time of their inputs.")
     ] = False,

@@ -199,16 +199,17 @@ def _assemble(
     """Pixels and metadata of a loaded picture, turned upright and with the tone curve of sRGB."""
     encoding = encoding or Encoding()
     with pillow_at_ease():
-        metadata, orientation = read_metadata(picture)
+        metadata, orientation, left_out = read_metadata(picture)
     if picture.mode in CONVERTED_MODES:
         metadata = replace(metadata, icc_profile=None)
     pixels, alpha, is_gray = decoded
-    notes: tuple[str, ...] = ()
+    notes = tuple(f"its {name} is not kept" for name in left_out)
     if encoding.profile is not None and not is_gray:
         metadata = replace(metadata, icc_profile=encoding.profile)
     if encoding.gamma is not None:
         pixels = to_srgb_curve(pixels, encoding.gamma)
-        notes = (f"its tone curve (gamma {encoding.gamma:.3g}) was replaced by that of sRGB",)
+        note = f"its tone curve (gamma {encoding.gamma:.3g}) was replaced by that of sRGB"
+        notes = (*notes, note)
     return Image(
         channels.turn_upright(pixels, orientation),
         channels.turn_upright(alpha, orientation) if alpha is not None else None,

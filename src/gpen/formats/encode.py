@@ -17,10 +17,13 @@ from ..errors import WriteError
 from ..types import Image, Metadata
 from . import AVIF, HEIF, JPEG, PNG, TIFF, WRITABLE, FileFormat
 from .color import color_space, to_srgb
+from .jpeg import with_iptc
+from .metadata import sized_exif
 from .pillow import pillow_at_ease, register_formats
-from .png import encode_png16, xmp_text
+from .png import encode_png16, text_chunks, xmp_text
 from .ten_bits import can_encode_avif, encode_avif, encode_heif
 from .tiff import encode_tiff
+from .xmp import sized_xmp
 
 logger = logging.getLogger("gpen")
 
@@ -45,9 +48,8 @@ def encode(image: Image, kind: FileFormat, *, quality: int | None, strip: bool) 
     Raises:
         WriteError: The format cannot hold the photo's transparency or size.
     """
-    metadata = image.metadata
-    if strip:
-        metadata = replace(metadata, exif=None, xmp=None)
+    metadata = _stripped(image.metadata) if strip else _sized(image.metadata, image.size_wh)
+    _warn_of_losses(metadata, kind)
     samples, metadata = _samples_for(kind, image, metadata)
     if kind is TIFF:
         with pillow_at_ease():
@@ -69,6 +71,35 @@ def encode(image: Image, kind: FileFormat, *, quality: int | None, strip: bool) 
         ) from error
 
 
+def _stripped(metadata: Metadata) -> Metadata:
+    """Only what shows in the picture: the colour profile and the resolution."""
+    return Metadata(icc_profile=metadata.icc_profile, dpi=metadata.dpi)
+
+
+def _sized(metadata: Metadata, size_wh: tuple[int, int]) -> Metadata:
+    """Metadata with the sizes of the pixels, which may have been turned or enlarged."""
+    exif, xmp = metadata.exif, metadata.xmp
+    return replace(
+        metadata,
+        exif=sized_exif(exif, size_wh) if exif else None,
+        xmp=sized_xmp(xmp, size_wh) if xmp else None,
+    )
+
+
+def _warn_of_losses(metadata: Metadata, kind: FileFormat) -> None:
+    """Say what a format cannot hold."""
+    lost = []
+    if metadata.iptc and kind not in (JPEG, TIFF):
+        lost.append("IPTC records")
+    if metadata.comment and kind not in (JPEG, PNG):
+        lost.append("comment")
+    if metadata.texts and kind is not PNG:
+        names = ", ".join(keyword for keyword, _ in metadata.texts)
+        lost.append(f"texts ({names})")
+    if lost:
+        logger.warning("%s cannot hold the file's %s", kind.name, " and ".join(lost))
+
+
 def _encode_with_pillow(
     samples: NDArray[np.uint8], kind: FileFormat, quality: int | None, metadata: Metadata
 ) -> bytes:
@@ -77,7 +108,8 @@ def _encode_with_pillow(
     register_formats()
     file = io.BytesIO()
     picture.save(file, kind.name, **options)
-    return file.getvalue()
+    data = file.getvalue()
+    return with_iptc(data, metadata.iptc) if kind is JPEG and metadata.iptc else data
 
 
 def _encode_10bit(
@@ -164,9 +196,14 @@ def _save_options(
             logger.warning("the %s block is too long for JPEG and is left out", name.upper())
         elif block:
             options[name] = block
-    if kind is PNG and "xmp" in options:
+    if kind is JPEG and metadata.comment:
+        options["comment"] = metadata.comment[:JPEG_BLOCK_BYTES]
+    if kind is PNG:
         options["pnginfo"] = PngInfo()
-        options["pnginfo"].add(b"iTXt", xmp_text(options.pop("xmp")))
+        if "xmp" in options:
+            options["pnginfo"].add(b"iTXt", xmp_text(options.pop("xmp")))
+        for chunk, data in text_chunks(metadata):
+            options["pnginfo"].add(chunk, data)
     if kind in (AVIF, HEIF) and picture.mode != "L":
         options["subsampling"] = "4:4:4"
     return options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import threading
 import warnings
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import PIL.Image
 
 from . import READABLE, TARGA_SUFFIXES
 
+_TARGA_END = b"TRUEVISION-XFILE.\0"
 _lock = threading.RLock()
 
 
@@ -37,7 +39,8 @@ def open_picture(file: BinaryIO, suffix: str = "") -> PIL.Image.Image:
     Args:
         file: The file.
         suffix: The end of its name, ".jpg". Targa files have no mark of their own at their
-            beginning, so that almost anything could be one: they are known by this.
+            beginning, so that almost anything could be one: they are known by this, or by the mark
+            at the end that newer ones have.
 
     Raises:
         PIL.UnidentifiedImageError: The file is of no such format, or too damaged to tell.
@@ -45,10 +48,18 @@ def open_picture(file: BinaryIO, suffix: str = "") -> PIL.Image.Image:
     """
     register_formats()
     known = [name for name in READABLE if name in PIL.Image.OPEN]
-    if suffix in TARGA_SUFFIXES:
+    if suffix in TARGA_SUFFIXES or _ends_like_targa(file):
         known.append("TGA")
     with pillow_at_ease():
         return PIL.Image.open(file, formats=known)
+
+
+def _ends_like_targa(file: BinaryIO) -> bool:
+    length = file.seek(0, io.SEEK_END)
+    file.seek(max(0, length - len(_TARGA_END)))
+    end = file.read()
+    file.seek(0)
+    return end == _TARGA_END
 
 
 @functools.cache

@@ -83,7 +83,7 @@ class Settings:
         max_pixels: Photos with more pixels are refused (a guard against decompression bombs).
         format: File format of the result ("png", "jpg", …); None keeps the input's.
         quality: 1-100 for formats with loss; None chooses a visually lossless one.
-        strip: Leave EXIF and XMP out of the result; the colour profile stays.
+        strip: Leave EXIF, XMP, IPTC and texts out of the result; the colour profile stays.
     """
 
     model: str = DEFAULT_MODEL

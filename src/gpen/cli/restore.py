@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,6 +19,9 @@ from gpen.settings import (
 
 from . import completion
 from .time_arguments import time_range
+
+if TYPE_CHECKING:
+    from .restore_inputs import Outcome
 
 EPILOG = """
 **Examples**
@@ -138,7 +141,12 @@ def restore(
         str | None, typer.Option("--format", help="png, jpg, webp, tiff, avif, heic …")
     ] = None,
     quality: Annotated[int | None, typer.Option(help="1-100, for lossy formats.")] = None,
-    strip: Annotated[bool, typer.Option("--strip", help="Remove EXIF and XMP metadata.")] = False,
+    strip: Annotated[
+        bool, typer.Option("--strip", help="Leave EXIF, XMP, IPTC and texts out.")
+    ] = False,
+    keep_time: Annotated[
+        bool, typer.Option("--keep-time", help="Give results the time of their inputs.")
+    ] = False,
     max_pixels: Annotated[
         int, typer.Option(help="Refuse larger photos (decompression bombs).")
     ] = 250_000_000,
@@ -188,7 +196,10 @@ def restore(
         bool, typer.Option("--overwrite", help="Replace existing results.")
     ] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Skip photos that already have a result.")
+        bool,
+        typer.Option(
+            "--skip-existing", help="Skip inputs that have a result and have not changed."
+        ),
     ] = False,
     recursive: Annotated[
         bool, typer.Option("--recursive", help="Search subfolders as well.")
@@ -208,35 +219,42 @@ def restore(
 def _run(
     inputs: list[str], settings: Settings, video: VideoSettings, values: Mapping[str, Any]
 ) -> int:
-    """Photos first, then videos; the worse exit code of the two."""
-    from . import console
+    """Photos first, then videos; the exit code: 0 all done, 1 some failed, 3 nothing was done."""
     from .output_names import check_folder, split_videos
-    from .restore_inputs import Outcome, write_report
+    from .restore_inputs import Options, write_report
 
     videos, photos = split_videos(inputs, values["output"])
     if videos and photos:
         check_folder(values["output"])
-    codes: list[int] = []
+    options = Options(**_fields_of(Options, {**values, "similarity": values["report"] is not None}))
     outcomes: list[Outcome] = []
     try:
         if photos or not videos:
             from .restore_images import restore_photos
 
-            names = ("overwrite", "skip_existing", "save_faces", "compare", "recursive", "jobs")
-            options = {name: values[name] for name in names}
-            options["similarity"] = values["report"] is not None
-            codes.append(restore_photos(photos, values["output"], settings, outcomes, **options))
+            how = {name: values[name] for name in ("recursive", "jobs")}
+            restore_photos(photos, values["output"], settings, outcomes, options, **how)
         if videos:
             from .restore_videos import restore_videos
 
-            options = {name: values[name] for name in ("overwrite", "skip_existing")}
-            codes.append(
-                restore_videos(videos, values["output"], settings, video, outcomes, **options)
-            )
+            restore_videos(videos, values["output"], settings, video, outcomes, options)
     finally:
         if values["report"] is not None:
             write_report(values["report"], outcomes, dataclasses.asdict(settings))
-    return codes[0] if len(set(codes)) == 1 else console.EXIT_SOME_FAILED
+    return _summary(outcomes)
+
+
+def _summary(outcomes: Sequence[Outcome]) -> int:
+    """The count of all inputs, for a person, and the exit code."""
+    from . import console
+
+    failed = sum(1 for outcome in outcomes if outcome.status == "failed")
+    if len(outcomes) > 1:
+        done = len(outcomes) - failed
+        console.say(f"{done} of {len(outcomes)} done, {failed} failed", to=console.err)
+    if not failed:
+        return console.EXIT_OK
+    return console.EXIT_NOTHING_DONE if failed == len(outcomes) else console.EXIT_SOME_FAILED
 
 
 def _fields_of(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

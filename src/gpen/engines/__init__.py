@@ -112,7 +112,7 @@ def _open(model: ModelInfo, engine: str, device: str, precision: str) -> Engine:
     for tries_left in reversed(range(_TRIES)):
         path = inference_graph(model)
         try:
-            return _open_restorer(path, engine, device, precision)
+            return _open_restorer(path, model, engine, device, precision)
         except (EngineError, WeightsError) as error:
             if path == model.path or not tries_left or is_out_of_memory(error):
                 raise
@@ -120,12 +120,16 @@ def _open(model: ModelInfo, engine: str, device: str, precision: str) -> Engine:
     raise AssertionError("the last try returns or raises")
 
 
-def _open_restorer(path: Path, engine: str, device: str, precision: str) -> Engine:
+def _open_restorer(
+    path: Path, model: ModelInfo, engine: str, device: str, precision: str
+) -> Engine:
     from .graph_engine import GraphEngine
 
     file = read_onnx(path)
-    graph = open_graph(path, engine=engine, device=device, precision=precision, keep=True)
-    return GraphEngine(graph, file)
+    # Weights in another file may change without a change of the graph's own size and time.
+    keep = not file.external
+    graph = open_graph(path, engine=engine, device=device, precision=precision, keep=keep)
+    return GraphEngine(graph, file, model)
 
 
 def _choose(model: ModelInfo, device: str) -> str:

@@ -16,7 +16,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from PIL.TiffTags import BYTE, LONG, UNDEFINED
 
 from ..types import Metadata
-from .metadata import DESCRIPTIVE_TAGS, EXIF_IFD, GPS_IFD, load_exif
+from .metadata import DESCRIPTIVE_TAGS, EXIF_IFD, GPS_IFD, IPTC, load_exif
 
 WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 STRIP_OFFSETS, SAMPLES, ROWS_PER_STRIP, STRIP_SIZES = 273, 277, 278, 279
@@ -76,6 +76,9 @@ def _add_metadata(directory: ImageFileDirectory_v2, metadata: Metadata) -> None:
     if metadata.xmp:
         directory.tagtype[XMP] = BYTE
         directory[XMP] = metadata.xmp
+    if metadata.iptc:
+        directory.tagtype[IPTC] = UNDEFINED
+        directory[IPTC] = metadata.iptc
     if metadata.icc_profile:
         directory.tagtype[ICC_PROFILE] = UNDEFINED
         directory[ICC_PROFILE] = metadata.icc_profile

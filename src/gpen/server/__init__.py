@@ -49,7 +49,6 @@ def create_app(
     """
     try:
         import fastapi  # noqa: F401
-        import filelock  # noqa: F401
         import prometheus_client  # noqa: F401
         import python_multipart  # noqa: F401
     except ImportError:

@@ -106,7 +106,7 @@ def test_lossless_jpeg_of_sensor_samples_is_no_preview() -> None:
         (b"v/1\x01\x02\0\0\0", "OpenEXR image: save it as a TIFF"),
         (b"#?RADIANCE\n", "Radiance HDR image"),
         (b"%PDF-1.7\n", "PDF document"),
-        (b"\0\0\0\x20ftypisom\0\0\x02\0", "a clip: its name has to end"),
+        (b"\0\0\0\x20ftypisom\0\0\x02\0", "a video: its name has to end"),
     ],
 )
 def test_other_kinds_are_named_with_what_to_do(head: bytes, words: str) -> None:
@@ -206,7 +206,7 @@ def test_16_bit_planes_are_read_or_the_part_that_reads_them_is_named() -> None:
         ("TIFF", "3 pages, and gpen would lose all but one: save each page"),
         ("PNG", "3 images, and gpen would lose all but one: turn it into a GIF"),
         ("WEBP", "3 images, .* turn it into a GIF"),
-        ("GIF", "3 images, .* restored as a clip"),
+        ("GIF", "3 images, .* restored as a video"),
         ("AVIF", "3 images, .* turn it into a video"),
         ("HEIF", "3 images, .* save each image"),
     ],

@@ -80,8 +80,8 @@ class Settings:
         str,
         Option(
             label="Leave as they are",
-            help="Parts of the face that are not touched: eyes, mouth, glasses, or some of them, "
-            "such as eyes,mouth.",
+            help="Leave parts of the face as they are: eyes, mouth, glasses, or several, such as "
+            "eyes,mouth.",
             group=RESTORATION,
             names={"eyes": "Eyes", "mouth": "Mouth", "glasses": "Glasses"},
             several=True,
@@ -116,8 +116,8 @@ class Settings:
         str,
         Option(
             label="Which faces",
-            help="all, largest, left, right, center, or numbers such as 0,2, counted from the "
-            "largest face.",
+            help="Faces to restore: all, largest, left, right, center, or numbers such as 0,2, "
+            "counted from the largest.",
             group=FACES,
             several=True,
             pattern=r"all|largest|left|right|center|\d+(,\d+)*|track:\d+(,\d+)*|like:.+",
@@ -147,7 +147,7 @@ class Settings:
         str,
         Option(
             label="Strength of single faces",
-            help="A strength of its own for some faces, such as 0=0.5,2=1.",
+            help="Give some faces a strength of their own, such as 0=0.5,2=1.",
             group=FACES,
             several=True,
             pattern=f"{_BLEND}(,{_BLEND})*",
@@ -178,7 +178,7 @@ class Settings:
         bool,
         Option(
             label="Photos are face crops",
-            help="Take each photo for an aligned face crop, and restore it whole, at the size of "
+            help="Treat each photo as an aligned face crop, and restore it whole, at the size of "
             "the network.",
             group=FACES,
             reasons={"video": "is for photos; faces in videos are found in every frame"},
@@ -250,7 +250,8 @@ class Settings:
         str,
         Option(
             label="Device",
-            help="auto, cpu, cuda, cuda:1, mps, or a device name of the engine.",
+            help="Where the network runs: auto, cpu, cuda, cuda:1, mps, or a device name of the "
+            "engine.",
             group=NETWORKS,
             metavar="NAME",
             reasons={"http": _HOST},

@@ -22,7 +22,8 @@ from .values import convert, joined
 #: Places that may leave an option out, or say more about it; Python has every option.
 Door = Literal["cli", "http", "video", "webui", "comfyui"]
 _KINDS = {bool: "boolean", int: "integer", float: "number"}
-_UNITS = {"px": "pixels", "s": "seconds"}
+#: Units in words.
+UNITS = {"px": "pixels", "s": "seconds", "fps": "frames per second"}
 _Class = TypeVar("_Class", bound=type)
 
 
@@ -95,6 +96,11 @@ class Option:
         return self.name.removesuffix("_s") if self.unit == "s" else self.name
 
     @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return f"--{self.short_name.replace('_', '-')}"
+
+    @property
     def expectation(self) -> str:
         """What it may be, for errors; empty where any value of its type will do."""
         low, high = self.minimum, self.maximum
@@ -108,7 +114,7 @@ class Option:
         if low is not None and high is not None:
             return f"{'a number from ' if self.type is float else ''}{low:g} to {high:g}"
         if low is not None:
-            unit = _UNITS.get(self.unit)
+            unit = UNITS.get(self.unit)
             return f"{low:g} or more {unit}" if unit else f"at least {low:g}"
         return ""
 

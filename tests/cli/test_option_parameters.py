@@ -37,8 +37,7 @@ ALL = {command.name: command for command in commands(typer.main.get_command(app.
 def test_restore_has_every_option(option: Option) -> None:
     (parameter,) = (one for one in ALL["restore"].params if one.name == option.short_name)
     assert parameter.rich_help_panel == option.group
-    flag = "--" + option.short_name.replace("_", "-")
-    assert parameter.opts == [flag]
+    assert parameter.opts == [option.flag]
     assert parameter.is_flag == (option.kind == "boolean")
     assert bool(parameter.secondary_opts) == (option.default is True)
     hint = inspect.signature(restore.restore).parameters[option.short_name].annotation

@@ -78,10 +78,9 @@ def _parameter(option: Option, *, grouped: bool) -> inspect.Parameter:
 
 def _flags(option: Option) -> Iterable[str]:
     """A switch that is off needs no way to switch it off."""
-    flag = f"--{option.short_name.replace('_', '-')}"
-    if option.type is not bool:
-        return (flag,)
-    return (f"{flag}/--no-{flag.removeprefix('--')}" if option.default else flag,)
+    if option.type is bool and option.default:
+        return (f"{option.flag}/--no-{option.flag.removeprefix('--')}",)
+    return (option.flag,)
 
 
 def _metavar(option: Option) -> str | None:

@@ -1,8 +1,8 @@
 """Lets the API pages show examples and conventions in docstrings as they are meant.
 
 Google style has the section "Examples", where the docstrings of gpen say "Example" of the one that
-they have; and it makes a paragraph of any other section, where conventions are tables. Options have the
-docstrings of runtime, and no descriptions in their annotations.
+they have; and it makes a paragraph of any other section, where conventions are tables. Options have
+the docstrings of runtime, and no descriptions in their annotations.
 """
 
 from __future__ import annotations

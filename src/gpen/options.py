@@ -19,8 +19,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from .errors import SettingsError
 from .values import convert, joined
 
-#: Places that may leave an option out, or say more about it; Python has every option.
-Door = Literal["cli", "http", "video", "webui", "comfyui"]
+#: Places that may leave an option out, or say more about it; "video" is HTTP for videos.
+Door = Literal["python", "cli", "http", "video", "webui", "comfyui"]
 _KINDS = {bool: "boolean", int: "integer", float: "number"}
 #: Units in words.
 UNITS = {"px": "pixels", "s": "seconds", "fps": "frames per second"}
@@ -191,7 +191,7 @@ def missing_at(door: Door, kind: Any) -> dict[str, str]:
 
 def documented(kind: _Class) -> _Class:
     """Class decorator: adds a section "Attributes", and keeps the signature short."""
-    lines = [f"    {name}: {option.help}" for name, option in options_of(kind).items()]
+    lines = [f"    {name}: {option.help_at('python')}" for name, option in options_of(kind).items()]
     kind.__doc__ = "\n".join([inspect.cleandoc(kind.__doc__ or ""), "", "Attributes:", *lines])
     hints = {one.name: get_args(one.type)[0] for one in dataclasses.fields(kind)}
     vars(kind)["__init__"].__annotations__.update(hints)

@@ -32,6 +32,10 @@ RESTORATION, FACES, NETWORKS = "Restoration", "Faces", "Networks"
 PHOTO_FILES, VIDEOS, VIDEO_FILES = "Photo files", "Videos", "Video files"
 
 _BLEND = r"(\s*\d+=([01]|0?\.\d+|1\.0+)\s*)?"
+_WHO = (
+    "Also like:PHOTO, the person on a photo; in videos track:1,3, by the numbers of `gpen tracks`."
+)
+_TRACKS = "In videos by the numbers of `gpen tracks`."
 _HOST = "the server's own choice, since each one would have to be opened beside the others"
 _WEBUI_OPENS = "WebUI has opened the image already"
 _COMFYUI_SAVES = "ComfyUI's own nodes save images"
@@ -125,8 +129,8 @@ class Settings:
             "like:PHOTO",
             metavar="WHICH",
             notes={
-                "cli": "Also like:PHOTO, the person on a photo; in videos track:1,3, by the "
-                "numbers of `gpen tracks`.",
+                "python": _WHO,
+                "cli": _WHO,
                 "webui": "Also like: and the path of a photo of the person.",
                 "comfyui": "In Restore Faces also like:PHOTO, a file with the person.",
             },
@@ -153,7 +157,7 @@ class Settings:
             pattern=f"{_BLEND}(,{_BLEND})*",
             expected="numbers of faces with blends from 0 to 1, such as 0=0.5,2=1",
             metavar="N=B,…",
-            notes={"cli": "In videos by the numbers of `gpen tracks`."},
+            notes={"python": _TRACKS, "cli": _TRACKS},
         ),
     ] = ""
     mask: Annotated[

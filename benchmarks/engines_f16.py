@@ -32,7 +32,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from engines_compare import psnr
 from engines_prepare import load_pictures, random_network, reference_module
-from gpen.engines.torch_network import FastNetwork
+from gpen.engines.torch_network import InferenceNetwork
 from gpen.models import Tensor, Weights, find_model, load_weights
 from report import machine, markdown, write_results
 
@@ -91,7 +91,7 @@ def compared(
         exact = run(reference_module(path), images)
         for precision, dtype in DTYPES.items():
             half = reference_module(path).to(dtype)
-            fast = FastNetwork(weights.net, tensors, torch.device("cpu"), dtype)
+            fast = InferenceNetwork(weights.net, tensors, torch.device("cpu"), dtype)
             outputs = {
                 "half": run(half, images.to(dtype)),
                 "autocast": run(_autocast(reference_module(path), dtype), images),

@@ -18,7 +18,7 @@ import numpy as np
 
 from engines_prepare import PORTRAIT, load_pictures, random_network
 from gpen.blending.fusion import fuse
-from gpen.blending.outlines import hold_outlines
+from gpen.blending.outlines import suppress_halos
 from gpen.blending.reliability_estimator import FILE, ReliabilityEstimator
 from gpen.engines import Engine, open_engine
 from gpen.face_templates import template_points
@@ -49,7 +49,7 @@ def measure(name: str, engine: Engine, estimator: ReliabilityEstimator) -> dict[
         "network": lambda: restore_crops([crop], engine),
         "judge": lambda: estimator.estimate(crop),
         "fuse": lambda: fuse(crop, output, reliability),
-        "outlines": lambda: hold_outlines(crop, fused, points, reliability),
+        "outlines": lambda: suppress_halos(crop, fused, points, reliability),
     }
     ms = {key: 1000 * median_spread(timed(work, RUNS))["median_s"] for key, work in works.items()}
     spent = ms["judge"] + ms["fuse"] + ms["outlines"]

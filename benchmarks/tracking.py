@@ -32,7 +32,7 @@ from gpen.faces.detection import Detector, load_detector
 from gpen.images import transforms
 from gpen.types import Float64Array
 from gpen.video.tracking.face_tracks import FrameRecord, Tracks
-from gpen.video.tracking.tracker import Tracker, finish
+from gpen.video.tracking.tracker import Tracker, build_tracks
 from report import machine, write_results, write_table
 
 Picture = NDArray[np.uint8]
@@ -119,7 +119,7 @@ def coded(frames: Sequence[Picture], quality: int) -> Iterator[Picture]:
 def track(detector: Detector, frames: Sequence[Picture], fps: float) -> Tracks:
     """Tracks of a video in memory."""
     tracker = Tracker(detector, fps=fps)
-    return finish([tracker.look(n, frame) for n, frame in enumerate(frames)], fps=fps)
+    return build_tracks([tracker.look(n, frame) for n, frame in enumerate(frames)], fps=fps)
 
 
 def judge(points_xy: Float64Array, truth_xy: Float64Array) -> dict[str, float]:
@@ -244,7 +244,7 @@ def real(detector: Detector, folder: Path) -> list[Any]:
                 pixels = np.asarray(image.to_ndarray(format="rgb24"), np.uint8)
                 records.append(tracker.look(n, pixels))
                 raw += len(detector.detect(pixels))
-        tracks = finish(records, fps=fps)
+        tracks = build_tracks(records, fps=fps)
         rows.append(
             {
                 "clip": path.stem.removeprefix("preview__"),

@@ -42,7 +42,7 @@ from gpen.metrics.registry import MetricNetworks
 from gpen.types import Crop
 from gpen.video.stabilisation import deflicker
 from gpen.video.stabilisation.stabiliser import Stabiliser
-from gpen.video.tracking.tracker import Tracker, finish
+from gpen.video.tracking.tracker import Tracker, build_tracks
 from report import RESULTS, machine, write_results, write_table
 
 Pictures = list[NDArray[np.uint8]]
@@ -119,7 +119,9 @@ def real_shots(path: Path, restorer: Restorer) -> Iterator[Shot]:
     """The longest tracks of a real video."""
     frames, fps = read_clip(path)
     tracker = Tracker(restorer.detector, fps=fps)
-    tracks = finish([tracker.look(i, frame) for i, frame in enumerate(frames)], fps=fps).tracks
+    tracks = build_tracks(
+        [tracker.look(i, frame) for i, frame in enumerate(frames)], fps=fps
+    ).tracks
     tracks = [track for track in tracks if len(track.scores) >= SHORTEST]
     for track in sorted(tracks, key=lambda t: -len(t.scores))[:TRACKS]:
         crops = [

@@ -21,6 +21,10 @@ ARCFACE_XY = (
     (70.7299, 92.2041),
 )  # fmt: skip
 
+#: In the crops of 150 × 150 px of dlib's face embedding, which cuts them itself by other points:
+#: found with the conversion of its network (MODELS.md).
+DLIB_XY = ((47.57, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103.02), (97.61, 103.02))
+
 
 def _template(*points_xy: tuple[float, float], unit: float = 1.0) -> Float64Array:
     points = np.array(points_xy, dtype=np.float64) / unit

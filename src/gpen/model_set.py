@@ -10,7 +10,7 @@ from typing import Self
 from .blending.reliability_estimator import FILE as RELIABILITY_FILE
 from .blending.reliability_estimator import ReliabilityEstimator
 from .concurrency import Once
-from .engines import Engine, SharedEngine, open_engine
+from .engines import Engine, open_engine
 from .faces.detection import Detector, load_detector
 from .faces.embedding import Identity, open_identity
 from .models import ASSETS, ModelInfo, find_model
@@ -111,13 +111,12 @@ def _model(settings: Settings) -> Once[ModelInfo]:
 
 def _engine(settings: Settings, model: Once[ModelInfo]) -> Once[Engine]:
     def open_() -> Engine:
-        engine = open_engine(
+        return open_engine(
             model(),
             engine=settings.engine,
             device=settings.device,
             precision=settings.precision,
         )
-        return SharedEngine(engine)
 
     return Once(open_)
 

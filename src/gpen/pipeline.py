@@ -276,7 +276,7 @@ class Restorer(ModelSet):
             )
         ]
         faces = _with_results(work.faces, restored)
-        notes = (*work.notes, *_sharpness_note(work.reliabilities))
+        notes = (*source.notes, *work.notes, *_sharpness_note(work.reliabilities))
         return Restoration(photo, source, faces, restored, work.seconds, options, notes)
 
 

@@ -337,9 +337,9 @@ class Settings:
     strip: Annotated[
         bool,
         Option(
-            label="Remove EXIF and XMP",
-            help="Leave out EXIF and XMP, such as place, date and camera; the colour profile "
-            "stays.",
+            label="Remove metadata",
+            help="Leave out EXIF, XMP, IPTC and texts, such as place, date and camera; the colour "
+            "profile stays.",
             group=PHOTO_FILES,
             reasons={
                 "video": "is for photos",

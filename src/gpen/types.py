@@ -33,14 +33,20 @@ class Metadata:
     Attributes:
         icc_profile: Colour profile, as stored. Pixels are in this profile, unconverted.
         exif: EXIF block with its orientation set to 1 (pixels are already upright).
-        xmp: XMP packet, as stored.
+        xmp: XMP packet, its face regions turned like the pixels.
         dpi: Horizontal and vertical resolution.
+        iptc: IPTC-IIM records (keywords, captions), as stored.
+        comment: Comment of a JPEG file.
+        texts: Keyword and text of each text of a PNG file, such as a generator's parameters.
     """
 
     icc_profile: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
+    iptc: bytes | None = None
+    comment: bytes | None = None
+    texts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ class Image:
         format: Pillow's name of the file format ("JPEG", "PNG", …), or None for an array.
         metadata: What to write back with the result.
         path: Where it came from, or None.
+        notes: What a user should know of how it was read, a sentence each.
     """
 
     pixels: Pixels
@@ -62,6 +69,7 @@ class Image:
     format: str | None = None
     metadata: Metadata = field(default_factory=Metadata)
     path: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size_wh(self) -> tuple[int, int]:

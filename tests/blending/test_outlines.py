@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gpen.blending.outlines import hold_outlines
+from gpen.blending.outlines import suppress_halos
 from gpen.blending.reliability_estimator import Reliability, band_count
 from gpen.face_templates import template_points
 
@@ -27,7 +27,7 @@ def test_rim_outside_the_head_goes(dtype: type) -> None:
     before, step = head(dtype), 1 if dtype == np.uint8 else 257
     rimmed = before.copy()
     cv2.ellipse(rimmed, (128, 150), (76, 101), 0, 0, 360, (255 * step,) * 3, 3)
-    held = hold_outlines(before, rimmed, POINTS, BLURRED)
+    held = suppress_halos(before, rimmed, POINTS, BLURRED)
     assert held.dtype == dtype
     beyond = held.max(axis=2).astype(float) / step
     ring = (rimmed != before).any(axis=2)
@@ -38,17 +38,17 @@ def test_middle_of_the_face_may_have_any_level() -> None:
     before = head()
     sparkling = before.copy()
     cv2.circle(sparkling, (128, 140), 4, (255, 255, 255), -1)
-    assert np.array_equal(hold_outlines(before, sparkling, POINTS, BLURRED), sparkling)
+    assert np.array_equal(suppress_halos(before, sparkling, POINTS, BLURRED), sparkling)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_unchanged_crop_stays_bit_for_bit(dtype: type) -> None:
     before = head(dtype)
-    assert np.array_equal(hold_outlines(before, before.copy(), POINTS, BLURRED), before)
+    assert np.array_equal(suppress_halos(before, before.copy(), POINTS, BLURRED), before)
 
 
 def test_blurred_outline_may_become_sharp() -> None:
     sharp = head()
     blurred = cv2.GaussianBlur(sharp, (0, 0), 4)
-    held = hold_outlines(blurred, sharp, POINTS, BLURRED)
+    held = suppress_halos(blurred, sharp, POINTS, BLURRED)
     assert np.abs(held.astype(int) - sharp).max() <= 3

@@ -84,7 +84,7 @@ def test_restores_a_folder_into_a_folder(
 ) -> None:
     code, out, err = run("restore", photo.parent, "-o", tmp_path / "new")
     assert code == 0
-    assert sorted(path.stem for path in (tmp_path / "new").iterdir()) == [
+    assert sorted(path.stem for path in (tmp_path / "new").glob("[!.]*")) == [
         blank.stem + "_gpen",
         photo.stem + "_gpen",
     ]
@@ -400,14 +400,14 @@ def test_interrupt_leaves_only_whole_files(tmp_path: Path, demo_photo: Path) -> 
         text=True,
     )
     deadline = time.monotonic() + 60
-    while not (out.is_dir() and any(out.iterdir())) and time.monotonic() < deadline:
+    while not (out.is_dir() and any(out.glob("[!.]*"))) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted" in err
     assert "Traceback" not in err
-    results = list(out.iterdir())
+    results = list(out.glob("[!.]*"))
     assert 0 < len(results) < 60
     for path in results:
         assert re.fullmatch(r"\d\d_gpen\.jpg", path.name)

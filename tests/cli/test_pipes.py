@@ -39,7 +39,7 @@ def test_restoring_goes_on_when_nobody_reads_its_lines(blank: Path, tmp_path: Pa
     blank.with_name("b.bmp").write_bytes(blank.read_bytes())
     out = tmp_path / "out"
     code, err = gpen_into("| true", "restore", blank.parent, "-o", out, "--jobs", "1")
-    assert sorted(path.name for path in out.iterdir()) == ["b_gpen.bmp", "blank_gpen.bmp"]
+    assert sorted(path.name for path in out.glob("[!.]*")) == ["b_gpen.bmp", "blank_gpen.bmp"]
     assert code == 1  # one of three failed, and that is what the exit code says
     assert "2 of 3 done, 1 failed" in err
     assert "Traceback" not in err

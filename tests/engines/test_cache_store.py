@@ -14,12 +14,11 @@ from gpen.files import cache_dir
 
 
 def put(name: str, n_bytes: int, used_s: float) -> Path:
-    """An entry: a graph, or a compiled folder where the name has no suffix."""
+    """An entry: a graph or, where the name says so, a compiled one."""
     path = cache_dir() / ("graphs" if name.endswith(".onnx") else "compiled") / name
-    file = path if path.suffix else path / "1.blob"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(bytes(n_bytes))
-    os.utime(file, (used_s, file.stat().st_mtime))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(n_bytes))
+    os.utime(path, (used_s, path.stat().st_mtime))
     return path
 
 
@@ -54,13 +53,17 @@ def test_an_empty_or_missing_cache_is_no_error() -> None:
 
 def test_entries_are_listed_least_recently_used_first() -> None:
     put("b-1.onnx", 10, 200)
-    put("a-2", 30, 100)
+    put("a-2.blob", 30, 100)
     found = [(entry.path.name, entry.kind, entry.n_bytes) for entry in cache_store.cache_entries()]
-    assert found == [("a-2", "compiled", 30), ("b-1.onnx", "graph", 10)]
+    assert found == [("a-2.blob", "compiled", 30), ("b-1.onnx", "graph", 10)]
 
 
 def test_what_was_not_used_for_longest_goes_first() -> None:
-    old, middle, new = put("old-1", 40, 100), put("middle-2.onnx", 40, 200), put("new-3", 40, 300)
+    old, middle, new = (
+        put("old-1.blob", 40, 100),
+        put("middle-2.onnx", 40, 200),
+        put("new-3.blob", 40, 300),
+    )
     assert [entry.path for entry in cache_store.prune_cache(80)] == [old]
     cache_store.touch(middle)
     assert [entry.path for entry in cache_store.prune_cache(40)] == [new]
@@ -69,7 +72,7 @@ def test_what_was_not_used_for_longest_goes_first() -> None:
 
 
 def test_what_is_needed_now_stays_however_small_the_limit() -> None:
-    needed, other = put("needed-1", 40, 100), put("other-2", 40, 200)
+    needed, other = put("needed-1.blob", 40, 100), put("other-2.blob", 40, 200)
     assert [entry.path for entry in cache_store.prune_cache(10, keep=[needed])] == [other]
     assert needed.exists()
 
@@ -84,7 +87,7 @@ def test_a_touch_leaves_the_time_of_change() -> None:
 
 
 def test_clearing_removes_entries_and_checksums() -> None:
-    put("a-1.onnx", 1, 100), put("b-2", 1, 100)
+    put("a-1.onnx", 1, 100), put("b-2.blob", 1, 100)
     note = cache_dir() / "sums" / "x.json"
     note.parent.mkdir()
     note.write_text("{}")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from gpen.engines.out_of_memory import SparingEngine, is_out_of_memory, open_sparingly
+from gpen.engines.out_of_memory import is_out_of_memory
+from gpen.engines.shared_engine import SharedEngine, open_shared
 from gpen.errors import EngineError
 from gpen.faces.restoration import restore_crops
 
@@ -92,14 +93,14 @@ def test_other_errors_are_not_about_memory(error: BaseException) -> None:
 @pytest.mark.parametrize("library", FULL)
 def test_batches_shrink_until_they_fit(library: str) -> None:
     fake = Fake(1, wrapped(FULL[library]))
-    output = SparingEngine(fake, no_cpu).run(crops(5))
+    output = SharedEngine(fake, no_cpu).run(crops(5))
     np.testing.assert_array_equal(output, -crops(5))
     assert fake.batches == [5, 2, 1, 1, 1, 1, 1]
 
 
 def test_what_was_too_much_is_not_tried_again() -> None:
     fake = Fake(2, FULL["cuda"])
-    engine = SparingEngine(fake, no_cpu)
+    engine = SharedEngine(fake, no_cpu)
     engine.run(crops(4))
     engine.run(crops(4))
     assert fake.batches == [4, 2, 2, 2, 2]
@@ -107,7 +108,7 @@ def test_what_was_too_much_is_not_tried_again() -> None:
 
 def test_enough_memory_changes_nothing() -> None:
     fake = Fake(4, FULL["cuda"])
-    engine = SparingEngine(fake, no_cpu)
+    engine = SharedEngine(fake, no_cpu)
     np.testing.assert_array_equal(engine.run(crops(4)), -crops(4))
     assert engine.run(crops(0)).shape == (0, 3, 8, 8)
     assert fake.batches == [4, 0]
@@ -122,11 +123,12 @@ def test_the_cpu_takes_over_and_one_line_says_so(caplog: pytest.LogCaptureFixtur
         opened.append(Fake(1, FULL["python"], "CPU"))
         return opened[-1]
 
-    engine = SparingEngine(Fake(0, FULL["cuda"]), open_on_cpu)
+    engine = SharedEngine(Fake(0, FULL["cuda"]), open_on_cpu)
     with caplog.at_level(logging.WARNING, "gpen"):
         for _ in range(2):
             np.testing.assert_array_equal(engine.run(crops(3)), -crops(3))
     assert len(opened) == 1
+    assert engine.device == "CPU"
     assert caplog.messages == [
         "cuda:0 has too little memory for one face of 8 px: the CPU takes over"
     ]
@@ -134,36 +136,37 @@ def test_the_cpu_takes_over_and_one_line_says_so(caplog: pytest.LogCaptureFixtur
 
 def test_a_face_goes_to_the_cpu_but_the_next_may_fit_again() -> None:
     fake = Fake(0, FULL["cuda"])
-    engine = SparingEngine(fake, lambda: Fake(9, FULL["python"], "CPU"))
+    engine = SharedEngine(fake, lambda: Fake(9, FULL["python"], "CPU"))
     engine.run(crops(1))
     fake.room = 1
     fake.batches.clear()
     engine.run(crops(2))
     assert fake.batches[-2:] == [1, 1]
+    assert engine.device == "cuda:0"
 
 
 @pytest.mark.parametrize("device", ["CPU", "cpu", "CPUExecutionProvider"])
 def test_a_cpu_that_is_full_is_a_clear_error(device: str) -> None:
-    engine = SparingEngine(Fake(0, FULL["python"], device), no_cpu)
+    engine = SharedEngine(Fake(0, FULL["python"], device), no_cpu)
     with pytest.raises(EngineError, match="too little memory for one face of 8 px: close other"):
         engine.run(crops(2))
 
 
 def test_a_cpu_that_is_full_too_is_a_clear_error() -> None:
-    engine = SparingEngine(Fake(0, FULL["cuda"]), lambda: Fake(0, FULL["openvino_cpu"], "CPU"))
+    engine = SharedEngine(Fake(0, FULL["cuda"]), lambda: Fake(0, FULL["openvino_cpu"], "CPU"))
     with pytest.raises(EngineError, match="too little memory for one face"):
         engine.run(crops(1))
 
 
 def test_other_errors_pass() -> None:
-    engine = SparingEngine(Fake(0, EngineError("broken", engine="fake")), no_cpu)
+    engine = SharedEngine(Fake(0, EngineError("broken", engine="fake")), no_cpu)
     with pytest.raises(EngineError, match="broken"):
         engine.run(crops(2))
 
 
 def test_no_crop_of_a_photo_is_lost() -> None:
     pixels = [np.full((8, 8, 3), 10 * n, np.uint8) for n in range(7)]
-    outputs = restore_crops(pixels, SparingEngine(Fake(1, FULL["cuda"]), no_cpu))
+    outputs = restore_crops(pixels, SharedEngine(Fake(1, FULL["cuda"]), no_cpu))
     assert [int(output[0, 0, 0]) for output in outputs] == [255 - 10 * n for n in range(7)]
 
 
@@ -174,7 +177,7 @@ def test_a_network_that_a_device_has_no_room_for_opens_on_the_cpu(
         raise FULL["cuda"]
 
     cpu = Fake(4, FULL["python"], "CPU")
-    engine = open_sparingly(open_, lambda: cpu, name="torch", device="cuda")
+    engine = open_shared(open_, lambda: cpu, name="torch", device="cuda")
     np.testing.assert_array_equal(engine.run(crops(2)), -crops(2))
     assert engine.device == "CPU"
     assert caplog.messages == [
@@ -188,4 +191,4 @@ def test_a_network_that_nothing_has_room_for_is_a_clear_error() -> None:
 
     for device in ("cuda", "cpu", "auto"):
         with pytest.raises(EngineError, match="too little memory for the network"):
-            open_sparingly(open_, open_, name="torch", device=device)
+            open_shared(open_, open_, name="torch", device=device)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gpen.engines import torch_layers
-from gpen.engines.torch_network import FastNetwork
+from gpen.engines.torch_network import InferenceNetwork
 from gpen.models import Architecture, Tensor, find_model, load_weights
 from gpen.networks.gpen import GPEN
 from support.small_networks import ONE_PER_PART, TINY, TINY_SR, published, random_tensors, to_torch
@@ -56,7 +56,7 @@ def test_the_prepared_network_equals_the_reference(
     tensors = random_tensors(net)
     given = images(net)
     exact = output(reference(net, tensors), given)
-    found = output(FastNetwork(net, tensors, CPU, torch.float32), given)
+    found = output(InferenceNetwork(net, tensors, CPU, torch.float32), given)
     assert exact.std() > 0.1
     assert np.abs(found - exact).max() <= 2e-5 * np.abs(exact).max()
 
@@ -70,7 +70,7 @@ def test_layers_of_zeros_are_no_trouble() -> None:
     given = images(TINY)
     exact = output(reference(TINY, tensors), given)
     for dtype in (torch.float32, torch.float16):
-        found = output(FastNetwork(TINY, tensors, CPU, dtype), given)
+        found = output(InferenceNetwork(TINY, tensors, CPU, dtype), given)
         assert np.abs(found - exact).max() <= 0.01 * np.abs(exact).max()
 
 
@@ -130,7 +130,7 @@ def test_half_the_bits_keep_the_picture_whatever_the_magnitudes(
     exact = output(reference(NET_64, tensors), given)
     assert 0.1 < exact.std() < 1
     for dtype, least in ((torch.float16, 60), (torch.bfloat16, 44)):
-        assert psnr(output(FastNetwork(NET_64, tensors, CPU, dtype), given), exact) > least
+        assert psnr(output(InferenceNetwork(NET_64, tensors, CPU, dtype), given), exact) > least
 
 
 @pytest.mark.parametrize("factor", [long_code, large_styles])
@@ -153,7 +153,7 @@ def test_half_the_bits_keep_an_image_that_is_changed(portrait: np.ndarray) -> No
     exact = output(reference(net, tensors), given)
     assert 0.05 < (exact - given.numpy()).std() < 0.3
     for dtype, least in ((torch.float16, 60), (torch.bfloat16, 52)):
-        assert psnr(output(FastNetwork(net, tensors, CPU, dtype), given), exact) > least
+        assert psnr(output(InferenceNetwork(net, tensors, CPU, dtype), given), exact) > least
 
 
 def test_the_default_network_bears_f16_and_bf16(portrait: np.ndarray) -> None:
@@ -161,5 +161,5 @@ def test_the_default_network_bears_f16_and_bf16(portrait: np.ndarray) -> None:
     given = as_input(portrait, 256)
     exact = output(reference(weights.net, weights.tensors), given)
     for dtype, least in ((torch.float16, 62), (torch.bfloat16, 52)):
-        network = FastNetwork(weights.net, weights.tensors, CPU, dtype)
+        network = InferenceNetwork(weights.net, weights.tensors, CPU, dtype)
         assert psnr(output(network, given), exact) > least

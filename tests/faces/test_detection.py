@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from gpen import Face, MismatchError, UnknownModelError, WeightsError
 from gpen.faces.detection import Detector, load_detector
 from gpen.faces.detectors import scrfd_detector
-from gpen.faces.detectors.boxes import strongest
+from gpen.faces.detectors.boxes import non_max_suppression
 from gpen.images import transforms
 
 Pixels = NDArray[np.uint8]
@@ -226,5 +226,5 @@ def test_an_incomplete_retinaface_is_refused(shared: Path, tmp_path: Path) -> No
 
 def test_the_strongest_of_overlapping_boxes_stays() -> None:
     boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [30, 0, 40, 10], [4, 4, 6, 6]], np.float64)
-    kept = strongest(boxes, np.array([0.6, 0.9, 0.5, 0.7]), 0.4)
+    kept = non_max_suppression(boxes, np.array([0.6, 0.9, 0.5, 0.7]), 0.4)
     assert kept.tolist() == [1, 2]

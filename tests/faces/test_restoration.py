@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpen.engines.batching import SharedEngine
+from gpen.engines.shared_engine import SharedEngine
 from gpen.errors import EngineError
 from gpen.faces.restoration import restore_crops
 

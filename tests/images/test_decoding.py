@@ -235,18 +235,6 @@ def test_keeps_profile_exif_and_xmp(kind: str) -> None:
         assert metadata.dpi == pytest.approx((300, 300), abs=0.01)
 
 
-def test_reads_the_first_frame_of_an_animation(caplog: pytest.LogCaptureFixture) -> None:
-    frames = [PIL.Image.new("RGB", (8, 8), color) for color in ("red", "lime", "blue")]
-    for kind in ("GIF", "WEBP", "PNG", "TIFF"):
-        caplog.clear()
-        options = {"lossless": True} if kind == "WEBP" else {}
-        data = save(frames[0], kind, save_all=True, append_images=frames[1:], **options)
-        image = read_image(data)
-        assert image.format == kind
-        assert np.array_equal(image.pixels[4, 4], [255, 0, 0])
-        assert "only the first" in caplog.text
-
-
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF", "PPM"])
 def test_reads_a_single_pixel(kind: str) -> None:
     image = read_image(save(PIL.Image.new("RGB", (1, 1), (200, 10, 10)), kind))
@@ -302,12 +290,6 @@ def test_divides_premultiplied_tiff_colours_by_alpha() -> None:
     assert image.pixels.dtype == np.uint16
     assert np.abs(image.pixels - straight).max() <= 2
     assert np.array_equal(image.alpha, stored[..., 3])
-
-
-def test_refuses_16_bit_planes() -> None:
-    stored = RNG.integers(0, 65536, (9, 11, 3)).astype(np.uint16)
-    with pytest.raises(ReadError, match="separate planes"):
-        read_image(tiff(stored, planes=2))
 
 
 def test_reads_float_and_integer_tiff() -> None:

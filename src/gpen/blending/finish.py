@@ -19,9 +19,9 @@ from ..settings import Settings
 from ..types import Crop, FloatArray, Pixels
 from .fusion import fuse
 from .grain import add_grain, measure_grain
-from .occlusion import occluders
-from .outlines import hold_outlines
-from .regions import kept_regions
+from .occlusion import occlusion_mask
+from .outlines import suppress_halos
+from .regions import keep_mask
 from .reliability_estimator import Reliability
 
 
@@ -90,7 +90,7 @@ def finish_crop(
     if reliability is not None:
         finished = fuse(crop.pixels, finished, reliability, recolor=options.restore_color)
         if finished is not crop.pixels:
-            finished = hold_outlines(crop.pixels, finished, crop.points_xy, reliability)
+            finished = suppress_halos(crop.pixels, finished, crop.points_xy, reliability)
     if options.match_grain:
         grain = measure_grain(crop, finished)
         finished = finished if grain is None else add_grain(finished, grain, seed)
@@ -100,8 +100,8 @@ def finish_crop(
 def _weight(crop: Crop, output: Pixels, options: Finish) -> FloatArray | None:
     kept: list[FloatArray] = []
     if options.keep:
-        kept.append(kept_regions(crop.size, crop.points_xy, options.keep))
+        kept.append(keep_mask(crop.size, crop.points_xy, options.keep))
     if options.occlusion:
-        kept.append(occluders(crop, output))
+        kept.append(occlusion_mask(crop, output))
     kept = [mask for mask in kept if mask.any()]
     return 1 - np.maximum.reduce(kept) if kept else None

@@ -135,11 +135,13 @@ def _plausible(inputs: FloatArray, outputs: FloatArray, enlarged: float, finest:
     evidence = least[:, :finest].max()
     unit = np.float32(LEAST * enlarged)
     fine = np.minimum(np.maximum(median, unpaired)[:, :finest], MOST_COARSE * evidence)
-    strongest = fine.max(axis=1, keepdims=True)
-    strength = np.clip(median, LEAST_COARSE * strongest, MOST_COARSE * strongest)
+    non_max_suppression = fine.max(axis=1, keepdims=True)
+    strength = np.clip(
+        median, LEAST_COARSE * non_max_suppression, MOST_COARSE * non_max_suppression
+    )
     strength[:, :finest] = fine
     # Fading in keeps the grain of a video from coming and going.
-    strength *= np.clip(evidence / unit - 1, 0, 1) * np.clip(strongest / unit - 1, 0, 1)
+    strength *= np.clip(evidence / unit - 1, 0, 1) * np.clip(non_max_suppression / unit - 1, 0, 1)
     return np.stack([_without_skirts(channel) for channel in strength])
 
 
@@ -221,7 +223,7 @@ def _gain(pixels: Pixels, grain: Grain) -> FloatArray | None:
     if not grain.slope:
         return None
     size = pixels.shape[0]
-    # By regions: the light of a place, not of a pixel.
+    # By regions: the brightness of a region, not of a pixel.
     coarse = transforms.resize(pixels, (size // 4, size // 4))
     luma = cv2.cvtColor(coarse, cv2.COLOR_RGB2GRAY) / np.float32(level_of(pixels))
     gain = 1 + np.float32(grain.slope) * (luma - np.float32(grain.middle))

@@ -53,7 +53,7 @@ def face_mask(size: int, points_xy: ArrayLike, shape: MaskShape = "face") -> Flo
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """A soft mask as a function of the place in a crop.
+    """A soft mask as a function of the position in a crop.
 
     Attributes:
         size: Side of the crop in pixels.
@@ -105,7 +105,7 @@ class Mask:
         return side * unit, above * unit, below * unit
 
     def depth(self, x: FloatArray, y: FloatArray) -> FloatArray:
-        """How deep places lie in the mask: 1 in the middle, 0 on the rim, negative outside.
+        """How deep positions lie in the mask: 1 in the middle, 0 on the rim, negative outside.
 
         It is 1 minus a norm, so all contours have one shape. A norm of power 8 has a square with
         round corners for its unit ball, and joins the egg's and the square's into one for both.

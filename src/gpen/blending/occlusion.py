@@ -49,7 +49,7 @@ MOST = 0.6
 FEATHER = 1.2
 
 
-def occluders(crop: Crop, output: Pixels) -> FloatArray:
+def occlusion_mask(crop: Crop, output: Pixels) -> FloatArray:
     """The mask of what lies in front of a face.
 
     Args:

@@ -27,7 +27,7 @@ FREE, HELD = 0.5, 0.68
 BEYOND = 0.12
 
 
-def hold_outlines(
+def suppress_halos(
     before: Pixels, fused: Pixels, points_xy: Float64Array, reliability: Reliability
 ) -> Pixels:
     """Bring levels around the inner face back to those of the input near by.

@@ -20,7 +20,7 @@ from ..settings import MaskShape
 from ..types import Crop, FloatArray, Pixels
 from .masks import Mask
 
-#: Places along the side of a crop at which the depth of a mask is computed; between them it is a
+#: Samples along the side of a crop at which the depth of a mask is computed; between them it is a
 #: straight line, to within 0.2 levels of a change from black to white.
 DEPTHS = 128
 #: Pixels processed at once.
@@ -133,7 +133,7 @@ def _depth(crop: Crop, mask: Mask, box_xyxy: tuple[int, int, int, int]) -> Float
     left, top, right, bottom = box_xyxy
     crop_side = crop.size / transforms.scale_of(crop.crop_from_image)
     step = max(1, int(crop_side / DEPTHS))
-    # One place more on either side: nothing is known beyond the outermost ones.
+    # One sample more on either side: nothing is known beyond the outermost ones.
     columns, rows = (
         low + (np.arange(-1, -(-(high - low) // step) + 1) + 0.5) * step - 0.5
         for low, high in ((left, right), (top, bottom))

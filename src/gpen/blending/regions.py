@@ -31,7 +31,7 @@ GLASSES_SIDE = 0.3
 FEATHER = 0.4
 
 
-def kept_regions(size: int, points_xy: ArrayLike, parts: Sequence[str]) -> FloatArray:
+def keep_mask(size: int, points_xy: ArrayLike, parts: Sequence[str]) -> FloatArray:
     """The mask of some parts of a face.
 
     Args:
@@ -83,7 +83,7 @@ def _bar(
     semi_axes: tuple[float, float],
     unit: float,
 ) -> FloatArray:
-    """How far places lie from a line, as a multiple of an ellipse's semi-axes; 1 on its rim.
+    """How far positions lie from a line, as a multiple of an ellipse's semi-axes; 1 on its rim.
 
     Args:
         ends_xy: Ends of the line, in cells; the same twice for an ellipse.

@@ -86,6 +86,7 @@ app.add_typer(data, name="data")
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and end the process with its exit code."""
+    console.bear_any_text()
     try:
         code = app(arguments, standalone_mode=False)
     except GpenError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from gpen import __version__
 from gpen.cluster.manifest import REPORT
 from gpen.errors import SettingsError, WriteError
 from gpen.files import os_errors_as
+from gpen.json_text import json_text
 from gpen.options import options_of
 from gpen.settings import Settings
 
@@ -229,7 +229,7 @@ class _Run:
             "counts": Counter(row.status for row in rows),
             "inputs": [dataclasses.asdict(row) for row in sorted(rows, key=lambda row: row.name)],
         }
-        text = json.dumps(report, indent=1, default=str, ensure_ascii=False)
+        text = json_text(report, indent=1)
         with os_errors_as(WriteError, f"cannot write to {self._target.url}", errors=(Exception,)):
             self._target.write_whole(REPORT, f"{text}\n".encode(), replace=True)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
 import logging
 import os
 import sys
@@ -23,6 +26,7 @@ from rich.progress import (
 )
 
 from gpen.errors import WriteError
+from gpen.json_text import json_text
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOTHING_DONE, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -59,6 +63,32 @@ out = _Console(highlight=False, soft_wrap=True)
 err = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+#: What gpen prints that terminals of one byte to a letter lack, and what stands in for it.
+_PLAIN = {"→": "->", "·": "-", "×": "x", "…": "...", "–": "-", "—": "-"}
+
+
+def bear_any_text() -> None:
+    """Make standard output and standard error take every text, whatever their encoding.
+
+    Signs that an encoding lacks are replaced by plain ones; bytes of file names that are no text
+    come out as they are on the disk, so that `xargs` finds the file.
+    """
+    codecs.register_error("gpen", _in_plain_signs)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # else a host program's own
+            stream.reconfigure(errors="gpen")
+
+
+def _in_plain_signs(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    sign = error.object[error.start]
+    if "\udc80" <= sign <= "\udcff":
+        return bytes([ord(sign) - 0xDC00]), error.start + 1
+    plain = _PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode("ascii")
+    return plain, error.start + 1
+
+
 def setup_logging(*, verbose: bool) -> None:
     """Show gpen's log on standard error: warnings, or everything."""
     handler = RichHandler(console=err, show_path=False, show_time=False, markup=False)
@@ -69,6 +99,13 @@ def setup_logging(*, verbose: bool) -> None:
 def say(text: str, *, to: Console = out, style: str | None = None) -> None:
     """Print one line as it is, without markup (file names may hold brackets)."""
     to.print(text, markup=False, style=style)
+
+
+def say_json(data: Any) -> None:
+    """Print one line of JSON: letters as they are where standard output takes all of them."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    is_unicode = encoding.lower().replace("-", "").startswith("utf")
+    say(json_text(data) if is_unicode else json.dumps(data, default=str))
 
 
 def write_bytes(data: bytes) -> None:

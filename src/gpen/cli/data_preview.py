@@ -156,15 +156,15 @@ def _chosen_faces(
                 faces.append(_image(source, size))
                 continue
             found = open_faces([source], size)
-            places = np.linspace(0, len(found) - 1, min(count, len(found))).round().astype(int)
-            faces += [found[int(place)].pixels for place in places]
+            indices = np.linspace(0, len(found) - 1, min(count, len(found))).round().astype(int)
+            faces += [found[int(index)].pixels for index in indices]
             faults += [f"{name}: {reason}" for name, reason in found.skipped]
         except (ReadError, TrainingError) as error:
             faults.append(str(error))
     if not faces:
         raise TrainingError("; ".join(faults))
-    places = np.linspace(0, len(faces) - 1, min(count, len(faces))).round().astype(int)
-    return [faces[int(place)] for place in places], faults
+    indices = np.linspace(0, len(faces) - 1, min(count, len(faces))).round().astype(int)
+    return [faces[int(index)] for index in indices], faults
 
 
 def _image(source: str, size: int) -> UInt8Array:

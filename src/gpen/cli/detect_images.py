@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from gpen.images.write import output_paths, write_image
 from gpen.types import Pixels
 
 from . import console
-from .output_names import check_folder
+from .output_names import check_folder, folders
 
 BOX_RGB, POINT_RGB = (64, 220, 96), (255, 64, 64)
 
@@ -43,7 +42,7 @@ def detect_photos(
     several = len(paths) > 1 or (draw is not None and draw.is_dir())
     if several and draw is not None:
         check_folder(str(draw))
-    targets = output_paths(paths, draw, as_folder=several)
+    targets = output_paths(paths, draw, as_folder=several, roots=folders(inputs))
     if paths:
         _ = restorer.detector
     with console.progress_bar("Detecting", len(paths)) as bar:
@@ -106,7 +105,7 @@ def _print(path: Path, image: Image, faces: Sequence[Face], *, as_json: bool) ->
             "height": height,
             "faces": [face.to_dict() for face in faces],
         }
-        console.say(json.dumps(row, ensure_ascii=False))
+        console.say_json(row)
         return
     sizes = ", ".join(f"{face.size_px:.0f} px ({face.score:.2f})" for face in faces)
     n = len(faces)

@@ -121,11 +121,11 @@ def evaluate(
     from gpen.metrics.image_pairs import read_groups
     from gpen.metrics.metric_files import MetricFiles
 
-    from .evaluation_report import Output, check_places, measure
+    from .evaluation_report import Output, check_outputs, measure
 
     members = read_groups(groups) if groups is not None else {}
     output = Output(json_, sheet, sheet_rows, members, overwrite)
-    check_places(output)
+    check_outputs(output)
     tasks, alone = plan(sources)
     detector, models_dir = options.pop("detector"), options.pop("models_dir")
     sample_maker = _sample_maker(
@@ -158,7 +158,7 @@ def plan(sources: Sources) -> tuple[list[Task], list[Path]]:
     """The faces to measure, and the files that have no counterpart.
 
     Raises:
-        ReadError: A place holds no photos, or no two match.
+        ReadError: A folder holds no photos, or no two match.
         SettingsError: Two photos of a folder have the same stem.
     """
     from gpen.metrics.evaluation_tasks import Task

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from gpen.errors import OutputExistsError, WriteError
 from gpen.files import written_whole
 from gpen.images.formats import WRITABLE_NAMES, find_format
 from gpen.images.write import write_image
+from gpen.json_text import json_text
 from gpen.metrics.comparison import Comparison
 from gpen.metrics.comparison_sheet import ImageArray, draw_sheet, spread
 from gpen.metrics.evaluation_tasks import Sample, SampleMaker, Task
@@ -49,12 +49,12 @@ class Output:
     overwrite: bool
 
 
-def check_places(output: Output) -> None:
+def check_outputs(output: Output) -> None:
     """Refuse what could not be written, before the work and not after it.
 
     Raises:
         OutputExistsError: A file is there and is not to be replaced.
-        WriteError: A place cannot hold a file, or the sheet's suffix is no format.
+        WriteError: An output cannot be written, or the sheet's suffix is no format.
     """
     for path in filter(None, (output.json, output.sheet)):
         if path.is_dir():
@@ -214,7 +214,7 @@ def _write(
             "faces": comparison.per_face(),
             "skipped": [{"file": name, "reason": reason} for name, reason in skipped],
         }
-        text = json.dumps(_plain(data), indent=2, ensure_ascii=False)
+        text = json_text(_plain(data), indent=2)
         _make_folder(output.json)
         with written_whole(output.json) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")

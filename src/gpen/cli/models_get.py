@@ -65,7 +65,7 @@ def get(
         _show(OFFERS, as_json=json_)
         return
     offers = [find_offer(name) for name in dict.fromkeys(names)]
-    places = {offer: mirrored(offer, mirror) if mirror else offer.urls for offer in offers}
+    urls = {offer: mirrored(offer, mirror) if mirror else offer.urls for offer in offers}
     folder = _folder(models_dir)
     missing = [offer for offer in offers if overwrite or not (folder / offer.file).exists()]
     _accept(missing, unasked=accept_licence)
@@ -73,7 +73,7 @@ def get(
     for offer in offers:
         try:
             if offer in missing:
-                _fetch(offer, places[offer], folder / offer.file)
+                _fetch(offer, urls[offer], folder / offer.file)
             else:
                 _confirm(offer, folder / offer.file)
         except GpenError as error:  # one that fails does not stop the rest

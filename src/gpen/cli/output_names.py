@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gpen.errors import SettingsError
-from gpen.files import free_path
 from gpen.images.formats import find_format
 
 #: Endings of videos that are read. A GIF is a video where it moves.
@@ -51,7 +50,7 @@ def split_videos(inputs: Sequence[str], output: str | None) -> tuple[list[str], 
 
 
 def check_folder(output: str | None) -> None:
-    """Refuse one file as the place for the results of several inputs.
+    """Refuse one output file for several inputs.
 
     Raises:
         SettingsError: The output is a file, or would be one by its name.
@@ -64,10 +63,22 @@ def check_folder(output: str | None) -> None:
         )
 
 
-def video_targets(videos: Sequence[str], output: str | None) -> list[Path]:
+def folders(inputs: Sequence[str]) -> list[Path]:
+    """Those inputs that are folders, whose own folders results keep below `-o`."""
+    return [Path(name) for name in inputs if Path(name).is_dir()]
+
+
+def video_targets(
+    videos: Sequence[str], output: str | None, earlier: Mapping[Path, Path] | None = None
+) -> list[Path]:
     """Where the results of videos go: `<stem>_gpen.<ext>` beside each unless told otherwise.
 
     Names that would meet (`a.avi` and `a.gif`) are numbered, as those of photos are.
+
+    Args:
+        videos: Files, or folders of frames.
+        output: A video, a folder, or None.
+        earlier: See `gpen.images.write.output_paths`.
 
     Raises:
         SettingsError: The output is neither a folder nor a video, or one video for several.
@@ -81,21 +92,19 @@ def video_targets(videos: Sequence[str], output: str | None) -> list[Path]:
             f"{output} is no video that can be written; expected a folder, "
             f"{', '.join(WRITTEN_SUFFIXES)}, or numbered images such as out/%06d.png"
         )
-    taken: set[str] = set()
-    return [_free_name(Path(video), output, taken) for video in videos]
+    from gpen.images.write import free_targets
+
+    paths = [Path(video) for video in videos]
+    places = [path.parent if output is None else Path(output) for path in paths]
+    suffixes = [path.suffix.lower() for path in paths]
+    endings = [f"_gpen{suffix if suffix in WRITTEN_SUFFIXES else '.mp4'}" for suffix in suffixes]
+    return free_targets(paths, places, endings, earlier or {})
 
 
 def _is_file_name(output: str) -> bool:
     """Whether somebody means a file by it, or standard output."""
     suffix = Path(output).suffix.lower()
     return output == "-" or suffix in VIDEO_SUFFIXES or bool(suffix and find_format(suffix))
-
-
-def _free_name(video: Path, output: str | None, taken: set[str]) -> Path:
-    """`<stem>_gpen.<ext>`, numbered if another video has taken it."""
-    folder = video.parent if output is None else Path(output)
-    suffix = video.suffix.lower() if video.suffix.lower() in WRITTEN_SUFFIXES else ".mp4"
-    return free_path(folder, video.stem, f"_gpen{suffix}", taken)
 
 
 def _is_pattern(name: str) -> bool:

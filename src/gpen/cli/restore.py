@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,9 @@ from gpen.settings import Settings, VideoSettings
 
 from .option_parameters import values_of, with_options
 from .time_arguments import time_range
+
+if TYPE_CHECKING:
+    from .restore_inputs import Options, Outcome
 
 EPILOG = """
 **Examples**
@@ -58,16 +62,19 @@ def restore(
     ] = None,
     preview: Annotated[
         float | None,
-        typer.Option(
-            metavar="SECONDS",
-            help="Process only the first seconds of a video.",
-        ),
+        typer.Option(metavar="SECONDS", help="Process only the first seconds of a video."),
     ] = None,
+    keep_time: Annotated[
+        bool, typer.Option("--keep-time", help="Give results the time of their inputs.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing results.")
     ] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Skip photos that already have a result.")
+        bool,
+        typer.Option(
+            "--skip-existing", help="Skip inputs that have a result and have not changed."
+        ),
     ] = False,
     recursive: Annotated[
         bool, typer.Option("--recursive", help="Search subfolders as well.")
@@ -76,6 +83,8 @@ def restore(
     **options: Any,
 ) -> None:
     """Restore the faces in photos and videos."""
+    from .restore_inputs import Options, write_report
+
     if overwrite and skip_existing:
         raise typer.BadParameter("--overwrite and --skip-existing exclude each other")
     settings = Settings(**values_of(Settings, options))
@@ -83,9 +92,21 @@ def restore(
     video = VideoSettings(
         **values_of(VideoSettings, {**options, "start_s": start_s, "end_s": end_s})
     )
-    files = {"overwrite": overwrite, "skip_existing": skip_existing}
-    extras = {"save_faces": save_faces, "compare": compare, "recursive": recursive, "jobs": jobs}
-    raise typer.Exit(_run(inputs, output, settings, video, report, files, extras))
+    how = Options(
+        overwrite=overwrite,
+        skip_existing=skip_existing,
+        save_faces=save_faces,
+        compare=compare,
+        similarity=report is not None,
+        keep_time=keep_time,
+    )
+    outcomes: list[Outcome] = []
+    try:
+        _run(inputs, output, settings, video, outcomes, how, recursive=recursive, jobs=jobs)
+    finally:
+        if report is not None:
+            write_report(report, outcomes, dataclasses.asdict(settings))
+    raise typer.Exit(_summary(outcomes))
 
 
 def _run(
@@ -93,31 +114,36 @@ def _run(
     output: str | None,
     settings: Settings,
     video: VideoSettings,
-    report: Path | None,
-    files: dict[str, bool],
-    extras: dict[str, Any],
-) -> int:
-    """Photos first, then videos; the worse exit code of the two."""
-    from . import console
+    outcomes: list[Outcome],
+    how: Options,
+    *,
+    recursive: bool,
+    jobs: int,
+) -> None:
+    """Photos first, then videos."""
     from .output_names import check_folder, split_videos
-    from .restore_inputs import Outcome, write_report
 
     videos, photos = split_videos(inputs, output)
     if videos and photos:
         check_folder(output)
-    codes: list[int] = []
-    outcomes: list[Outcome] = []
-    try:
-        if photos or not videos:
-            from .restore_images import restore_photos
+    if photos or not videos:
+        from .restore_images import restore_photos
 
-            extras["similarity"] = report is not None
-            codes.append(restore_photos(photos, output, settings, outcomes, **files, **extras))
-        if videos:
-            from .restore_videos import restore_videos
+        restore_photos(photos, output, settings, outcomes, how, recursive=recursive, jobs=jobs)
+    if videos:
+        from .restore_videos import restore_videos
 
-            codes.append(restore_videos(videos, output, settings, video, outcomes, **files))
-    finally:
-        if report is not None:
-            write_report(report, outcomes, dataclasses.asdict(settings))
-    return codes[0] if len(set(codes)) == 1 else console.EXIT_SOME_FAILED
+        restore_videos(videos, output, settings, video, outcomes, how)
+
+
+def _summary(outcomes: Sequence[Outcome]) -> int:
+    """The count of all inputs, for a person; the exit code: 0 all done, 1 some failed, 3 all."""
+    from . import console
+
+    failed = sum(1 for outcome in outcomes if outcome.status == "failed")
+    if len(outcomes) > 1:
+        done = len(outcomes) - failed
+        console.say(f"{done} of {len(outcomes)} done, {failed} failed", to=console.err)
+    if not failed:
+        return console.EXIT_OK
+    return console.EXIT_NOTHING_DONE if failed == len(outcomes) else console.EXIT_SOME_FAILED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from gpen import Restorer, Settings, SettingsError
@@ -11,8 +12,9 @@ from gpen.images.read import find_images
 from gpen.images.write import encode_image, output_paths
 
 from . import console
-from .output_names import check_folder
+from .output_names import check_folder, folders
 from .restore_inputs import Options, Outcome, Task, run
+from .result_ledger import Ledgers
 
 STANDARD_STREAM = "-"
 
@@ -22,44 +24,41 @@ def restore_photos(
     output: str | None,
     settings: Settings,
     outcomes: list[Outcome],
+    options: Options,
     *,
-    overwrite: bool,
-    skip_existing: bool,
-    save_faces: bool,
-    compare: bool,
-    similarity: bool,
     recursive: bool,
     jobs: int,
-) -> int:
-    """Restore the photos named on the command line; what becomes of each goes into `outcomes`.
-
-    Returns:
-        The exit code: 0 all done, 1 some inputs failed, 3 nothing could be done.
-    """
+) -> None:
+    """Restore the photos named on the command line; what becomes of each goes into `outcomes`."""
     restorer = Restorer(settings)
     if STANDARD_STREAM in inputs and output in (None, STANDARD_STREAM):
-        return _stdin_to_stdout(inputs, restorer)
-    tasks, failed = _plan(inputs, output, settings, recursive=recursive)
+        _stdin_to_stdout(inputs, restorer)
+        return
+    tasks, failed = _plan(
+        inputs, output, settings, recursive=recursive, again=options.skip_existing
+    )
     for outcome in failed:
         console.complain(str(outcome.error))
     outcomes += failed
     if tasks:
         restorer.load()  # a model that cannot run is one error, not one per photo
-        if similarity:
+        if options.similarity:
             _ = restorer.identity
-    options = Options(overwrite, skip_existing, save_faces, compare, similarity)
     with console.progress_bar("Restoring", len(tasks)) as bar:
         for outcome in run(tasks, restorer, options, jobs):
             outcomes.append(outcome)
             _show(outcome)
             bar.advance(bar.task_ids[0])
-    return _summary(outcomes)
 
 
 def _plan(
-    inputs: Sequence[str], output: str | None, settings: Settings, *, recursive: bool
+    inputs: Sequence[str], output: str | None, settings: Settings, *, recursive: bool, again: bool
 ) -> tuple[list[Task], list[Outcome]]:
-    """Turn arguments into tasks, and inputs that cannot be read into failed outcomes."""
+    """Turn arguments into tasks, and inputs that cannot be read into failed outcomes.
+
+    Where results are looked for that are there already (`again`), they get the names that they
+    have, and what is new gets others.
+    """
     paths, errors = find_images(
         [name for name in inputs if name != STANDARD_STREAM], recursive=recursive
     )
@@ -72,14 +71,26 @@ def _plan(
     if several:
         check_folder(output)
     out = Path(output) if output is not None else None
-    targets = output_paths(paths, out, as_folder=several, format=settings.format)
-    tasks = [Task(path, str(path), target) for path, target in zip(paths, targets, strict=True)]
+    name_results = partial(
+        output_paths, paths, out, as_folder=several, format=settings.format, roots=folders(inputs)
+    )
+    targets = name_results()
+    is_file = out is not None and targets == [out]
+    ledgers = Ledgers(None if is_file else out)
+    if again and not is_file:
+        targets = name_results(earlier=ledgers.results_beside(targets))
+    # What goes beside its photo leaves no notes there unless somebody looks for them.
+    is_noted = again or not (is_file or out is None)
+    tasks = [
+        Task(path, str(path), target, ledgers.of(target) if is_noted else None)
+        for path, target in zip(paths, targets, strict=True)
+    ]
     if STANDARD_STREAM in inputs and out is not None:
         tasks.append(Task(sys.stdin.buffer.read(), STANDARD_STREAM, out))
     return tasks, outcomes
 
 
-def _stdin_to_stdout(inputs: Sequence[str], restorer: Restorer) -> int:
+def _stdin_to_stdout(inputs: Sequence[str], restorer: Restorer) -> None:
     """One photo through a pipe; messages go to standard error."""
     if list(inputs) != [STANDARD_STREAM]:
         raise SettingsError("standard input goes alone: gpen restore - < old.jpg > new.jpg")
@@ -91,7 +102,6 @@ def _stdin_to_stdout(inputs: Sequence[str], restorer: Restorer) -> int:
     console.write_bytes(data)
     console.say(f"{len(result.restored)} of {len(result.faces)} faces restored", to=console.err)
     _show_notes(result.notes)
-    return console.EXIT_OK
 
 
 def _show(outcome: Outcome) -> None:
@@ -115,13 +125,3 @@ def _show(outcome: Outcome) -> None:
 def _show_notes(notes: Iterable[str]) -> None:
     for note in notes:
         console.say(f"  {note}", to=console.err)
-
-
-def _summary(outcomes: Sequence[Outcome]) -> int:
-    failed = sum(1 for outcome in outcomes if outcome.status == "failed")
-    if len(outcomes) > 1:
-        done = len(outcomes) - failed
-        console.say(f"{done} of {len(outcomes)} done, {failed} failed", to=console.err)
-    if not failed:
-        return console.EXIT_OK
-    return console.EXIT_NOTHING_DONE if failed == len(outcomes) else console.EXIT_SOME_FAILED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.progress import TextColumn
 
@@ -13,8 +14,9 @@ from gpen.video.run import partial_of, restore_clip
 from gpen.video.video_result import ClipResult, OnProgress
 
 from . import console
-from .output_names import video_targets
-from .restore_inputs import Outcome
+from .output_names import is_video_target, video_targets
+from .restore_inputs import Options, Outcome, Task, claimed, may_write, note_result
+from .result_ledger import Ledgers, Stamp
 
 _STAGES = {"faces": "Finding faces", "frames": "Restoring", "joining": "Joining"}
 
@@ -25,48 +27,78 @@ def restore_videos(
     settings: Settings,
     video: VideoSettings,
     outcomes: list[Outcome],
-    *,
-    overwrite: bool,
-    skip_existing: bool,
-) -> int:
+    options: Options,
+) -> None:
     """Restore the videos named on the command line; what becomes of each goes into `outcomes`.
 
-    Returns:
-        The exit code: 0 all done, 1 some videos failed, 3 nothing could be done.
-
     Raises:
-        SettingsError: The output is no place for the results.
+        SettingsError: The output cannot hold the results.
     """
     targets = video_targets(videos, output)
+    is_file = is_video_target(output)
+    ledgers = Ledgers(None if is_file or output is None else Path(output))
+    if options.skip_existing and not is_file:
+        targets = video_targets(videos, output, ledgers.results_beside(targets))
+    is_noted = options.skip_existing or not (is_file or output is None)
     restorer = Restorer(settings)
-    failed = 0
-    for name, target in zip(videos, targets, strict=True):
-        outcome = Outcome(name)
-        outcomes.append(outcome)
-        if skip_existing and target.exists():
-            console.say(f"{name} · already has {target}, skipped")
+    tasks = [
+        Task(Path(name), name, target, ledgers.of(target) if is_noted else None)
+        for name, target in zip(videos, targets, strict=True)
+    ]
+    busy = [task for task in tasks if not _one(task, restorer, video, options, outcomes)]
+    for task in busy:  # by another gpen, which may have failed meanwhile
+        _one(task, restorer, video, options, outcomes, wait=True)
+
+
+def _one(
+    task: Task,
+    restorer: Restorer,
+    video: VideoSettings,
+    options: Options,
+    outcomes: list[Outcome],
+    *,
+    wait: bool = False,
+) -> bool:
+    """Restore one video, unless another gpen does; whether it was ours to do."""
+    outcome = Outcome(task.name)
+    try:
+        with claimed(task.target, task.ledger, options, wait=wait) as is_free:
+            if not is_free:
+                return False
+            outcomes.append(outcome)
+            _restore_to(task, restorer, video, options, outcome)
+    except GpenError as error:
+        console.complain(str(error))
+        outcome.error = str(error)
+    except KeyboardInterrupt:
+        partial = partial_of(task.target)
+        plays = f"{partial} plays what is done; " if partial.exists() else ""
+        console.say(f"{task.name} · stopped; {plays}the same command goes on", to=console.err)
+        outcome.error = "stopped"
+        raise
+    return True
+
+
+def _restore_to(
+    task: Task, restorer: Restorer, video: VideoSettings, options: Options, outcome: Outcome
+) -> None:
+    source, target = Path(task.name), task.target
+    overwrite = options.overwrite
+    if options.skip_existing:
+        may = may_write(source, target, task.ledger, options)
+        if may is None:
+            console.say(f"{task.name} · already has {target}, skipped")
             outcome.status, outcome.output = "skipped", str(target)
-            continue
-        try:
-            with _progress() as on_progress:
-                result = restore_clip(
-                    restorer, name, target, video, overwrite=overwrite, on_progress=on_progress
-                )
-            _show(name, result)
-            _note(outcome, result, restorer)
-        except GpenError as error:
-            console.complain(str(error))
-            outcome.error = str(error)
-            failed += 1
-        except KeyboardInterrupt:
-            partial = partial_of(target)
-            plays = f"{partial} plays what is done; " if partial.exists() else ""
-            console.say(f"{name} · stopped; {plays}the same command goes on", to=console.err)
-            outcome.error = "stopped"
-            raise
-    if not failed:
-        return console.EXIT_OK
-    return console.EXIT_NOTHING_DONE if failed == len(videos) else console.EXIT_SOME_FAILED
+            return
+        overwrite = may
+    stamp = Stamp.of(source)
+    with _progress() as on_progress:
+        result = restore_clip(
+            restorer, source, target, video, overwrite=overwrite, on_progress=on_progress
+        )
+    note_result(source, stamp, target, task.ledger, options)
+    _show(task.name, result)
+    _note(outcome, result, restorer)
 
 
 def _note(outcome: Outcome, result: ClipResult, restorer: Restorer) -> None:

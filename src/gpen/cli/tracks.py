@@ -115,14 +115,14 @@ def _write_images(
     found: Tracks, video_path: VideoInfo, video: VideoSettings, folder: Path, *, overwrite: bool
 ) -> dict[int, Path]:
     """One image of each face, where it is seen best."""
-    from gpen.faces.alignment import cut_around
+    from gpen.faces.alignment import crop_around
     from gpen.images.write import write_image
     from gpen.types import Image
     from gpen.video.track_identity import best_frames
 
     images: dict[int, Path] = {}
     for track_id, pixels, face in best_frames(found.tracks, video_path, video, 1):
-        thumbnail = cut_around(pixels, face, THUMBNAIL_PX)
+        thumbnail = crop_around(pixels, face, THUMBNAIL_PX)
         path = folder / f"track-{track_id:03}.png"
         images[track_id] = write_image(Image(thumbnail), path, overwrite=overwrite)
     return images

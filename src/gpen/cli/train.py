@@ -83,7 +83,7 @@ def train(
 
 
 def _config_path(name: str) -> Path:
-    """A path, or the place of one of the configs that come with gpen."""
+    """A path, or that of a config that comes with gpen."""
     here = Path(__file__)
     for folder in (here.parents[1], here.parents[3]):  # an installed package, or a checkout
         shipped = folder / "configs" / f"{name}.toml"

@@ -9,5 +9,5 @@ ray_run     runs the blocks on Ray workers
 
 A block is done in three steps, each of which may be cut off and done again: its results are
 written under names of their own; one part of the manifest, written whole, makes them count; then
-they move to their places. What a part names and has not moved yet is moved by the next run.
+they are published. What a part names and is not published yet is published by the next run.
 """

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import ReadError
+from ..json_text import json_text
 from .storage import Storage
 
 #: The folder below the results that holds what gpen notes about them.
@@ -80,7 +81,7 @@ class Row(PhotoResult):
 
     @property
     def waits(self) -> bool:
-        """Whether the result is whole and could not move to its place."""
+        """Whether the result is staged but could not be published."""
         return self.status == "failed" and self.staged is not None
 
     def failing(self, error: str) -> Row:
@@ -132,9 +133,7 @@ def _part(block: str) -> str:
 
 
 def to_lines(rows: Iterable[Row]) -> str:
-    return "".join(
-        json.dumps(dataclasses.asdict(row), ensure_ascii=False, default=str) + "\n" for row in rows
-    )
+    return "".join(json_text(dataclasses.asdict(row)) + "\n" for row in rows)
 
 
 def from_lines(text: str) -> list[Row]:

@@ -13,7 +13,7 @@ def publish(target: Storage, row: Row) -> Row:
     """Publish the staged result of a row under its final name; idempotent.
 
     Returns:
-        The row, failed where another file has taken the place or the result is gone.
+        The row, failed where another file has the name or the result is gone.
     """
     if row.staged is None or row.output is None:
         return row
@@ -45,7 +45,7 @@ def recover(
         overwrite: Results may take the place of other files.
 
     Returns:
-        The rows whose results are in their places, and the names of the files there now.
+        The rows whose results are published, and the names of the files there now.
     """
     there = set(existing)
     held, waiting = [], set[str]()

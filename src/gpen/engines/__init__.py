@@ -11,9 +11,10 @@ from ..errors import EngineError, SettingsError, WeightsError
 from ..models import GENERATOR_KINDS, HALVABLE_KINDS, ModelInfo, read_onnx
 from ..settings import ENGINES
 from .base import Engine, Graph
-from .batching import BATCH_SIZE, SharedEngine, run_in_batches
+from .batching import run_in_batches
 from .graph_cache import forget, inference_graph
-from .out_of_memory import is_out_of_memory, open_sparingly
+from .out_of_memory import is_out_of_memory
+from .shared_engine import BATCH_SIZE, SharedEngine, open_shared
 
 __all__ = [
     "BATCH_SIZE",
@@ -76,8 +77,8 @@ def open_graph(
 
 def open_engine(
     model: ModelInfo, *, engine: str = "auto", device: str = "auto", precision: str = "auto"
-) -> Engine:
-    """Open a face restorer, ready to run.
+) -> SharedEngine:
+    """Open a face restorer, ready to run and to be shared by threads.
 
     Args:
         model: What `find_model` found.
@@ -93,7 +94,7 @@ def open_engine(
         MissingExtraError: The engine is not installed.
     """
     name = engine if engine != "auto" else _choose(model, device)
-    return open_sparingly(
+    return open_shared(
         partial(_open, model, name, device, precision),
         partial(_open, model, _choose(model, "cpu"), "cpu", "auto"),
         name=name,
@@ -111,7 +112,7 @@ def _open(model: ModelInfo, engine: str, device: str, precision: str) -> Engine:
     for tries_left in reversed(range(_TRIES)):
         path = inference_graph(model)
         try:
-            return _open_restorer(path, engine, device, precision)
+            return _open_restorer(path, model, engine, device, precision)
         except (EngineError, WeightsError) as error:
             if path == model.path or not tries_left or is_out_of_memory(error):
                 raise
@@ -119,12 +120,16 @@ def _open(model: ModelInfo, engine: str, device: str, precision: str) -> Engine:
     raise AssertionError("the last try returns or raises")
 
 
-def _open_restorer(path: Path, engine: str, device: str, precision: str) -> Engine:
+def _open_restorer(
+    path: Path, model: ModelInfo, engine: str, device: str, precision: str
+) -> Engine:
     from .graph_engine import GraphEngine
 
     file = read_onnx(path)
-    graph = open_graph(path, engine=engine, device=device, precision=precision, keep=True)
-    return GraphEngine(graph, file)
+    # Weights in another file may change without a change of the graph's own size and time.
+    keep = not file.external
+    graph = open_graph(path, engine=engine, device=device, precision=precision, keep=keep)
+    return GraphEngine(graph, file, model)
 
 
 def _choose(model: ModelInfo, device: str) -> str:

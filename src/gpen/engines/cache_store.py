@@ -1,7 +1,7 @@
 """The cache folder: entries, size limit, least-recently-used pruning.
 
     graphs/NAME.onnx         an inference graph, one file
-    compiled/NAME/*.blob     a graph as OpenVINO compiled it, one folder
+    compiled/NAME.blob       a graph as OpenVINO compiled it, one file
     sums/*.json              checksums of weight files, a few bytes each; not counted
 
 An entry's name ends with the CRC-32 of its content, so that a damaged one is told from a whole
@@ -15,8 +15,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -37,7 +35,7 @@ class Entry:
     """One cache entry.
 
     Attributes:
-        path: Its file or folder.
+        path: Its file.
         kind: "graph" or "compiled".
         n_bytes: Its size.
         used_s: When it was last used, in seconds since 1970.
@@ -77,7 +75,7 @@ def cache_entries() -> list[Entry]:
     """What the cache holds, least recently used first."""
     found = [
         entry
-        for kind, pattern in (("graph", "graphs/[!.]*.onnx"), ("compiled", "compiled/[!.]*"))
+        for kind, pattern in (("graph", "graphs/[!.]*.onnx"), ("compiled", "compiled/[!.]*.blob"))
         for path in cache_dir().glob(pattern)
         if (entry := _measured(path, kind)) is not None
     ]
@@ -87,12 +85,10 @@ def cache_entries() -> list[Entry]:
 def _measured(path: Path, kind: str) -> Entry | None:
     """The entry, or None where another process has just removed it."""
     try:
-        files = list(path.iterdir()) if path.is_dir() else [path]
-        stats = [file.stat() for file in files]
-        used_s = max((stat.st_atime for stat in stats), default=path.stat().st_mtime)
+        status = path.stat()
     except OSError:
         return None
-    return Entry(path, kind, sum(stat.st_size for stat in stats), used_s)
+    return Entry(path, kind, status.st_size, status.st_atime)
 
 
 def prune_cache(limit: int | None = None, *, keep: Collection[Path] = ()) -> list[Entry]:
@@ -131,7 +127,7 @@ def clear_cache() -> list[Entry]:
 
 
 def _remove_leftovers() -> None:
-    """Remove temporary files and folders that nobody is writing any more."""
+    """Remove temporary files that nobody is writing any more."""
     for path in cache_dir().glob("*/.gpen-*"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _STALE_S:
@@ -139,35 +135,26 @@ def _remove_leftovers() -> None:
 
 
 def remove(path: Path) -> bool:
-    """Remove a file or folder in one step; False where it is gone already or held by a program."""
+    """Remove a file; False where it is gone already or held by a program."""
     try:
-        if path.is_dir():
-            doomed = Path(tempfile.mkdtemp(dir=path.parent, prefix=".gpen-"))
-            with contextlib.ExitStack() as stack:
-                stack.callback(shutil.rmtree, doomed, ignore_errors=True)
-                path.rename(doomed / path.name)
-        else:
-            path.unlink()
+        path.unlink()
     except OSError:
         return False
     return True
 
 
-def whole(path: Path, file: Path) -> bool:
-    """Whether an entry's file has the sum that the entry's name ends with.
-
-    One that is gone is not whole either.
-    """
+def whole(entry: Path) -> bool:
+    """Whether an entry has the sum that its name ends with; one that is gone has not."""
     try:
-        return path.name.removesuffix(".onnx").rpartition("-")[2] == crc32(file)
+        return entry.stem.rpartition("-")[2] == crc32(entry)
     except OSError:
         return False
 
 
-def touch(file: Path) -> None:
+def touch(entry: Path) -> None:
     """Note that an entry was used now. The time of change stays: checksums go by it."""
     with contextlib.suppress(OSError):
-        os.utime(file, ns=(time.time_ns(), file.stat().st_mtime_ns))
+        os.utime(entry, ns=(time.time_ns(), entry.stat().st_mtime_ns))
 
 
 def weight_names() -> dict[str, str]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 
 from ..errors import EngineError
-from ..models import OnnxFile
+from ..models import ModelInfo, OnnxFile
 from ..types import FloatArray
 from .base import Graph, check_batch
+from .out_of_memory import is_out_of_memory
+
+_log = logging.getLogger("gpen")
 
 #: For files with a second input `weight` (CodeFormer's fidelity): keep closest to the input face.
 _FIDELITY = 1.0
@@ -19,41 +23,68 @@ _NUMPY = {"f32": np.float32, "f16": np.float16, "f64": np.float64}
 class GraphEngine:
     """A face restorer in an ONNX graph; see `Engine`.
 
-    Takes files with one image per run or with any number, in f32 or f16, with any names of
-    input and output, and with an optional input `weight`.
+    Takes files with one image per run or with any number, of one size or of any, in f32 or f16,
+    with any names of input and output, and with an optional input `weight`.
     """
 
-    def __init__(self, graph: Graph, file: OnnxFile) -> None:
+    def __init__(self, graph: Graph, file: OnnxFile, model: ModelInfo) -> None:
         """Wrap a graph.
 
         Args:
             graph: The graph, ready to run.
             file: What the same file says of its inputs and outputs.
+            model: What was found out about it; knows the sizes that the file leaves open.
 
         Raises:
             EngineError: It takes several images per run, or a dtype that images do not have.
         """
         self.name, self.device, self.precision = graph.name, graph.device, graph.precision
         image = next(value for value in file.inputs if len(value[2]) == 4)
-        batch, _, size, _ = image[2]
-        result = file.outputs[0][2][2]
-        if size is None or result is None or batch not in (1, None) or image[1] not in _NUMPY:
+        batch = image[2][0]
+        if model.size is None or model.in_size is None:
+            raise EngineError(f"{model.path.name} has no size", engine=graph.name)
+        if batch not in (1, None) or image[1] not in _NUMPY:
             raise EngineError(
                 f"the graph takes {image[1]} {image[2]}; expected f32 or f16 (1, 3, S, S)",
                 engine=graph.name,
             )
-        self.in_size, self.size = size, result
+        self.in_size, self.size = model.in_size, model.size
         self._graph, self._file = graph, file
         self._whole_batches = batch is None
 
     def run(self, crops: FloatArray) -> FloatArray:
         """Restore crops; see `Engine.run`."""
         check_batch(crops, self.in_size, self.name)
-        step = max(1, len(crops)) if self._whole_batches else 1
-        outputs = [self._run(crops[i : i + step]) for i in range(0, len(crops), step)]
-        if not outputs:
+        if not len(crops):
             return np.zeros((0, 3, self.size, self.size), np.float32)
+        if self._whole_batches and len(crops) > 1:
+            together = self._run_together(crops)
+            if together is not None:
+                return self._checked(together, len(crops))
+            self._whole_batches = False
+            _log.info("%s takes one face at a time, whatever it says of itself", self.name)
+        outputs = [self._checked(self._run(crops[i : i + 1]), 1) for i in range(len(crops))]
         return np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
+
+    def _run_together(self, crops: FloatArray) -> FloatArray | None:
+        """The outputs of one run, or None where the graph was made for one image after all."""
+        try:
+            outputs = self._run(crops)
+        except EngineError as error:
+            if is_out_of_memory(error):
+                raise
+            return None
+        return outputs if len(outputs) == len(crops) else None
+
+    def _checked(self, output: FloatArray, count: int) -> FloatArray:
+        wanted = (count, 3, self.size, self.size)
+        if output.shape != wanted:
+            raise EngineError(
+                f"the graph answers faces of {self.in_size} px with {output.shape}; "
+                f"expected {wanted}: it is no face restorer of this size",
+                engine=self.name,
+            )
+        return output
 
     def _run(self, crops: FloatArray) -> FloatArray:
         outputs = self._graph.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import sys
 import threading
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import EngineError
 from .base import check_count, first_line, read_ports
-from .graph_cache import compiled_folder
+from .graph_cache import CompiledEntry, compiled_entry
 from .winograd import WINOGRAD_VERSION, use_winograd
 
 _CAPABILITIES = {"bf16": "BF16", "f16": "FP16"}
@@ -97,11 +98,11 @@ class OpenVinoGraph:
         try:
             with self._lock:
                 given = [np.ascontiguousarray(array) for array in inputs]
-                places = [self._place(port) for port in self._compiled.outputs]
+                buffers = [self._output_buffer(port) for port in self._compiled.outputs]
                 outputs = self._request.infer(given, share_inputs=True, share_outputs=True)
                 return [
-                    np.array(outputs[port]) if place is None else place
-                    for port, place in zip(self._compiled.outputs, places, strict=True)
+                    np.array(outputs[port]) if buffer is None else buffer
+                    for port, buffer in zip(self._compiled.outputs, buffers, strict=True)
                 ]
         except RuntimeError as error:
             raise EngineError(
@@ -110,46 +111,36 @@ class OpenVinoGraph:
                 engine=self.name,
             ) from error
 
-    def _place(self, port: Any) -> NDArray[Any] | None:
-        """An array that the next answer is written to; None where its shape is not known yet."""
+    def _output_buffer(self, port: Any) -> NDArray[Any] | None:
+        """An array that the next output is written to; None where its shape is not known yet."""
         if not port.partial_shape.is_static:
             return None
-        place = np.empty(tuple(port.shape), port.element_type.to_dtype())
-        self._request.set_tensor(port, load_openvino().Tensor(place, shared_memory=True))
-        return place
+        buffer = np.empty(tuple(port.shape), port.element_type.to_dtype())
+        self._request.set_tensor(port, load_openvino().Tensor(buffer, shared_memory=True))
+        return buffer
 
 
 def _compile(path: Path, device: str, precision: str, *, keep: bool) -> tuple[Any, Any]:
     """The compiled graph, and what must live as long because the graph reads from it."""
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
-    if keep and device == "CPU":  # what other devices put into such files was not tested
-        try:
-            if (kept := _kept(path, precision, settings)) is not None:
-                return kept
-        except (RuntimeError, OSError):  # perhaps of the cache, which may be deleted at any time
-            pass
-    return _core().compile_model(_model(path, device, precision), device, settings), None
+    entry = _entry(path, precision) if keep and device == "CPU" else None
+    if entry is not None and (file := entry.find()):
+        with contextlib.suppress(RuntimeError, OSError):  # the cache may be deleted at any time
+            return _imported(file, settings)
+    compiled = _core().compile_model(_model(path, device, precision), device, settings)
+    if entry is not None and entry.has_room():
+        entry.keep(compiled.export_model().getbuffer())
+        if file := entry.find():
+            del compiled  # the imported one takes less memory, and both together would take more
+            with contextlib.suppress(RuntimeError, OSError):
+                return _imported(file, settings)
+            compiled = _core().compile_model(_model(path, device, precision), device, settings)
+    return compiled, None
 
 
-def _kept(path: Path, precision: str, settings: dict[str, str]) -> tuple[Any, Any] | None:
-    """The compiled graph from the cache, or None where that has no room.
-
-    One that is not there yet is compiled into the cache, dropped and read back, because it takes
-    less memory that way.
-    """
+def _entry(path: Path, precision: str) -> CompiledEntry | None:
     version, cpu = load_openvino().get_version(), _core().get_property("CPU", "FULL_DEVICE_NAME")
-    compiled = None
-    for _ in range(2):
-        with compiled_folder(path, version, cpu, precision, WINOGRAD_VERSION) as folder:
-            if folder is None:
-                break
-            if file := next(folder.iterdir(), None):
-                compiled = None  # before the other one takes its memory
-                return _read_back(file, settings)
-            if compiled is None:
-                cached = settings | {"CACHE_DIR": str(folder)}
-                compiled = _core().compile_model(_model(path, "CPU", precision), "CPU", cached)
-    return None if compiled is None else (compiled, None)
+    return compiled_entry(path, version, cpu, precision, WINOGRAD_VERSION)
 
 
 def _model(path: Path, device: str, precision: str) -> Any:
@@ -160,17 +151,15 @@ def _model(path: Path, device: str, precision: str) -> Any:
     return model
 
 
-def _read_back(file: Path, settings: dict[str, str]) -> tuple[Any, Any]:
-    """A compiled graph from OpenVINO's cache, and the file that it is mapped from.
+def _imported(file: Path, settings: dict[str, str]) -> tuple[Any, Any]:
+    """A graph that was compiled before, and the file that it is mapped from.
 
-    OpenVINO could do both by itself, but would keep the whole file in memory beside the weights
-    that it has laid out for its kernels: 440 MB for published widths.
+    Mapped, the file leaves memory again once OpenVINO has laid out the weights for its kernels:
+    440 MB for published widths.
     """
     with file.open("rb") as stream:
-        note = stream.readline()  # by OpenVINO for itself; the folder's name says the same
         mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
-    blob = np.frombuffer(mapped, np.uint8, offset=len(note))
-    tensor = load_openvino().Tensor(blob, shared_memory=True)
+    tensor = load_openvino().Tensor(np.frombuffer(mapped, np.uint8), shared_memory=True)
     compiled = _core().import_model(tensor, "CPU", settings)
     if hasattr(mapped, "madvise"):
         mapped.madvise(mmap.MADV_DONTNEED)  # what is still needed is read again

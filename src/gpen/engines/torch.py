@@ -88,11 +88,11 @@ class TorchEngine:
         self, net: Architecture, tensors: Mapping[str, Tensor]
     ) -> Callable[[FloatArray], FloatArray]:
         """The network for host arrays, in the engine's precision."""
-        from .torch_network import FastNetwork
+        from .torch_network import InferenceNetwork
 
         torch, device, dtype = self._torch, self._device, _DTYPES[self.precision]
         with torch.inference_mode():
-            network = FastNetwork(net, tensors, device, getattr(torch, dtype))
+            network = InferenceNetwork(net, tensors, device, getattr(torch, dtype))
 
         def run(crops: FloatArray) -> FloatArray:
             output: FloatArray = network(torch.from_numpy(crops).to(device)).cpu().numpy()

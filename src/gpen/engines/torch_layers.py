@@ -134,7 +134,7 @@ def _blurred(weight: Tensor, kernel: Tensor) -> Tensor:
     return blurred.reshape(*weight.shape[:2], 6, 6)
 
 
-def unit_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+def normalised_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Rows, (…, C), of length 1, and their lengths, (…, 1); rows of zeros stay."""
     lengths = rows.norm(dim=-1, keepdim=True)
     return rows / lengths.clamp_min(torch.finfo(rows.dtype).tiny), lengths
@@ -151,7 +151,7 @@ class Modulation:
 
     def __init__(self, source: Source, name: str, weight: Tensor) -> None:
         outputs, inputs = weight.shape[:2]
-        unit, self._lengths = unit_rows(weight.flatten(1))  # (out, 9 · in), (out, 1)
+        unit, self._lengths = normalised_rows(weight.flatten(1))  # (out, 9 · in), (out, 1)
         self.weight = unit.reshape(weight.shape)
         self._squares = self.weight.square().sum(dim=(2, 3)).t().contiguous()  # (in, out)
         self._lengths = self._lengths.view(1, outputs) / math.sqrt(inputs * 9)
@@ -262,7 +262,7 @@ class ToRGB:
         rows = self._rows.expand(len(x), -1, -1)
         if self._style is not None:
             rows = rows * self._style(w)[:, None]
-        rows, lengths = unit_rows(rows)
+        rows, lengths = normalised_rows(rows)
         image = torch.bmm(rows.to(x.dtype), x.flatten(2)).float()  # (N, 3, r · r)
         image = torch.addcmul(self._bias, image.view(-1, 3, *x.shape[2:]), lengths[..., None])
         if rgb is None:

@@ -18,7 +18,7 @@ from .torch_layers import GAIN, Convolution, Linear, Source, Step, StyledConv, T
 _SLOPE, _EPSILON, _MAPPING_LR = 0.2, 1e-8, 0.01
 
 
-class FastNetwork:
+class InferenceNetwork:
     """Computes the same as `gpen.networks.gpen.GPEN`, with prepared weights; see `torch_layers`.
 
     Args:

@@ -118,7 +118,9 @@ class _Rewriter:
         outputs, high, wide = len(kernels), height // _PIXELS, width // _PIXELS
         values = self._values(image, inputs)
         values = self._reshaped(values, [_VALUES**2, high * wide, inputs])
-        products = self._ops.matmul(values, self._numbers(turned_kernels(kernels)), False, False)
+        products = self._ops.matmul(
+            values, self._numbers(transformed_kernels(kernels)), False, False
+        )
         products = self._reshaped(products, [_VALUES**2, high * wide * outputs])
         pixels = self._numbers(np.kron(_ANSWER, _ANSWER))
         output = self._ops.matmul(pixels, products, False, False)
@@ -153,7 +155,7 @@ class _Rewriter:
         return self._ops.transpose(x, self._ops.constant(np.array(axes)))
 
 
-def turned_kernels(kernels: NDArray[np.float32]) -> NDArray[np.float32]:
+def transformed_kernels(kernels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Kernels (outputs, inputs, 3, 3) as the 36 values that meet a tile's: (36, inputs, outputs).
 
     Computed in f64, because the factors are no powers of two.

@@ -17,7 +17,7 @@ from ..face_templates import template_points
 from ..images import transforms
 from ..types import Crop, Face, Pixels
 
-#: Side of the square around a face in `cut_around`, in face sizes.
+#: Side of the square around a face in `crop_around`, in face sizes.
 SHOWN_AROUND = 1.6
 
 
@@ -57,7 +57,7 @@ def align_face(
     )
 
 
-def cut_around(image_pixels: Pixels, face: Face, size: int) -> Pixels:
+def crop_around(image_pixels: Pixels, face: Face, size: int) -> Pixels:
     """A square of the image, not turned, with a face and some room around it, for showing.
 
     Args:

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from ..engines import open_graph, run_in_batches
 from ..errors import AlignError, MissingExtraError, TrainingError, WeightsError
-from ..face_templates import ARCFACE_XY
+from ..face_templates import ARCFACE_XY, DLIB_XY
 from ..images import transforms
 from ..images.tones import to_planes
 from ..models import find_model, read_onnx
@@ -77,13 +77,8 @@ class EmbeddingFamily:
     measure: Measure
 
 
-#: dlib documents the distance of 0.6. Where the five points lie in its crops, which it cuts itself
-#: by other points, was found with the conversion of its network (MODELS.md).
-DLIB = EmbeddingFamily(
-    150,
-    np.array([(47.57, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103.02), (97.61, 103.02)]),
-    Measure(limit=0.6, by_angle=False),
-)
+#: dlib documents the distance of 0.6.
+DLIB = EmbeddingFamily(150, np.array(DLIB_XY), Measure(limit=0.6, by_angle=False))
 #: Source of the line: config/threshold.py of github.com/serengil/deepface draws it for ArcFace at
 #: a cosine distance of 0.68.
 ARCFACE = EmbeddingFamily(

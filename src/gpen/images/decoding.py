@@ -87,7 +87,7 @@ def turn_upright(array: AnyPixels, orientation: int) -> AnyPixels:
     import cv2  # which is four times as fast as a copy of numpy's view
 
     turned: Any = np.ascontiguousarray(array)
-    if orientation >= 5:  # rows and columns change places
+    if orientation >= 5:  # rows and columns are swapped
         turned = cv2.transpose(turned)
     if orientation in FLIPS:
         turned = cv2.flip(turned, FLIPS[orientation])
@@ -98,19 +98,19 @@ def deep_layout(pil_image: PIL.Image.Image) -> str | None:
     """Pillow's name for a layout of 16-bit colour of which it keeps 8 bits, such as "RGB;16B".
 
     None for all other files. Ask before loading the image.
-
-    Raises:
-        ReadError: The colours lie in separate planes of 16 bits, which Pillow mistakes.
     """
-    tags = getattr(pil_image, "tag_v2", {})
-    if tags.get(PLANES) == 2 and len(tags.get(BITS, ())) > 1 and tags[BITS][0] > 8:
-        raise ReadError("its 16-bit colours lie in separate planes; save it interleaved")
     tiles = getattr(pil_image, "tile", ())
     if not tiles or pil_image.mode not in ("RGB", "RGBA"):
         return None
     arguments = tiles[0].args
     layout = arguments if isinstance(arguments, str) else (arguments or ("",))[0]
     return layout if ";16" in str(layout) else None
+
+
+def has_deep_planes(pil_image: PIL.Image.Image) -> bool:
+    """Whether the colours lie in separate planes of 16 bits, which Pillow mistakes."""
+    tags = getattr(pil_image, "tag_v2", {})
+    return bool(tags.get(PLANES) == 2 and len(tags.get(BITS, ())) > 1 and tags[BITS][0] > 8)
 
 
 def decode_deep_color(
@@ -149,14 +149,23 @@ def decode_deep_color(
 
 def _decode_16bit(data: bytes) -> NDArray[np.uint16] | None:
     """Samples as stored, in OpenCV's order BGR(A), or nothing."""
+    stored = decode_with_opencv(data)
+    if stored is not None and stored.dtype == np.uint16 and stored.ndim == 3:
+        return cast("NDArray[np.uint16]", stored)
+    return None
+
+
+def decode_with_opencv(data: bytes) -> NDArray[Any] | None:
+    """Samples as OpenCV reads them, in its order BGR(A), or nothing."""
     import cv2
 
     if data.startswith(SIGNATURE):
         data = without_metadata(data)  # libpng prints warnings about it
     with _quiet_opencv(), contextlib.suppress(cv2.error):
-        stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        if stored is not None and stored.dtype == np.uint16 and stored.ndim == 3:
-            return cast("NDArray[np.uint16]", stored)
+        stored: NDArray[Any] | None = cv2.imdecode(
+            np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED
+        )
+        return stored
     return None
 
 

@@ -17,9 +17,13 @@ from ..errors import WriteError
 from ..types import Image, Metadata
 from .color_profiles import color_space, to_srgb
 from .formats import AVIF, HEIF, JPEG, PNG, TIFF, WRITABLE, FileFormat
+from .jpeg_segments import with_iptc
+from .metadata import sized_exif
 from .pillow import lenient_pillow, register_formats
-from .png16 import encode_png16, xmp_text
+from .png16 import encode_png16, text_chunks, xmp_text
+from .ten_bits import can_encode_avif, encode_avif, encode_heif
 from .tiff import encode_tiff
+from .xmp import sized_xmp
 
 logger = logging.getLogger("gpen")
 
@@ -44,31 +48,78 @@ def encode(image: Image, kind: FileFormat, *, quality: int | None, strip: bool) 
     Raises:
         WriteError: The format cannot hold the image's transparency or size.
     """
-    metadata = image.metadata
-    if strip:
-        metadata = replace(metadata, exif=None, xmp=None)
+    metadata = _stripped(image.metadata) if strip else _sized(image.metadata, image.size_wh)
+    _warn_of_losses(metadata, kind)
     samples, metadata = _samples_for(kind, image, metadata)
     if kind is TIFF:
         with lenient_pillow():
             return encode_tiff(samples, metadata)
-    if samples.dtype == np.uint16:
+    if kind is PNG and samples.dtype == np.uint16:
         return encode_png16(samples.astype(np.uint16, copy=False), metadata)
-    pil_image = _as_pil_image(samples, kind)
-    options = _save_options(kind, pil_image, quality, metadata)
-    register_formats()
-    file = io.BytesIO()
     # AVIF and HEIF parse the EXIF block and warn about what they find odd in it.
     guard = lenient_pillow() if kind in (AVIF, HEIF) else contextlib.nullcontext()
     try:
         with guard:
-            pil_image.save(file, kind.name, **options)
+            if samples.dtype == np.uint16:
+                return _encode_10bit(samples, kind, quality, metadata)
+            return _encode_with_pillow(samples, kind, quality, metadata)
     except (OSError, ValueError, RuntimeError) as error:
         width, height = image.size_wh
         raise WriteError(
             f"{width} × {height} pixels cannot be stored as {kind.name} ({error}); "
             "choose png or tif"
         ) from error
-    return file.getvalue()
+
+
+def _stripped(metadata: Metadata) -> Metadata:
+    """Only what shows in the image: the colour profile and the resolution."""
+    return Metadata(icc_profile=metadata.icc_profile, dpi=metadata.dpi)
+
+
+def _sized(metadata: Metadata, size_wh: tuple[int, int]) -> Metadata:
+    """Metadata with the sizes of the pixels, which may have been turned or enlarged."""
+    exif, xmp = metadata.exif, metadata.xmp
+    return replace(
+        metadata,
+        exif=sized_exif(exif, size_wh) if exif else None,
+        xmp=sized_xmp(xmp, size_wh) if xmp else None,
+    )
+
+
+def _warn_of_losses(metadata: Metadata, kind: FileFormat) -> None:
+    """Say what a format cannot hold."""
+    lost = []
+    if metadata.iptc and kind not in (JPEG, TIFF):
+        lost.append("IPTC records")
+    if metadata.comment and kind not in (JPEG, PNG):
+        lost.append("comment")
+    if metadata.texts and kind is not PNG:
+        names = ", ".join(keyword for keyword, _ in metadata.texts)
+        lost.append(f"texts ({names})")
+    if lost:
+        logger.warning("%s cannot hold the file's %s", kind.name, " and ".join(lost))
+
+
+def _encode_with_pillow(
+    samples: NDArray[np.uint8], kind: FileFormat, quality: int | None, metadata: Metadata
+) -> bytes:
+    pil_image = _as_pil_image(samples, kind)
+    options = _save_options(kind, pil_image, quality, metadata)
+    register_formats()
+    file = io.BytesIO()
+    pil_image.save(file, kind.name, **options)
+    data = file.getvalue()
+    return with_iptc(data, metadata.iptc) if kind is JPEG and metadata.iptc else data
+
+
+def _encode_10bit(
+    samples: NDArray[np.uint16], kind: FileFormat, quality: int | None, metadata: Metadata
+) -> bytes:
+    wanted = quality or DEFAULT_QUALITY[kind.name]
+    if kind is AVIF:
+        return encode_avif(samples, metadata, wanted)
+    options = {**ENCODER_OPTIONS["HEIF"], "quality": wanted, "subsampling": "4:4:4"}
+    return encode_heif(samples, metadata, options)
 
 
 def _samples_for(
@@ -89,7 +140,10 @@ def _samples_for(
     color: NDArray[Any] = image.pixels[..., :1] if is_gray else image.pixels
     profile = metadata.icc_profile
     profile_fits = kind.has_profile and (is_gray or color_space(profile) != "GRAY")
-    if is_deep and not (kind.has_16bit and profile_fits):
+    can_be_deep = kind.has_16bit and profile_fits
+    if kind in (AVIF, HEIF):
+        can_be_deep = can_be_deep and not is_gray and (kind is HEIF or can_encode_avif())
+    if is_deep and not can_be_deep:
         logger.info("16 bits per channel are rounded to 8 for %s", kind.name)
         color, alpha = _as_8bit(color), _as_8bit(alpha) if alpha is not None else None
     if profile is not None and not profile_fits:
@@ -142,9 +196,14 @@ def _save_options(
             logger.warning("the %s block is too long for JPEG and is left out", name.upper())
         elif block:
             options[name] = block
-    if kind is PNG and "xmp" in options:
+    if kind is JPEG and metadata.comment:
+        options["comment"] = metadata.comment[:JPEG_BLOCK_BYTES]
+    if kind is PNG:
         options["pnginfo"] = PngInfo()
-        options["pnginfo"].add(b"iTXt", xmp_text(options.pop("xmp")))
+        if "xmp" in options:
+            options["pnginfo"].add(b"iTXt", xmp_text(options.pop("xmp")))
+        for chunk, data in text_chunks(metadata):
+            options["pnginfo"].add(chunk, data)
     if kind in (AVIF, HEIF) and pil_image.mode != "L":
         options["subsampling"] = "4:4:4"
     return options

@@ -1,10 +1,13 @@
 """File formats: names, suffixes, what each can hold.
 
-metadata        EXIF, XMP, colour profile and resolution of an opened file
+loading         a file as an `Image`; encoding: back
+metadata        EXIF, XMP, IPTC, texts, colour profile and resolution of an opened file
 decoding        an opened file as arrays: modes, alpha, 16 bit
-encoding        an image as the bytes of a file
 color_profiles  colour profiles to sRGB
-png16, tiff     writers for what Pillow cannot write (16-bit colour)
+color_numbers   colours that a file names by numbers, from heif_boxes, as icc_profiles
+png16, tiff     writers for what Pillow cannot write (16-bit colour); ten_bits: AVIF and HEIC
+camera_raw, multiple_images, jpeg_scans, foreign_files
+                what must not be taken for a photo
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ class FileFormat:
         has_gray: One channel can be stored as such.
         has_gray_alpha: So can one channel with alpha.
         has_alpha: RGB can have alpha.
-        has_16bit: Samples of 16 bits can be stored.
+        has_16bit: Samples of more than 8 bits can be stored: 16, or 10 in AVIF and HEIC.
         has_profile: A colour profile can be stored.
     """
 
@@ -39,18 +42,20 @@ JPEG = FileFormat("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), has_alpha=False)
 PNG = FileFormat("PNG", (".png",), has_gray_alpha=True, has_16bit=True)
 WEBP = FileFormat("WEBP", (".webp",), has_gray=False)
 TIFF = FileFormat("TIFF", (".tif", ".tiff"), has_gray_alpha=True, has_16bit=True)
-AVIF = FileFormat("AVIF", (".avif",))
-HEIF = FileFormat("HEIF", (".heic", ".heif", ".hif"))
+AVIF = FileFormat("AVIF", (".avif",), has_16bit=True)
+HEIF = FileFormat("HEIF", (".heic", ".heif", ".hif"), has_16bit=True)
 BMP = FileFormat("BMP", (".bmp",), has_alpha=False, has_profile=False)
 
 #: What can be written.
 WRITABLE = (JPEG, PNG, WEBP, TIFF, AVIF, HEIF, BMP)
 #: Pillow's names of what is read. EPS, PDF and the like would start other programs.
-READABLE = (*(kind.name for kind in WRITABLE), "MPO", "GIF", "PPM", "JPEG2000")
+READABLE = (*(kind.name for kind in WRITABLE), "MPO", "GIF", "PPM", "JPEG2000", "PSD", "JXL")
+#: Endings of Targa files, which nothing else tells from other files.
+TARGA_SUFFIXES = (".tga", ".targa", ".icb", ".vda", ".vst")
 #: Endings by which folders and patterns are searched.
 READABLE_SUFFIXES = frozenset(
     [suffix for kind in WRITABLE for suffix in kind.suffixes]
-    + [".gif", ".jp2", ".mpo", ".pbm", ".pgm", ".pnm", ".ppm"]
+    + [".gif", ".jp2", ".jxl", ".mpo", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", *TARGA_SUFFIXES]
 )
 #: Names that users may give, for messages.
 WRITABLE_NAMES = ", ".join(kind.suffixes[0][1:] for kind in WRITABLE)

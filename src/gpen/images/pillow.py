@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import threading
 import warnings
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from typing import BinaryIO
 
 import PIL.Image
 
-from .formats import READABLE
+from .formats import READABLE, TARGA_SUFFIXES
 
+_TARGA_END = b"TRUEVISION-XFILE.\0"
 _lock = threading.RLock()
 
 
@@ -31,8 +33,14 @@ def lenient_pillow() -> Iterator[None]:
             PIL.Image.MAX_IMAGE_PIXELS = limit
 
 
-def open_pil_image(file: BinaryIO) -> PIL.Image.Image:
+def open_pil_image(file: BinaryIO, suffix: str = "") -> PIL.Image.Image:
     """The header of a file in one of the formats that gpen reads; pixels are decoded on load.
+
+    Args:
+        file: The file.
+        suffix: The end of its name, ".jpg". Targa files have no mark of their own at their
+            beginning, so that almost anything could be one: they are known by this, or by the mark
+            at the end that newer ones have.
 
     Raises:
         PIL.UnidentifiedImageError: The file is of no such format, or too damaged to tell.
@@ -40,14 +48,27 @@ def open_pil_image(file: BinaryIO) -> PIL.Image.Image:
     """
     register_formats()
     known = [name for name in READABLE if name in PIL.Image.OPEN]
+    if suffix in TARGA_SUFFIXES or _ends_like_targa(file):
+        known.append("TGA")
     with lenient_pillow():
         return PIL.Image.open(file, formats=known)
 
 
+def _ends_like_targa(file: BinaryIO) -> bool:
+    length = file.seek(0, io.SEEK_END)
+    file.seek(max(0, length - len(_TARGA_END)))
+    end = file.read()
+    file.seek(0)
+    return end == _TARGA_END
+
+
 @functools.cache
 def register_formats() -> None:
-    """Make Pillow know all formats that gpen reads and writes, HEIC among them."""
+    """Make Pillow know all formats that gpen reads and writes: HEIC, and JPEG XL if installed."""
     import pillow_heif
+
+    with contextlib.suppress(ImportError):  # of the extra `formats`
+        import pillow_jxl  # noqa: F401 - registers itself
 
     PIL.Image.init()
     pillow_heif.register_heif_opener()

@@ -41,9 +41,39 @@ def encode_png16(samples: NDArray[np.uint16], metadata: Metadata) -> bytes:
     )
 
 
+def read_chunks(data: bytes) -> dict[bytes, bytes]:
+    """The chunks before the pixels by kind, of several of a kind the first; {} for other files."""
+    found: dict[bytes, bytes] = {}
+    start = len(SIGNATURE)
+    while data.startswith(SIGNATURE) and start + 12 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, start)
+        if kind == b"IDAT":
+            break
+        found.setdefault(kind, data[start + 8 : start + 8 + size])
+        start += 12 + size
+    return found
+
+
 def xmp_text(xmp: bytes) -> bytes:
     """The data of the iTXt chunk that holds an XMP packet, uncompressed, of no language."""
     return b"XML:com.adobe.xmp" + b"\0" * 5 + xmp
+
+
+def text_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
+    """Kind and data of a chunk for each text; a comment of another format is one too."""
+    texts = list(metadata.texts)
+    if metadata.comment and all(keyword != "Comment" for keyword, _ in texts):
+        texts.append(("Comment", metadata.comment.decode("utf-8", "replace")))
+    return [_text_chunk(keyword, text) for keyword, text in texts]
+
+
+def _text_chunk(keyword: str, text: str) -> tuple[bytes, bytes]:
+    """TEXt where Latin-1 holds the text, which every program reads; else iTXt."""
+    name = keyword.encode("latin-1", "replace")[:79]
+    try:
+        return b"tEXt", name + b"\0" + text.encode("latin-1")
+    except UnicodeEncodeError:
+        return b"iTXt", name + b"\0" * 5 + text.encode("utf-8", "surrogatepass")
 
 
 def without_metadata(data: bytes) -> bytes:
@@ -75,6 +105,7 @@ def _metadata_chunks(metadata: Metadata) -> list[bytes]:
         chunks.append(_chunk(b"eXIf", metadata.exif.removeprefix(EXIF_HEADER)))
     if metadata.xmp:
         chunks.append(_chunk(b"iTXt", xmp_text(metadata.xmp)))
+    chunks += [_chunk(kind, data) for kind, data in text_chunks(metadata)]
     return chunks
 
 

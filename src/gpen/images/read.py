@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 from ..errors import ReadError
 from ..types import Image, Pixels
 from . import decoding
-from .decoding import CONVERTED_MODES
 from .formats import READABLE, READABLE_SUFFIXES
-from .metadata import ORIENTATION, read_metadata
-from .pillow import lenient_pillow, open_pil_image
+from .loading import decode_file, decode_picture
 
 logger = logging.getLogger("gpen")
 
@@ -35,8 +33,9 @@ RESULT_NAME = re.compile(r"_gpen(_compare|_face\d+)?$")
 def read_image(source: Source, *, max_pixels: int = 250_000_000) -> Image:
     """Read a photo, turned upright, with everything that should travel with it.
 
-    Files of 16 bits stay 16-bit (PNG, TIFF); grey stays marked as grey; CMYK becomes sRGB. Of
-    animations and of files with several pages the first is read.
+    Files of 16 bits stay 16-bit (PNG, TIFF); grey stays marked as grey; CMYK becomes sRGB. Of a
+    camera's raw file the JPEG in it is read where it is of full size. Files with several images
+    are refused; of a Pillow image the frame that it is at is read.
 
     Args:
         source: A path, the bytes of a file, an open binary file (read from its beginning), a
@@ -53,9 +52,10 @@ def read_image(source: Source, *, max_pixels: int = 250_000_000) -> Image:
     name = str(path) if path is not None else "the photo"
     try:
         if isinstance(source, PIL.Image.Image):
-            return _from_pil(source, max_pixels)
+            return decode_picture(source, max_pixels)
         with _binary_file(source) as file:
-            return replace(_from_file(file, max_pixels), path=path)
+            suffix = path.suffix.lower() if path is not None else ""
+            return replace(decode_file(file, max_pixels, suffix), path=path)
     except ReadError as error:
         raise ReadError(f"cannot read {name}: {error}", path=path) from None
     except MemoryError:
@@ -161,33 +161,6 @@ def _binary_file(source: str | Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
         )
 
 
-def _from_file(file: BinaryIO, max_pixels: int) -> Image:
-    file.seek(0)
-    if not file.read(1):
-        raise ReadError("it is empty (0 bytes)")
-    pil_image = open_pil_image(file)
-    _check_size(pil_image, max_pixels)
-    layout = decoding.deep_layout(pil_image)
-    # Pillow turns TIFF files while it loads them, and then forgets that it did.
-    turned = pil_image.getexif().get(ORIENTATION, 1) if pil_image.format == "TIFF" else 1
-    _load(pil_image)
-    if layout is None:
-        return _assemble(pil_image, decoding.from_pil(pil_image))
-    file.seek(0)
-    decoded = decoding.decode_deep_color(file.read(), pil_image, layout, turned)
-    if decoded is None:
-        if pil_image.format == "PNG":  # which has one layout only
-            raise ReadError("it is damaged (checksum)")
-        logger.warning("a 16-bit file of unusual layout is read with 8 bits")
-    return _assemble(pil_image, decoded or decoding.from_pil(pil_image))
-
-
-def _from_pil(pil_image: PIL.Image.Image, max_pixels: int) -> Image:
-    _check_size(pil_image, max_pixels)
-    _load(pil_image)
-    return _assemble(pil_image, decoding.from_pil(pil_image))
-
-
 def _from_array(array: NDArray[Any]) -> Image:
     if array.dtype not in (np.uint8, np.uint16):
         raise ReadError(
@@ -205,44 +178,6 @@ def _from_array(array: NDArray[Any]) -> Image:
         return Image(decoding.repeat_gray(samples[..., 0]), is_gray=True)
     alpha = samples[..., 3].copy() if depth == 4 else None
     return Image(samples[..., :3].copy(), alpha)
-
-
-def _check_size(pil_image: PIL.Image.Image, max_pixels: int) -> None:
-    width, height = pil_image.size
-    if width * height > max_pixels:
-        raise ReadError(
-            f"it has {width} × {height} = {width * height} pixels, more than the limit of "
-            f"{max_pixels}; if you trust it, raise the limit with --max-pixels (Python: max_pixels)"
-        )
-
-
-def _load(pil_image: PIL.Image.Image) -> None:
-    """Decode the pixels, which fails on damaged files."""
-    width, height = pil_image.size
-    limit = PIL.Image.MAX_IMAGE_PIXELS
-    # Some of Pillow's readers look at its limit once more here.
-    is_large = limit is not None and width * height > limit
-    with lenient_pillow() if is_large else contextlib.nullcontext():
-        pil_image.load()
-
-
-def _assemble(pil_image: PIL.Image.Image, decoded: tuple[Pixels, Pixels | None, bool]) -> Image:
-    """Pixels and metadata of a loaded image, turned upright."""
-    with lenient_pillow():
-        metadata, orientation = read_metadata(pil_image)
-        has_more = pil_image.format != "MPO" and getattr(pil_image, "is_animated", False)
-    if has_more:
-        logger.warning("only the first of several frames or pages is read")
-    if pil_image.mode in CONVERTED_MODES:
-        metadata = replace(metadata, icc_profile=None)
-    pixels, alpha, is_gray = decoded
-    return Image(
-        decoding.turn_upright(pixels, orientation),
-        decoding.turn_upright(alpha, orientation) if alpha is not None else None,
-        is_gray,
-        "JPEG" if pil_image.format == "MPO" else pil_image.format,
-        metadata,
-    )
 
 
 def _reason(error: OSError) -> str:

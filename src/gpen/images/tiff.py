@@ -16,7 +16,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from PIL.TiffTags import BYTE, LONG, UNDEFINED
 
 from ..types import Metadata
-from .metadata import DESCRIPTIVE_TAGS, EXIF_IFD, GPS_IFD, load_exif
+from .metadata import DESCRIPTIVE_TAGS, EXIF_IFD, GPS_IFD, IPTC, load_exif
 
 WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 STRIP_OFFSETS, SAMPLES, ROWS_PER_STRIP, STRIP_SIZES = 273, 277, 278, 279
@@ -51,7 +51,7 @@ def encode_tiff(samples: NDArray[np.uint8] | NDArray[np.uint16], metadata: Metad
         directory[EXTRA_SAMPLES] = STRAIGHT_ALPHA
     directory[ROWS_PER_STRIP] = rows_per_strip
     directory.tagtype[STRIP_OFFSETS] = directory.tagtype[STRIP_SIZES] = LONG
-    # Pillow adds the place where the directory ends, which is where the strips begin.
+    # Pillow adds the offset where the directory ends, which is where the strips begin.
     directory[STRIP_OFFSETS] = tuple(int(n) for n in np.cumsum([0, *sizes[:-1]]))
     directory[STRIP_SIZES] = tuple(sizes)
     _add_metadata(directory, metadata)
@@ -76,6 +76,9 @@ def _add_metadata(directory: ImageFileDirectory_v2, metadata: Metadata) -> None:
     if metadata.xmp:
         directory.tagtype[XMP] = BYTE
         directory[XMP] = metadata.xmp
+    if metadata.iptc:
+        directory.tagtype[IPTC] = UNDEFINED
+        directory[IPTC] = metadata.iptc
     if metadata.icc_profile:
         directory.tagtype[ICC_PROFILE] = UNDEFINED
         directory[ICC_PROFILE] = metadata.icc_profile

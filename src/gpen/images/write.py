@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,15 +20,17 @@ def encode_image(
 ) -> bytes:
     """The photo as the bytes of a file.
 
-    16 bits are kept by PNG and TIFF and rounded to 8 by the others. A colour profile that the
-    format cannot hold (BMP; grey profiles where grey is stored as RGB) is applied instead.
+    16 bits are kept by PNG and TIFF, rounded to 10 by AVIF and HEIC and to 8 by the others. A
+    colour profile that the format cannot hold (BMP; grey profiles where grey is stored as RGB) is
+    applied instead.
 
     Args:
         image: What to write.
         format: A suffix such as "jpg"; without one the format that the photo was read from, or
             PNG where that cannot be written (GIF) or there was none.
         quality: 1-100 for formats with loss; None chooses one at which no loss is seen.
-        strip: Leave EXIF and XMP out. The colour profile and the resolution stay.
+        strip: Leave EXIF, XMP, IPTC, comments and texts out. The colour profile and the resolution
+            stay.
 
     Raises:
         WriteError: The format is unknown, or cannot hold the photo's transparency or size.
@@ -91,12 +94,15 @@ def output_paths(
     as_folder: bool = False,
     format: str | None = None,
     suffix: str = "_gpen",
+    roots: Sequence[Path] = (),
+    earlier: Mapping[Path, Path] | None = None,
 ) -> list[Path]:
     """Where the results of inputs go; nothing is written.
 
     Without `out`, `<stem>_gpen.<ext>` beside each input. `out` is the file itself for one input
-    if it has a suffix and is no folder; else it is a folder for `<stem>_gpen.<ext>`. Names that
-    would meet (also where a file system ignores case) are numbered: `<stem>_2_gpen.<ext>`.
+    if it has a suffix and is no folder; else it is a folder for `<stem>_gpen.<ext>`, and inputs
+    below one of `roots` keep their folders below it. Names that would meet (also where a file
+    system ignores case) are numbered: `<stem>_2_gpen.<ext>`.
 
     Args:
         inputs: Files that were read.
@@ -105,6 +111,9 @@ def output_paths(
         format: A suffix such as "jpg"; None keeps the input's, or takes PNG where that cannot be
             written (GIF).
         suffix: What marks results.
+        roots: Folders that the inputs were found in.
+        earlier: Results of other runs, each with the real path of the input that it was made of.
+            Inputs get their earlier results again, and no others do.
 
     Raises:
         SettingsError: The format is unknown, or `out` is a file of another format.
@@ -116,17 +125,60 @@ def output_paths(
         if kind is not None and find_format(out.suffix) is not kind:
             raise SettingsError(f"{out} is not named like the format {format}; leave one of them")
         return [out]
-    taken: set[str] = set()
-    return [_free_name(path, out or path.parent, kind, suffix, taken) for path in inputs]
+    folders = [_folder_below(path, out, roots) for path in inputs]
+    endings = [f"{suffix}{_extension(path, kind)}" for path in inputs]
+    return free_targets(inputs, folders, endings, earlier or {})
 
 
-def _free_name(
-    path: Path, folder: Path, kind: FileFormat | None, suffix: str, taken: set[str]
-) -> Path:
-    """`<stem><suffix>.<ext>` in the folder, numbered if another input has taken it."""
+def _folder_below(path: Path, out: Path | None, roots: Sequence[Path]) -> Path:
+    """Where the result of an input goes: the folder that it has below its root, below `out`."""
+    if out is None:
+        return path.parent
+    root = next((root for root in roots if path.is_relative_to(root)), path.parent)
+    return out / path.parent.relative_to(root)
+
+
+def _extension(path: Path, kind: FileFormat | None) -> str:
     own = find_format(path.suffix)
-    extension = path.suffix if own and kind in (None, own) else (kind or PNG).suffixes[0]
-    return free_path(folder, path.stem, f"{suffix}{extension}", taken)
+    return path.suffix if own and kind in (None, own) else (kind or PNG).suffixes[0]
+
+
+def free_targets(
+    inputs: Sequence[Path],
+    folders: Sequence[Path],
+    endings: Sequence[str],
+    earlier: Mapping[Path, Path],
+) -> list[Path]:
+    """`<stem><ending>` in a folder for each input, numbered where another input has taken it.
+
+    Args:
+        inputs: What results are made of.
+        folders: One for each input.
+        endings: One for each input.
+        earlier: As in `output_paths`.
+    """
+    again: dict[str, list[Path]] = {}
+    for result, source in earlier.items():
+        again.setdefault(_key(source), []).append(result)
+    taken = {_key(result) for result in earlier}
+    targets = []
+    for path, folder, ending in zip(inputs, folders, endings, strict=True):
+        # Real paths cost calls of the system: without earlier results none are needed.
+        known = again.get(_key(Path(os.path.realpath(path))), ()) if again else ()
+        fitting = [one for one in known if _is_numbered(one.name, path.stem, ending)]
+        fitting.sort(key=lambda one: one.parent != folder)
+        targets.append(fitting[0] if fitting else free_path(folder, path.stem, ending, taken))
+    return targets
+
+
+def _is_numbered(name: str, stem: str, ending: str) -> bool:
+    """Whether a name is `<stem><ending>`, or that with a number."""
+    return re.fullmatch(rf"{re.escape(stem)}(_\d+)?{re.escape(ending)}", name) is not None
+
+
+def _key(path: Path) -> str:
+    """By what names are told apart, also on file systems that ignore case."""
+    return os.path.normpath(path).casefold()
 
 
 def _format_named(name: str) -> FileFormat:

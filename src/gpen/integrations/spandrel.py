@@ -19,14 +19,12 @@ import torch
 from torch.nn import functional
 
 from ..models.architecture import read_architecture
+from ..models.checkpoints import is_bookkeeping, plain_names, unwrapped
 from ..models.kinds import GENERATOR_KINDS, recognise
 from ..networks.gpen import GPEN
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-#: Where training checkpoints keep a generator, best first. spandrel unwraps the other names.
-_WRAPPERS = ("g_ema", "g", "generator")
 
 
 def install() -> None:
@@ -107,12 +105,10 @@ def _is_gpen(state_dict: Mapping[str, Any]) -> bool:
 
 
 def _generator(state_dict: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The generator in a training checkpoint, else what was given; without `module.`."""
-    inner = (state_dict.get(key) for key in _WRAPPERS)
-    found: Mapping[str, Any] = next((x for x in inner if isinstance(x, Mapping)), state_dict)
-    if found and all(str(name).startswith("module.") for name in found):
-        return {name.removeprefix("module."): value for name, value in found.items()}
-    return found
+    """The generator in a training checkpoint, else what was given, under its own names."""
+    state = unwrapped(state_dict)
+    plain = plain_names({str(name): value for name, value in state.items()})
+    return {name: value for name, value in plain.items() if not is_bookkeeping(name)}
 
 
 def _call(module: GPEN, image: Tensor) -> Tensor:

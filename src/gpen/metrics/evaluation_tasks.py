@@ -16,7 +16,7 @@ from ..images.transforms import resize
 from .image_pairs import read_pixels
 
 ImageArray = NDArray[np.uint8]
-#: A true face and its place in the set → the damaged face, still small, and its truth.
+#: A true face and its index in the set → the damaged face, still small, and its truth.
 Damage = Callable[[ImageArray, int], tuple[ImageArray, ImageArray]]
 
 #: Name of the column that holds the damaged image, enlarged.
@@ -29,7 +29,7 @@ class Task:
 
     Attributes:
         name: Stem of its files.
-        index: Place in the set; decides its damage.
+        index: Position in the set; decides its damage.
         restored: File of the restored face, or None where models restore it.
         damaged: File of the damaged face.
         truth: File of the true face.

@@ -33,24 +33,24 @@ class Matches:
     alone: Sequence[Path]
 
 
-def list_images(place: Path) -> dict[str, Path]:
+def list_images(source: Path) -> dict[str, Path]:
     """The photos of a folder, or one photo, by the stem without gpen's `_gpen`.
 
     Raises:
-        ReadError: There is no such place, no photo in it, or it is a shard.
+        ReadError: There is no such path, no photo in it, or it is a shard.
         SettingsError: Two photos have the same stem.
     """
-    if place.is_dir():
+    if source.is_dir():
         # Results of gpen are left out of folders elsewhere; here they may be what is meant.
-        results = find_images([str(place / "*_gpen.*")])[0]
-        paths = find_images([place])[0]
+        results = find_images([str(source / "*_gpen.*")])[0]
+        paths = find_images([source])[0]
         paths += [path for path in results if path not in paths]
         if not paths:
-            raise ReadError(f"the folder {place} has no photos in it: {_EXPECTED}", path=place)
+            raise ReadError(f"the folder {source} has no photos in it: {_EXPECTED}", path=source)
     else:
-        if place.suffix == ".tar":
-            raise ReadError(f"{place} is a shard: {_EXPECTED}", path=place)
-        paths, errors = find_images([place])
+        if source.suffix == ".tar":
+            raise ReadError(f"{source} is a shard: {_EXPECTED}", path=source)
+        paths, errors = find_images([source])
         if errors:
             raise errors[0]
     found: dict[str, Path] = {}
@@ -69,7 +69,7 @@ def match(images: Path, counterparts: Path) -> Matches:
     """Match the photos of two folders by stem.
 
     Raises:
-        ReadError: A place holds no photos, or no photo has a counterpart.
+        ReadError: A folder holds no photos, or no photo has a counterpart.
         SettingsError: Two photos of one folder have the same stem.
     """
     one, other = list_images(images), list_images(counterparts)

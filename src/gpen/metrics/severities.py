@@ -76,14 +76,14 @@ def shrink_face(face: UInt8Array, severity: Severity, random: np.random.Generato
 
 
 def severity_damage(severity: Severity, seed: int) -> Callable[[UInt8Array, int], Pair]:
-    """What damages the faces of a set: each alike whenever it has the same place in the set.
+    """What damages the faces of a set: each alike whenever it has the same index in the set.
 
     Args:
         severity: How much.
         seed: Of the set.
 
     Returns:
-        A function of a face, RGB (S, S, 3), and its place in the set, that gives the small damaged
+        A function of a face, RGB (S, S, 3), and its index in the set, that gives the small damaged
         face and the truth, which is the face.
     """
 

@@ -18,6 +18,7 @@ from ..networks.gpen_config import (
     Injection,
     Subpixel,
 )
+from .checkpoints import is_bookkeeping
 
 Shape = tuple[int, ...]
 
@@ -151,7 +152,7 @@ def read_architecture(shapes: Mapping[str, Shape], path: Path) -> Architecture:
         ) from error
     expected = expected_shapes(net)
     wrong = [key for key, shape in expected.items() if shapes.get(key) != shape]
-    left_over = [key for key in shapes if key not in expected]
+    left_over = [key for key in shapes if key not in expected and not is_bookkeeping(key)]
     if not wrong and not left_over:
         return net
     key = (wrong or left_over)[0]

@@ -195,7 +195,7 @@ def find_offer(name: str) -> Offer:
 
 
 def mirrored(offer: Offer, mirror: str) -> tuple[str, ...]:
-    """Where an offer lies on a mirror; its own places are not asked then.
+    """The URLs of an offer on a mirror, instead of its own.
 
     Args:
         offer: What is fetched.
@@ -212,5 +212,5 @@ def mirrored(offer: Offer, mirror: str) -> tuple[str, ...]:
         )
     if "{file}" in mirror:
         return (mirror.replace("{file}", offer.file),)
-    places = (mirror.rstrip("/") + urlsplit(url).path for url in offer.urls)
-    return tuple(dict.fromkeys(places))
+    urls = (mirror.rstrip("/") + urlsplit(url).path for url in offer.urls)
+    return tuple(dict.fromkeys(urls))

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import MissingExtraError, OutputExistsError, WeightsError
 from ..files import crc32, written_whole
-from .find import find_file
+from .find import load_named
 from .graph import GRAPH_VERSION, write_graph
-from .load import Weights, load_weights
+from .load import Weights
 from .notes import GRAPH_NOTE, notes_to_write
 from .safetensors import write_safetensors
 from .tensors import Tensor
@@ -63,7 +63,7 @@ def convert(
     for path in (dst, hash_path) if write_hash else (dst,):
         if path.exists() and not overwrite:
             raise OutputExistsError(f"{path} is already there: add --overwrite", path=path)
-    weights = load_weights(find_file(src)[0])
+    weights, _ = load_named(src)
     if not weights.tensors:
         raise WeightsError(
             f"{weights.path.name} is {weights.title}, and was not written by gpen: its weights "

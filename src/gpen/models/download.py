@@ -47,7 +47,7 @@ def download(
         The file's SHA-256 in hex.
 
     Raises:
-        WeightsError: No place has the file, the transfer broke off too often (what came is kept
+        WeightsError: No URL has the file, the transfer broke off too often (what came is kept
             for the next time), or what came is not what was expected (it is removed).
         WriteError: The folder is missing, not writable or full, or another process fetches it.
     """
@@ -117,7 +117,7 @@ def _verified(part: Path, name: str, size: int | None, sha256: str | None) -> st
     if sha256 is not None and digest != sha256:
         raise WeightsError(
             f"{name} came with SHA-256 {digest} where {sha256} was expected, so it was removed: "
-            "try again, and trust the place no more if it happens twice",
+            "try again, and trust the source no more if it happens twice",
             path=part,
         )
     return digest

@@ -16,6 +16,7 @@ from ..files import data_dir, sha256
 from .catalogue import OFFERS
 from .kinds import GENERATOR_KINDS, Role
 from .load import SUFFIXES, Weights, load_weights
+from .notes import GRAPH_NOTE
 
 _log = logging.getLogger("gpen")
 
@@ -119,11 +120,39 @@ def find_model(
         MismatchError: Its tensors do not fit together.
         WeightsError: It is something else, or damaged.
     """
-    path, source = find_file(name, models_dir)
-    weights = load_weights(path)
-    if weights.role != role:
-        raise WeightsError(_refusal(weights, role), path=path)
+    weights, source = load_named(name, models_dir, role=role)
     return _info(weights, source)
+
+
+def load_named(
+    name: str | Path, models_dir: str | Path | None = None, *, role: Role | None = None
+) -> tuple[Weights, str]:
+    """Open the file that a name means, and say where it was found; see `ModelInfo.source`.
+
+    Of several files of one name, those that cannot be used are passed over with a warning.
+
+    Args:
+        name: As in `find_model`.
+        models_dir: A folder to look in first.
+        role: What it has to be able to do; None takes any.
+
+    Raises:
+        WeightsError: As in `find_model`, of the first file where none can be used.
+    """
+    refused: list[WeightsError] = []
+    for path, source in find_files(name, models_dir):
+        try:
+            weights = load_weights(path)
+        except WeightsError as error:
+            refused.append(error)
+            continue
+        if role is not None and weights.role != role:
+            refused.append(WeightsError(_refusal(weights, role), path=path))
+            continue
+        for reason in refused:
+            _log.warning("%s; %s is used instead", reason, path)
+        return weights, source
+    raise refused[0]
 
 
 def find_role(role: Role, models_dir: str | Path | None = None) -> list[Path]:
@@ -145,7 +174,17 @@ def find_role(role: Role, models_dir: str | Path | None = None) -> list[Path]:
 
 
 def find_file(name: str | Path, models_dir: str | Path | None = None) -> tuple[Path, str]:
-    """The file that a name means, unread, and where it was found; see `ModelInfo.source`.
+    """The first file that a name means, unread, and where it was found; see `find_files`.
+
+    Raises:
+        UnknownModelError: There is none.
+        WeightsError: `models_dir` is no folder.
+    """
+    return find_files(name, models_dir)[0]
+
+
+def find_files(name: str | Path, models_dir: str | Path | None = None) -> list[tuple[Path, str]]:
+    """The files that a name means, unread, each with where it was found; at least one.
 
     Raises:
         UnknownModelError: There is none.
@@ -155,7 +194,7 @@ def find_file(name: str | Path, models_dir: str | Path | None = None) -> tuple[P
     path = Path(text).expanduser()
     looks_like_a_path = len(path.parts) > 1 or path.suffix.lower() in SUFFIXES
     if path.is_file() and (looks_like_a_path or not _is_reserved(text)):
-        return path, "path"
+        return [(path, "path")]
     files = list(_weight_files(models_dir))
     named = [
         (folder, file)
@@ -166,8 +205,7 @@ def find_file(name: str | Path, models_dir: str | Path | None = None) -> tuple[P
         _warn_of(file for folder, file in named if not _is_ours(folder))
         named = [(folder, file) for folder, file in named if _is_ours(folder)]
     if named:
-        folder, file = named[0]
-        return file, _source(folder)
+        return [(file, _source(folder)) for folder, file in named]
     known = list(dict.fromkeys(file.stem for _, file in files))
     if looks_like_a_path:
         hint = "expected a weight file"
@@ -235,7 +273,11 @@ def _describe(path: Path, folder: Path) -> ModelInfo:
 def _info(weights: Weights, source: str) -> ModelInfo:
     path = weights.path
     usable = weights.role != "none"
-    own_template = weights.kind in GENERATOR_KINDS or "gpen" in path.stem.casefold()
+    own_template = (
+        weights.kind in GENERATOR_KINDS
+        or GRAPH_NOTE in weights.notes
+        or "gpen" in path.stem.casefold()
+    )
     return ModelInfo(
         name=path.stem,
         path=path,
@@ -254,7 +296,7 @@ def _info(weights: Weights, source: str) -> ModelInfo:
 
 def _refusal(weights: Weights, role: Role) -> str:
     wanted = {
-        "restorer": "expected a GPEN generator or a restorer as ONNX with a fixed size",
+        "restorer": "expected a GPEN generator or a face restorer as ONNX",
         "detector": "expected a face detector",
         "identity": "expected a face embedding, such as ArcFace for 112 × 112 px",
     }.get(role, "")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import WeightsError
+from ..errors import MismatchError, WeightsError
 from .architecture import Architecture, expected_shapes, read_architecture
+from .checkpoints import plain_names, unwrapped
 from .graph import tensors_of_graph
+from .image_sizes import picture_sides
 from .kinds import GENERATOR_KINDS, PUBLISHED_KINDS, Role, recognise
 from .notes import GRAPH_NOTE, KIND_NOTE, checked_notes
 from .onnx_file import OnnxFile, Value, read_onnx
@@ -22,19 +25,6 @@ __all__ = ["KIND_NOTE", "SUFFIXES", "Weights", "load_weights"]
 
 #: Suffixes of weight files; the first is preferred where a model has several.
 SUFFIXES = (".onnx", ".safetensors", ".pth", ".pt", ".ckpt")
-
-# Where training checkpoints keep the network to use, best first: moving averages, then the rest.
-_WRAPPERS = (
-    "g_ema",
-    "G_ema",
-    "params_ema",
-    "params",
-    "state_dict",
-    "model_state_dict",
-    "net_state_dict",
-)
-_MORE_WRAPPERS = ("model", "net", "generator", "g", "d")
-_MAX_WRAPPERS = 4
 
 # Files that are something else altogether, by their first bytes.
 _STRANGERS = (
@@ -129,32 +119,23 @@ def _is_safetensors(head: bytes) -> bool:
 
 
 def _state_dict(tree: Any, path: Path) -> dict[str, Tensor]:
-    """The tensors of a state dict or training checkpoint, without wrappers and `module.`.
+    """The tensors of a state dict or training checkpoint, without wrappers.
 
     Raises:
         WeightsError: There are none.
     """
-    for _ in range(_MAX_WRAPPERS):
-        if not isinstance(tree, dict):
-            break
-        keys = (*_WRAPPERS, *_MORE_WRAPPERS)
-        inner = next((tree[key] for key in keys if isinstance(tree.get(key), dict)), None)
-        if inner is None:
-            break
-        tree = inner
-    entries = tree.items() if isinstance(tree, dict) else ()
+    entries = unwrapped(tree).items() if isinstance(tree, dict) else ()
     tensors = {str(name): value for name, value in entries if isinstance(value, Tensor)}
     if not tensors:
         raise WeightsError(
             f"{path.name} holds no tensors; expected a state dict or a training checkpoint",
             path=path,
         )
-    if all(name.startswith("module.") for name in tensors):
-        return {name.removeprefix("module."): value for name, value in tensors.items()}
     return tensors
 
 
 def _from_tensors(path: Path, tensors: dict[str, Tensor], notes: dict[str, str]) -> Weights:
+    tensors = plain_names(tensors)
     kind, dtype = recognise(tensors), main_dtype(tensors.values())
     if kind is None:
         title = f"a network unknown to gpen ({len(tensors)} tensors, {next(iter(tensors))!r}, …)"
@@ -202,24 +183,55 @@ def _title(net: Architecture) -> str:
 
 
 def _from_onnx(path: Path, file: OnnxFile) -> Weights:
+    _check_external(path, file)
     dtype = main_dtype(file.tensors.values())
-    if GRAPH_NOTE in file.notes:
-        tensors = tensors_of_graph(file.tensors)
-        net = read_architecture({name: t.shape for name, t in tensors.items()}, path)
-        return _generator(path, net, tensors, file.notes)
-    if KIND_NOTE in file.notes:
+    is_ours = GRAPH_NOTE in file.notes
+    if is_ours:
+        with contextlib.suppress(MismatchError):  # a tool has rewritten it: as good as any graph
+            tensors = tensors_of_graph(file.tensors)
+            net = read_architecture({name: t.shape for name, t in tensors.items()}, path)
+            return _generator(path, net, tensors, file.notes)
+    elif KIND_NOTE in file.notes:
         kind = file.notes[KIND_NOTE]
         role: Role = "detector" if kind.startswith("detector") else "none"
         return Weights(path, kind, f"a {kind} of gpen", role, dtype, notes=file.notes)
     if known := _by_ports(file):
         return Weights(path, *known, dtype)
-    if size := _image_size(file):
-        kind_found = recognise(file.initializers)
+    if sides := picture_sides(file, path.stem, may_enlarge=is_ours):
+        in_size, size = sides
+        kind_found = None if is_ours else recognise(file.initializers)
         title = f"{kind_found.title} as ONNX" if kind_found else "a face restorer as ONNX"
         kind = kind_found.id if kind_found else "onnx-restorer"
-        return Weights(path, kind, f"{title} for {size} px", "restorer", dtype, size, size)
+        title = f"{title} for {size} px"
+        return Weights(path, kind, title, "restorer", dtype, size, in_size, notes=file.notes)
     ports = "; ".join(f"{_port(file.inputs)} → {_port(file.outputs)}".splitlines())
     return Weights(path, "unknown", f"an ONNX graph unknown to gpen ({ports})", "none", dtype)
+
+
+def _check_external(path: Path, file: OnnxFile) -> None:
+    """Refuse a graph whose tensors lie in another file that is not there, or not whole.
+
+    Raises:
+        WeightsError: Names that file.
+    """
+    for name, n_bytes in file.external.items():
+        beside = path.parent / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise WeightsError(
+                f"{path.name} keeps its weights in {name}, outside its folder: save it as one file",
+                path=path,
+            )
+        if not beside.is_file():
+            raise WeightsError(
+                f"{path.name} keeps its weights in {name}, which is not beside it: "
+                "put that file there too",
+                path=path,
+            )
+        if beside.stat().st_size < n_bytes:
+            raise WeightsError(
+                f"{name}, where {path.name} keeps its weights, is cut off: download it again",
+                path=path,
+            )
 
 
 def _by_ports(file: OnnxFile) -> tuple[str, str, Role] | None:
@@ -247,17 +259,6 @@ def _by_shapes(
     if taken[1:2] == (3,) and given[1:3] == (2, 5) and len(given) == 5:
         return "reliability", "a network that judges face crops", "reliability"
     return None
-
-
-def _image_size(file: OnnxFile) -> int | None:
-    """The side of the square that a restorer's graph takes and returns, or None."""
-    images = [value for value in file.inputs if len(value[2]) == 4]
-    extras = {name for name, _, shape in file.inputs if len(shape) != 4}
-    if len(images) != 1 or not extras <= {"weight"} or not file.outputs:
-        return None
-    shape, result = images[0][2], file.outputs[0][2]
-    same = shape[1:] == result[1:] and shape[1] == 3 and shape[2] == shape[3]
-    return shape[2] if same else None
 
 
 def _port(values: tuple[Value, ...]) -> str:

@@ -53,6 +53,8 @@ class OnnxFile:
         tensors: Those whose values lie in the file as plain bytes.
         notes: Its metadata.
         operations: Kinds of its first nodes.
+        external: Other files that hold its tensors, relative to its folder, and how many bytes of
+            each it needs.
     """
 
     inputs: tuple[Value, ...]
@@ -61,6 +63,7 @@ class OnnxFile:
     tensors: dict[str, Tensor]
     notes: dict[str, str]
     operations: tuple[str, ...] = ()
+    external: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ def read_onnx(path: Path) -> OnnxFile:
             tensors={name: tensor for name, tensor in tensors.items() if tensor is not None},
             notes=notes,
             operations=tuple(_text(_group(node)[4]) for node in graph.get(1, [])[:_FIRST]),
+            external=_external(graph.get(5, [])),
         )
     except FileNotFoundError:
         raise WeightsError(f"{path} does not exist", path=path) from None
@@ -208,8 +212,22 @@ def _tensor(part: memoryview) -> tuple[str, Tensor | None]:
     return name, Tensor(dtype, bits.reshape(_dims(message.get(1, []))))
 
 
+def _external(parts: Iterable[memoryview]) -> dict[str, int]:
+    """Files beside the graph that hold tensors, each with its least length."""
+    found: dict[str, int] = {}
+    for part in parts:
+        entries = (_group(entry) for entry in _group(part).get(13, []))
+        place = {_text(entry[1]): _text(entry[2]) for entry in entries}
+        if name := place.get("location"):
+            end = int(place.get("offset", 0)) + int(place.get("length", 0))
+            found[name] = max(end, found.get(name, 0))
+    return found
+
+
 def _value(part: memoryview) -> Value:
     message = _group(part)
+    if 2 not in message:  # optimisers leave it out of outputs
+        return _text(message[1]), "other", ()
     tensor_type = _group(_group(message[2][0])[1][0])
     shape: list[int | None] = []
     for dim in _group(tensor_type[2][0]).get(1, []) if 2 in tensor_type else []:

@@ -66,7 +66,7 @@ class Transfer:
         self._opener = urllib.request.build_opener(_SafeRedirects)
 
     def fetch(self, urls: Sequence[str], pauses_s: Sequence[float]) -> None:
-        """Fetch from the first place that has the file."""
+        """Fetch from the first URL that has the file."""
         refusals = []
         for url in urls:
             try:
@@ -102,7 +102,7 @@ class Transfer:
 
         Raises:
             _BrokenOffError: It ended early.
-            _RefusedError: The place does not have the file.
+            _RefusedError: The URL does not have the file.
         """
         here, headers = self._resume(url)
         self._progress(here, self._size)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import WeightsError
-from ..face_templates import ARCFACE_XY
+from ..face_templates import ARCFACE_XY, DLIB_XY
 from ..networks.irse import IRSE50
 from ..networks.mobilefacenet import MobileFaceNet
 from .differentiable_alignment import align
@@ -22,19 +22,23 @@ from .onnx_module import OnnxNetwork
 
 _SETTING = "files.identity"
 _EXPECTED = (
-    "IR-SE50 (model_ir_se50.pth, linked in the README of github.com/TreB1eN/InsightFace_Pytorch), "
-    "MobileFaceNet (068.ckpt of github.com/Xiaoccer/MobileFaceNet_Pytorch, to measure with), or an "
-    "ArcFace .onnx for 112 × 112 px, such as w600k_r50.onnx of github.com/deepinsight/insightface"
+    "gpen-face-embedding.onnx, which comes with gpen, IR-SE50 (model_ir_se50.pth, linked in the "
+    "README of github.com/TreB1eN/InsightFace_Pytorch), MobileFaceNet (068.ckpt of "
+    "github.com/Xiaoccer/MobileFaceNet_Pytorch, to measure with), or an ArcFace .onnx for 112 × "
+    "112 px, such as w600k_r50.onnx of github.com/deepinsight/insightface"
 )
 #: MobileFaceNet's images are as narrow as its authors' CASIA crops.
 _NARROW_BY = 8
+#: Side of the crops of dlib's embedding.
+_DLIB_SIZE = 150
 
 
 class IdentityDistance(nn.Module):
     """Distance of face embeddings, by a network that is recognised by its tensors.
 
     Args:
-        path: IR-SE50 .pth, MobileFaceNet .ckpt, or an ArcFace .onnx.
+        path: dlib's embedding .onnx as gpen ships it, IR-SE50 .pth, MobileFaceNet .ckpt, or an
+            ArcFace .onnx.
 
     Attributes:
         name: What its figures are called.
@@ -54,7 +58,11 @@ class IdentityDistance(nn.Module):
         if path.suffix.lower() == ".onnx":
             self.net = graph = _open_graph(path)
             self.name = f"ArcFace ({path.stem})"
-            if _scales_itself(graph.operations):
+            if graph.input_shape[-1] == _DLIB_SIZE:
+                self.name = f"dlib ({path.stem})"
+                self._size_wh, template = (_DLIB_SIZE, _DLIB_SIZE), torch.tensor(DLIB_XY)
+                self._gain = self._shift = 127.5
+            elif _scales_itself(graph.operations):
                 self._gain = self._shift = 127.5
         else:
             self.net, self.name = _open_weights(path)
@@ -112,7 +120,7 @@ def _open_graph(path: Path) -> OnnxNetwork:
         net = OnnxNetwork(path)
     except WeightsError as error:
         raise unsuitable(path, _SETTING, f"cannot be used ({error})", _EXPECTED) from error
-    if net.input_shape[1:] != (3, 112, 112):
+    if net.input_shape[1:] not in ((3, 112, 112), (3, _DLIB_SIZE, _DLIB_SIZE)):
         shape = "×".join(str(length or "N") for length in net.input_shape)
         raise unsuitable(path, _SETTING, f"takes {shape}, not N×3×112×112", _EXPECTED)
     return net

@@ -17,6 +17,8 @@ from torch.nn import functional
 
 from ..errors import MissingExtraError, WeightsError
 
+#: ONNX's numbers of f32, f16 and f64.
+_FLOATS = (1, 10, 11)
 #: Inputs of a node, its attributes → its first output.
 _Operation = Callable[..., Any]
 
@@ -124,6 +126,21 @@ def _padded(x: Tensor, pads: Sequence[int] | None, auto_pad: str, fill: float = 
     return functional.pad(x, pairs, value=fill)
 
 
+def _pad(
+    x: Tensor, pads: Sequence[int], value: Tensor | None = None, *, mode: str = "constant"
+) -> Tensor:
+    if mode != "constant":
+        raise WeightsError(f"Pad of mode {mode} is not known here; expected constant")
+    return _padded(x, pads, "NOTSET", fill=0.0 if value is None else float(value))
+
+
+def _cast(x: Tensor, *, to: int) -> Tensor:
+    """Between kinds of floats only: all of them are f32 here."""
+    if to not in _FLOATS:
+        raise WeightsError(f"Cast to type {to} is not known here; expected a kind of float")
+    return x
+
+
 def _conv(
     x: Tensor, weight: Tensor, bias: Tensor | None = None, *, pads: Any = None,
     strides: Any = (1, 1), dilations: Any = (1, 1), group: int = 1, auto_pad: str = "NOTSET",
@@ -223,6 +240,7 @@ _OPERATIONS: Mapping[str, _Operation] = {
     "Add": lambda a, b: a + b,
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_norm,
+    "Cast": _cast,
     "Conv": _conv,
     "Div": lambda a, b: a / b,
     "Dropout": lambda x, *_, **__: x,
@@ -234,6 +252,7 @@ _OPERATIONS: Mapping[str, _Operation] = {
     "MaxPool": _max_pool,
     "Mul": lambda a, b: a * b,
     "PRelu": _prelu,
+    "Pad": _pad,
     "ReduceMean": _reduce_mean,
     "Relu": functional.relu,
     "Reshape": _reshape,

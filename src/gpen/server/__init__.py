@@ -45,11 +45,10 @@ def create_app(
 
     Raises:
         MissingExtraError: The extra `web` is not installed.
-        WriteError: There is no place for temporary files.
+        WriteError: The folder for temporary files cannot be written.
     """
     try:
         import fastapi  # noqa: F401
-        import filelock  # noqa: F401
         import prometheus_client  # noqa: F401
         import python_multipart  # noqa: F401
     except ImportError:

@@ -59,7 +59,7 @@ class HttpProblem(Exception):  # noqa: N818
         )
 
 
-class Abandoned(Exception):  # noqa: N818
+class Cancelled(Exception):  # noqa: N818
     """Nobody waits for this work any more: the client went, time is up, or the server ends."""
 
 

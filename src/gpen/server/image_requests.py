@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import PIL.Image
 
 from ..errors import ReadError
-from ..faces.alignment import cut_around
+from ..faces.alignment import crop_around
 from ..images import transforms
 from ..images.color_profiles import to_srgb
 from ..images.formats import PNG, FileFormat, find_format
@@ -203,7 +203,7 @@ def show(photo: Image, size_wh: tuple[int, int]) -> bytes:
 
 def _thumbnail(pixels: Any, face: Face) -> bytes:
     """The face with some room around it, as JPEG."""
-    cut = cut_around(pixels, face, THUMBNAIL_PX)
+    cut = crop_around(pixels, face, THUMBNAIL_PX)
     file = io.BytesIO()
     PIL.Image.fromarray(cut).save(file, "JPEG", quality=85)
     return file.getvalue()

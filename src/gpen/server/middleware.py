@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .http_problems import Abandoned, HttpProblem, problem_of
+from .http_problems import Cancelled, HttpProblem, problem_of
 from .state import AppState
 
 _log = logging.getLogger("gpen.server")
@@ -64,7 +64,7 @@ class SecurityMiddleware:
         try:
             self._check(scope)
             await self._app(scope, exchange.receive, exchange.send)
-        except Abandoned:
+        except Cancelled:
             pass  # the client has gone
         except Exception as error:
             problem = problem_of(error)

@@ -11,10 +11,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from .http_problems import RETRY_S, Abandoned, HttpProblem, stopping
+from .http_problems import RETRY_S, Cancelled, HttpProblem, stopping
 
 T = TypeVar("T")
-#: Called by work now and then; raises `Abandoned` when nobody waits for it.
+#: Called by work now and then; raises `Cancelled` when nobody waits for it.
 Check = Callable[[], None]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 #: Photos whose time is remembered, to say when to come back.
@@ -72,7 +72,7 @@ class RequestQueue:
 
         Raises:
             HttpProblem: It took too long (504), or the server is being stopped (503).
-            Abandoned: The client went.
+            Cancelled: The client went.
             Exception: What the work raised.
         """
         abandoned = threading.Event()
@@ -88,12 +88,12 @@ class RequestQueue:
             if not response.done():
                 abandoned.set()
                 response.cancel()  # work that has not begun is skipped
-        if self._stopped and (response.cancelled() or isinstance(response.exception(), Abandoned)):
+        if self._stopped and (response.cancelled() or isinstance(response.exception(), Cancelled)):
             raise stopping()
         if response in done:
             return response.result()
         if done:
-            raise Abandoned
+            raise Cancelled
         raise HttpProblem(504, f"this took longer than {seconds:g} s; send a smaller photo")
 
     def _submit(
@@ -101,7 +101,7 @@ class RequestQueue:
     ) -> Future[T]:
         def check() -> None:
             if abandoned.is_set():
-                raise Abandoned
+                raise Cancelled
 
         def timed() -> T:
             started = time.perf_counter()

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from starlette.requests import Request
 
-from .http_problems import Abandoned, HttpProblem
+from .http_problems import Cancelled, HttpProblem
 from .limits import Limits
 from .request_queue import Receive
 
@@ -70,7 +70,7 @@ async def read_upload(request: Request, file: BinaryIO, most: int, limits: Limit
 
     Raises:
         HttpProblem: Too large, too slow, damaged, empty, or of no kind that is taken.
-        Abandoned: The client went.
+        Cancelled: The client went.
     """
     upload = Upload(file)
     try:
@@ -142,7 +142,7 @@ async def _chunks(receive: Receive, limits: Limits) -> AsyncIterator[bytes]:
                 408, "the upload stood still or took too long; send it again"
             ) from None
         if message["type"] == "http.disconnect":
-            raise Abandoned
+            raise Cancelled
         yield message.get("body", b"")
         if not message.get("more_body", False):
             return

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .http_problems import Abandoned, HttpProblem
+from .http_problems import Cancelled, HttpProblem
 
 if TYPE_CHECKING:
     from ..video.video_result import ClipResult
@@ -76,7 +76,7 @@ class Job:
         """Work begins.
 
         Raises:
-            Abandoned: Nobody wants it any more.
+            Cancelled: Nobody wants it any more.
         """
         self.check()
         self._began_s = time.monotonic()
@@ -93,11 +93,11 @@ class Job:
         """Ask whether to go on.
 
         Raises:
-            Abandoned: It was cancelled, or the server is being stopped.
+            Cancelled: It was cancelled, or the server is being stopped.
             HttpProblem: It took too long.
         """
         if self._abandoned.is_set():
-            raise Abandoned
+            raise Cancelled
         if time.monotonic() > self._latest_s:
             raise HttpProblem(
                 504, "the video took longer than the server allows; send a shorter one"
@@ -107,7 +107,7 @@ class Job:
         """Hear of progress; see `gpen.video.video_result.OnProgress`.
 
         Raises:
-            Abandoned: As `check`.
+            Cancelled: As `check`.
             HttpProblem: As `check`, or the video turns out to be longer than it said.
         """
         if stage != self.stage:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..settings import VideoSettings
-from .http_problems import RETRY_S, Abandoned, HttpProblem, problem_of, stopping
+from .http_problems import RETRY_S, Cancelled, HttpProblem, problem_of, stopping
 from .limits import Limits
 from .model_pool import CancellableRestorer
 from .video_job import ENDED, Job
@@ -88,7 +88,7 @@ class VideoQueue:
                 on_progress=job.on_progress,
             )
             job.finish(result)
-        except Abandoned:
+        except Cancelled:
             job.end("stopped" if self._stopped else "cancelled")
         except Exception as error:
             job.fail(problem_of(error, name=job.name))

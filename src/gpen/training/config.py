@@ -111,7 +111,7 @@ class Loss:
         lpips: LPIPS; needs `files.lpips_backbone` and `files.lpips_heads`.
         cut: Side of the part that `perceptual`, `lpips` and `texture` look at: a cut at full size
             or the whole face shrunk to it, face by face; 0 for all of every face.
-        identity: 1 - cosine of face embeddings; needs `files.identity`.
+        identity: 1 - cosine of face embeddings, by `files.identity` or the one that gpen brings.
         adversarial: The discriminator's opinion.
         adversarial_kind: "nonsaturating" (published) or "hinge".
         balance: Whether `adversarial` is the length of its gradient at the output, as a share of
@@ -160,7 +160,7 @@ class Files:
         vgg19: VGG-19 of torchvision, .pth or .safetensors.
         lpips_backbone: SqueezeNet 1.1, AlexNet or VGG-16.
         lpips_heads: LPIPS v0.1 heads for that backbone.
-        identity: dlib's face embedding .onnx, IR-SE50 .pth, MobileFaceNet, or an ArcFace .onnx.
+        identity: Empty for gpen's own, or dlib's .onnx, IR-SE50, MobileFaceNet, ArcFace .onnx.
     """
 
     vgg19: str = ""

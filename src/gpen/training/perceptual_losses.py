@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, TrainingError, WeightsError
+from ..models import find_model
 from ..perceptual.identity_distance import IdentityDistance
 from ..perceptual.lpips import Lpips
 from ..perceptual.vgg_distance import VggDistance
+from ..settings import DEFAULT_EMBEDDING
 from .config import Config, Files, Loss
 
 _T = TypeVar("_T")
@@ -83,7 +85,11 @@ def open_perceptual_losses(config: Config, device: torch.device) -> PerceptualLo
         _open(
             problems,
             _wanted(losses, "identity"),
-            lambda: IdentityDistance(_file(files, "identity")),
+            lambda: IdentityDistance(
+                _file(files, "identity")
+                if files.identity
+                else find_model(DEFAULT_EMBEDDING, role="identity").path
+            ),
         ),
     )
     if problems:

@@ -16,7 +16,7 @@ from .io.decode import read_frames
 from .io.frames import Frame, VideoInfo
 from .stabilisation.deflicker import corrections, measure
 from .tracking.face_tracks import Tracks
-from .tracking.tracker import FrameRecord, Tracker, finish
+from .tracking.tracker import FrameRecord, Tracker, build_tracks
 from .work_folder import LineLog
 
 #: Frames that wait to be searched.
@@ -84,7 +84,7 @@ def analyse(
                 append(seen.to_line())
                 on_frame(seen.record.index + 1)
             append(_END)
-    tracks = finish(
+    tracks = build_tracks(
         (seen.record for seen in _logged(log)),
         fps=float(info.rate),
         min_face=min_face,

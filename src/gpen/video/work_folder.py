@@ -20,7 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingExtraError, WriteError
+import filelock
+
+from ..errors import WriteError
 from ..files import written_whole
 
 
@@ -54,10 +56,6 @@ class WorkFolder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        try:
-            import filelock
-        except ImportError:
-            raise MissingExtraError("Restoring videos", extra="video") from None
         lock = filelock.FileLock(self.path / "lock", blocking=False)
         try:
             lock.acquire()

@@ -10,7 +10,7 @@ import PIL.Image
 import PIL.ImageSequence
 import pytest
 
-from gpen.video.tracking.scenes import SceneWatch, find_cuts, flash_frames
+from gpen.video.tracking.scenes import SceneChangeMeter, find_cuts, flash_frames
 from support.drawn_faces import textured
 
 FPS = 24.0
@@ -18,7 +18,7 @@ FPS = 24.0
 
 def cuts_of(frames: list[np.ndarray]) -> list[int]:
     memory = flash_frames(FPS)
-    watch = SceneWatch(memory)
+    watch = SceneChangeMeter(memory)
     table = np.full((len(frames), memory), np.nan, np.float32)
     for row, frame in zip(table, frames, strict=True):
         changes = watch.see(frame)

@@ -12,7 +12,7 @@ from gpen.errors import ReadError, SettingsError, WriteError
 from gpen.faces.detection import load_detector
 from gpen.images.read import read_image
 from gpen.video.tracking.face_tracks import Detection, Tracks
-from gpen.video.tracking.tracker import FrameRecord, Tracker, finish
+from gpen.video.tracking.tracker import FrameRecord, Tracker, build_tracks
 from support.moving_faces import FRAME_WH, DiscDetector, frame_with
 
 FPS = 24.0
@@ -35,7 +35,7 @@ def records_of(frames: list[np.ndarray], detector: DiscDetector | None = None) -
 
 
 def tracks_of(frames: list[np.ndarray], **options: float) -> Tracks:
-    return finish(records_of(frames), fps=FPS, detector_name="discs", **options)
+    return build_tracks(records_of(frames), fps=FPS, detector_name="discs", **options)
 
 
 def test_each_face_is_one_track_from_its_first_frame_to_its_last() -> None:
@@ -63,7 +63,7 @@ def test_a_small_frame_full_of_faces_is_searched_whole() -> None:
     ]
     records = records_of(frames, detector)
     assert len(detector.seen_pixels) < 60  # not a region for each face of each frame
-    tracks = finish(records, fps=FPS, detector_name="discs")
+    tracks = build_tracks(records, fps=FPS, detector_name="discs")
     assert [(t.first, t.last) for t in tracks.tracks] == [(0, 29)] * 4
 
 
@@ -71,7 +71,7 @@ def test_a_log_read_back_leads_to_the_same_tracks() -> None:
     records = records_of(swaying(40))
     again = [FrameRecord.from_json(record.to_json()) for record in records]
     assert [r.to_json() for r in again] == [r.to_json() for r in records]
-    one, other = (finish(rs, fps=FPS, detector_name="discs") for rs in (records, again))
+    one, other = (build_tracks(rs, fps=FPS, detector_name="discs") for rs in (records, again))
     for a, b in zip(one.tracks, other.tracks, strict=True):
         np.testing.assert_array_equal(a.points_xy, b.points_xy)
 
@@ -159,7 +159,7 @@ def test_a_shrinking_face_fades_out_and_does_not_flicker() -> None:
 def test_what_is_seen_for_a_moment_or_never_for_sure_is_no_face() -> None:
     moment = [frame_with([(100, 90, 40)] if 20 <= n < 22 else []) for n in range(40)]
     assert not tracks_of(moment).tracks
-    unsure = finish(records_of(swaying(30)), fps=FPS, detector_name="gpen-detector")
+    unsure = build_tracks(records_of(swaying(30)), fps=FPS, detector_name="gpen-detector")
     assert not unsure.tracks  # a score of 0.9 is little for that detector
 
 
@@ -226,7 +226,7 @@ def test_the_own_detector_follows_a_real_face(portrait: Path) -> None:
     photo = read_image(portrait).pixels.astype(np.uint8)
     tracker = Tracker(load_detector(), fps=FPS)
     frames = [np.ascontiguousarray(photo[:460, 2 * n : 2 * n + 460]) for n in range(12)]
-    (seen,) = finish([tracker.look(n, f) for n, f in enumerate(frames)], fps=FPS).tracks
+    (seen,) = build_tracks([tracker.look(n, f) for n, f in enumerate(frames)], fps=FPS).tracks
     way = np.diff(seen.points_xy.mean(axis=1), axis=0)
     assert (seen.first, seen.last) == (0, 11)
     assert np.abs(way - [-2, 0]).max() < 0.5

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from ...types import Face, Float64Array
 
 
-def strongest(boxes_xyxy: Float64Array, scores: Float64Array, same: float) -> NDArray[np.intp]:
+def non_max_suppression(
+    boxes_xyxy: Float64Array, scores: Float64Array, same: float
+) -> NDArray[np.intp]:
     """Non-maximum suppression: of boxes that overlap, keep the one with the highest score.
 
     Args:
@@ -25,14 +27,14 @@ def strongest(boxes_xyxy: Float64Array, scores: Float64Array, same: float) -> ND
     while order.size:
         first, order = order[0], order[1:]
         kept.append(int(first))
-        order = order[~same_as_any(boxes_xyxy[order], boxes_xyxy[first : first + 1], same)]
+        order = order[~overlaps_any(boxes_xyxy[order], boxes_xyxy[first : first + 1], same)]
     return np.array(kept, dtype=np.intp)
 
 
-def same_as_any(
+def overlaps_any(
     boxes_xyxy: Float64Array, others_xyxy: Float64Array, same: float
 ) -> NDArray[np.bool_]:
-    """Which of the boxes (N, 4) mean the same face as one of the others (M, 4); see `strongest`."""
+    """Which boxes (N, 4) are the face of one of the others (M, 4); see `non_max_suppression`."""
     one, other = boxes_xyxy.T[:, :, None], others_xyxy.T[:, None, :]
     width = np.minimum(one[2], other[2]) - np.maximum(one[0], other[0])
     height = np.minimum(one[3], other[3]) - np.maximum(one[1], other[1])
@@ -44,7 +46,9 @@ def same_as_any(
     return result
 
 
-def to_faces(boxes_xyxy: Float64Array, points_xy: Float64Array, scores: Float64Array) -> list[Face]:
+def faces_from_arrays(
+    boxes_xyxy: Float64Array, points_xy: Float64Array, scores: Float64Array
+) -> list[Face]:
     """Faces from arrays of boxes (N, 4), points (N, 5, 2) and scores, largest first."""
     faces = []
     for box, points, score in zip(boxes_xyxy, points_xy, scores, strict=True):

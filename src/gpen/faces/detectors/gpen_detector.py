@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ...engines import fast_precision, open_graph, run_in_batches
 from ...images import transforms
 from ...types import Face, Float64Array, FloatArray
-from .boxes import same_as_any, strongest, to_faces
+from .boxes import faces_from_arrays, non_max_suppression, overlaps_any
 from .image_pyramid import Level, Pyramid
 from .refinement_crops import (
     BOX_SIZE,
@@ -128,7 +128,7 @@ class GpenDetector:
         first = min(FIRST_THRESHOLD, self._threshold)
         candidates = _suppress_overlaps(self._refine_with_rotations(pyramid, candidates), first)
         candidates = _suppress_overlaps(self._refine(pyramid, candidates), self._threshold)
-        faces = to_faces(candidates.boxes_xyxy, candidates.points_xy, candidates.scores)
+        faces = faces_from_arrays(candidates.boxes_xyxy, candidates.points_xy, candidates.scores)
         return [face for face in faces if face.size_px >= SMALLEST_FACE]
 
     def _find_at_all_sizes(self, pyramid: Pyramid) -> _Candidates:
@@ -161,7 +161,7 @@ class GpenDetector:
         doubts = (
             (best.scores < CERTAIN)
             & (found.scores >= DOUBT_THRESHOLD)
-            & ~same_as_any(found.boxes_xyxy, certain, SAME_FACE)
+            & ~overlaps_any(found.boxes_xyxy, certain, SAME_FACE)
         )
         surest = np.argsort(-found.scores, kind="stable")
         doubtful = surest[doubts[surest]][:MOST_DOUBTFUL]
@@ -250,7 +250,9 @@ def _suppress_overlaps(
 ) -> _Candidates:
     """One candidate per face of those that score enough, surest first."""
     candidates = candidates.take(np.flatnonzero(candidates.scores >= threshold))
-    kept = strongest(candidates.boxes_xyxy, candidates.scores, SAME_FACE)[:MOST_CANDIDATES]
+    kept = non_max_suppression(candidates.boxes_xyxy, candidates.scores, SAME_FACE)[
+        :MOST_CANDIDATES
+    ]
     return candidates.take(kept)
 
 

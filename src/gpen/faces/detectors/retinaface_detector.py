@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...errors import MismatchError, MissingExtraError
 from ...models import Weights
 from ...types import Face, Float64Array
-from .boxes import strongest, to_faces
+from .boxes import faces_from_arrays, non_max_suppression
 from .letterbox import MOST_PIXELS, shrink_to
 
 THRESHOLD, SAME_FACE = 0.8, 0.4
@@ -70,10 +70,10 @@ class RetinaFaceDetector:
         chosen = scores > THRESHOLD
         anchor = anchors(height, width)[chosen]
         boxes, five = decode(anchor, shifts[chosen], points[chosen])
-        kept = strongest(boxes, scores[chosen], SAME_FACE)
+        kept = non_max_suppression(boxes, scores[chosen], SAME_FACE)
         # The anchors lie in an image whose corner is (0, 0); pixel centres are half a pixel in.
         boxes, five = boxes[kept] / scale - 0.5, five[kept] / scale - 0.5
-        return to_faces(boxes, five, scores[chosen][kept])
+        return faces_from_arrays(boxes, five, scores[chosen][kept])
 
 
 def anchors(height: int, width: int) -> Float64Array:

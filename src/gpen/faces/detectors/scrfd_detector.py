@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...engines import open_graph
 from ...errors import WeightsError
 from ...types import Face, Float64Array
-from .boxes import strongest, to_faces
+from .boxes import faces_from_arrays, non_max_suppression
 from .letterbox import fit_into
 
 STRIDES = (8, 16, 32)
@@ -53,10 +53,10 @@ class ScrfdDetector:
         tensor = (image.transpose(2, 0, 1)[None].astype(np.float32) - 127.5) / 128
         outputs = self._graph.run(np.ascontiguousarray(tensor))
         boxes, points, scores = decode(outputs, self._size_wh)
-        kept = strongest(boxes, scores, SAME_FACE)
+        kept = non_max_suppression(boxes, scores, SAME_FACE)
         # Pixel corners are whole numbers here, pixel centres elsewhere in gpen.
         boxes, points = boxes[kept] / scale - 0.5, points[kept] / scale - 0.5
-        return to_faces(boxes, points, scores[kept])
+        return faces_from_arrays(boxes, points, scores[kept])
 
 
 def decode(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import WeightsError
 from ...types import Face
-from .boxes import to_faces
+from .boxes import faces_from_arrays
 from .letterbox import MOST_PIXELS, shrink_to
 
 THRESHOLD, SAME_FACE = 0.6, 0.3
@@ -50,4 +50,6 @@ class YuNetDetector:
             _, found = self._net.detect(bgr)
         rows = np.zeros((0, 15)) if found is None else found.astype(np.float64)
         boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
-        return to_faces(boxes / scale, rows[:, 4:14].reshape(-1, 5, 2) / scale, rows[:, 14])
+        return faces_from_arrays(
+            boxes / scale, rows[:, 4:14].reshape(-1, 5, 2) / scale, rows[:, 14]
+        )

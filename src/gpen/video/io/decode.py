@@ -114,10 +114,10 @@ def _repaired(info: VideoInfo, container: Any, stream: Any) -> Iterator[_Timed]:
     good: Any = None
     waiting: list[int] = []
     for av_frame in _av_frames(container, stream, decoder, due):
-        missed, pts = due.place(av_frame)
+        missed, pts = due.ticks_of(av_frame)
         waiting += missed
         if pts is None:
-            continue  # its place was taken by its neighbour
+            continue  # its tick was taken by its neighbour
         damaged = bool(av_frame.is_corrupt)
         if damaged:
             waiting.append(pts)
@@ -153,7 +153,7 @@ class _ByTime:
         """Something could not be decoded."""
         self._trouble += 1
 
-    def place(self, av_frame: Any) -> tuple[list[int], int | None]:
+    def ticks_of(self, av_frame: Any) -> tuple[list[int], int | None]:
         """Ticks that were passed over before this frame, and its own if it is not too late."""
         last, pts = self._last, av_frame.pts if av_frame.pts is not None else av_frame.dts
         if pts is None:
@@ -179,7 +179,7 @@ class _ByTime:
 
 
 class _ByOrder:
-    """Which frames are due in AVI, which stores no times: the next takes the next place."""
+    """Which frames are due in AVI, which stores no times: the next takes the next tick."""
 
     def __init__(self) -> None:
         self._due: list[int] = []
@@ -193,7 +193,7 @@ class _ByOrder:
         """A packet gave no frame."""
         self._lost += 1
 
-    def place(self, _av_frame: Any) -> tuple[list[int], int | None]:
+    def ticks_of(self, _av_frame: Any) -> tuple[list[int], int | None]:
         """Ticks of the packets lost before this frame, and its own."""
         missed = [heapq.heappop(self._due) for _ in range(min(self._lost, len(self._due) - 1))]
         self._lost = 0

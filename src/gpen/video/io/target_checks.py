@@ -36,8 +36,8 @@ def check_apart(source: Path, target: Path) -> None:
     Raises:
         SettingsError: The file, or the folder of frames, is the same.
     """
-    place = folder_pattern(target)[0] if is_folder_target(target) else target
-    if source.exists() and place.exists() and source.samefile(place):
+    file_or_folder = folder_pattern(target)[0] if is_folder_target(target) else target
+    if source.exists() and file_or_folder.exists() and source.samefile(file_or_folder):
         raise SettingsError(
             f"{target} is the input itself, which is never replaced; choose another name"
         )

@@ -49,9 +49,9 @@ class Timeline:
 
     def duration(self, pts: int) -> int:
         """How long the frame of a time is shown."""
-        place = bisect_left(self.shown, pts)
-        if place + 1 < len(self.shown):
-            return self.shown[place + 1] - pts
+        index = bisect_left(self.shown, pts)
+        if index + 1 < len(self.shown):
+            return self.shown[index + 1] - pts
         return self.last_duration
 
 

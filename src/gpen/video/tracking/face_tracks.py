@@ -51,7 +51,7 @@ class FrameRecord:
     Attributes:
         index: Number of the frame.
         changes: How much the frame differs from the one before, the one before that, …; see
-            `gpen.video.tracking.scenes.SceneWatch`.
+            `gpen.video.tracking.scenes.SceneChangeMeter`.
         searched: The whole frame was searched, not only regions around known faces.
         numbers: (faces, 17) float32, rounded: frame, tracklet, score, 4 of the box, 10 of the
             points. The frame is an earlier one where a face was followed back; a tracklet is a face

@@ -41,7 +41,7 @@ class _Shot:
     end: int
 
 
-def finish(
+def build_tracks(
     records: Iterable[FrameRecord],
     *,
     fps: float = 25.0,

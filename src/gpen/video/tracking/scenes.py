@@ -44,7 +44,7 @@ def flash_frames(fps: float) -> int:
     return max(2, round(FLASH_S * fps)) + 1
 
 
-class SceneWatch:
+class SceneChangeMeter:
     """Compares each frame with the `memory` frames before it."""
 
     def __init__(self, memory: int) -> None:
@@ -67,7 +67,7 @@ def find_cuts(changes: FloatArray) -> list[int]:
     """Which frames are the first after a cut.
 
     Args:
-        changes: (frames, memory), from `SceneWatch.see`, NaN where there was no such frame.
+        changes: (frames, memory), from `SceneChangeMeter.see`, NaN where there was no such frame.
 
     Returns:
         Positions, ascending, never 0.

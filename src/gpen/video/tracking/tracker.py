@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 
 from ...errors import SettingsError
 from ...faces.detection import Detector
-from ...faces.detectors.boxes import same_as_any, strongest
+from ...faces.detectors.boxes import non_max_suppression, overlaps_any
 from ...images import transforms
 from ...types import Face, Float64Array
 from .face_tracks import Detection, FrameRecord
-from .linking import finish
-from .scenes import CUT, SceneWatch, flash_frames
+from .linking import build_tracks
+from .scenes import CUT, SceneChangeMeter, flash_frames
 from .tracklets import GATE, Tracklet, Tracklets, distance, match, middle_and_size
 
-__all__ = ["FrameRecord", "Tracker", "finish"]
+__all__ = ["FrameRecord", "Tracker", "build_tracks"]
 
 #: Time between searches of the whole frame, in seconds.
 SEARCH_S = 0.33
@@ -54,7 +54,7 @@ class Tracker:
         >>> from gpen.faces.detection import load_detector
         >>> tracker = Tracker(load_detector(), fps=25)
         >>> records = [tracker.look(n, np.zeros((90, 160, 3), np.uint8)) for n in range(3)]
-        >>> finish(records, fps=25).tracks
+        >>> build_tracks(records, fps=25).tracks
         []
     """
 
@@ -75,7 +75,7 @@ class Tracker:
         memory = flash_frames(fps)
         #: How many of the newest frames `remember` needs after a replay.
         self.frames_back = max(memory, self._search_every)
-        self._scenes = SceneWatch(memory)
+        self._scenes = SceneChangeMeter(memory)
         self._tracklets = Tracklets(round(PATIENCE_S * fps))
         self._records: deque[FrameRecord] = deque(maxlen=self.frames_back)
         self._images: deque[tuple[int, NDArray[np.uint8], float]] = deque(maxlen=self.frames_back)
@@ -254,7 +254,7 @@ def _distinct(faces: Sequence[Face]) -> list[Face]:
         return list(faces)
     boxes = np.array([face.box_xyxy for face in faces])
     scores = np.array([face.score for face in faces])
-    return [faces[k] for k in sorted(strongest(boxes, scores, SAME_FACE))]
+    return [faces[k] for k in sorted(non_max_suppression(boxes, scores, SAME_FACE))]
 
 
 def _among(face: Face, others: Sequence[Face]) -> bool:
@@ -262,7 +262,7 @@ def _among(face: Face, others: Sequence[Face]) -> bool:
     if not others:
         return False
     boxes = np.array([other.box_xyxy for other in others])
-    return bool(same_as_any(np.array([face.box_xyxy]), boxes, SAME_FACE)[0])
+    return bool(overlaps_any(np.array([face.box_xyxy]), boxes, SAME_FACE)[0])
 
 
 def _moved(face: Face, matrix: Float64Array) -> Face:

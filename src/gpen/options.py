@@ -12,7 +12,7 @@ import inspect
 import re
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -27,14 +27,14 @@ UNITS = {"px": "pixels", "s": "seconds", "fps": "frames per second"}
 _Class = TypeVar("_Class", bound=type)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Option:
     """An option, as users read it and as values are checked.
 
     Attributes:
         label: A few words beside a control.
-        help: One sentence that holds at every door.
         group: Heading that it stands under.
+        help: One sentence that holds at every door.
         minimum: Smallest value.
         maximum: Largest value.
         step: Distance of two positions of a slider.
@@ -57,8 +57,9 @@ class Option:
     """
 
     label: str
-    help: str
     group: str
+    help: str
+    _: KW_ONLY
     minimum: float | None = None
     maximum: float | None = None
     step: float | None = None

@@ -50,304 +50,183 @@ class Settings:
     `blend="0.5"`, `faces=[0, 2]`, `keep=["eyes"]`, `face_blend={0: 0.5}`, `model=Path("a.onnx")`.
     """
 
-    blend: Annotated[
-        float,
-        Option(
-            label="Strength",
-            help="How much of the restored face is taken: 0 keeps the face as it was, 1 takes it "
-            "fully restored.",
-            group=RESTORATION,
-            minimum=0,
-            maximum=1,
-            step=0.05,
-            ends=("as it was", "fully restored"),
-        ),
-    ] = 1.0
-    fusion: Annotated[
-        bool,
-        Option(
-            label="Keep the detail that is still good",
-            help="Keep the detail that can be trusted, and restore only what the damage took.",
-            group=RESTORATION,
-        ),
-    ] = True
-    upscale: Annotated[
-        int,
-        Option(
-            label="Enlarge",
-            help="Enlarge the whole photo by 1, 2 or 4; faces gain real detail.",
-            group=RESTORATION,
-            names={1: "×1", 2: "×2", 4: "×4"},
-        ),
-    ] = 1
-    keep: Annotated[
-        str,
-        Option(
-            label="Leave as they are",
-            help="Leave parts of the face as they are: eyes, mouth, glasses, or several, such as "
-            "eyes,mouth.",
-            group=RESTORATION,
-            names={"eyes": "Eyes", "mouth": "Mouth", "glasses": "Glasses"},
-            several=True,
-            metavar="PARTS",
-        ),
-    ] = ""
-    match_color: Annotated[
-        bool,
-        Option(
-            label="Keep the colours of the face",
-            help="Give the restored face the colours that the face has in the photo.",
-            group=RESTORATION,
-        ),
-    ] = False
-    match_grain: Annotated[
-        bool,
-        Option(
-            label="Keep the grain of the photo",
-            help="Give the restored face the grain that the photo has.",
-            group=RESTORATION,
-        ),
-    ] = False
-    occlusion: Annotated[
-        bool,
-        Option(
-            label="Spare what is in front of a face",
-            help="Leave hands, hair and objects in front of a face alone.",
-            group=RESTORATION,
-        ),
-    ] = False
-    faces: Annotated[
-        str,
-        Option(
-            label="Which faces",
-            help="Faces to restore: all, largest, left, right, center, or numbers such as 0,2, "
-            "counted from the largest.",
-            group=FACES,
-            several=True,
-            pattern=r"all|largest|left|right|center|\d+(,\d+)*|track:\d+(,\d+)*|like:.+",
-            expected="all, largest, left, right, center, numbers such as 0,2, track:1 or "
-            "like:PHOTO",
-            metavar="WHICH",
-            notes={
-                "python": _WHO,
-                "cli": _WHO,
-                "webui": "Also like: and the path of a photo of the person.",
-                "comfyui": "In Restore Faces also like:PHOTO, a file with the person.",
-            },
-        ),
-    ] = "all"
-    min_face: Annotated[
-        float,
-        Option(
-            label="Skip faces smaller than",
-            help="Leave faces alone that are smaller than this many pixels; 0 restores every face.",
-            group=FACES,
-            minimum=0,
-            step=1,
-            unit="px",
-        ),
-    ] = 0.0
-    face_blend: Annotated[
-        str,
-        Option(
-            label="Strength of single faces",
-            help="Give some faces a strength of their own, such as 0=0.5,2=1.",
-            group=FACES,
-            several=True,
-            pattern=f"{_BLEND}(,{_BLEND})*",
-            expected="numbers of faces with blends from 0 to 1, such as 0=0.5,2=1",
-            metavar="N=B,…",
-            notes={"python": _TRACKS, "cli": _TRACKS},
-        ),
-    ] = ""
-    mask: Annotated[
-        MaskShape,
-        Option(
-            label="Edge of the restored face",
-            help="Shape that is pasted back: head fades out in the hair and beyond, face follows "
-            "the face closely, box is a soft square.",
-            group=FACES,
-            names={"head": "Fades out in the hair", "face": "Follows the face", "box": "Square"},
-        ),
-    ] = "head"
-    restore_color: Annotated[
-        bool,
-        Option(
-            label="Let grey faces gain colour",
-            help="Let the network colour faces that are grey or of one tint.",
-            group=FACES,
-        ),
-    ] = False
-    aligned: Annotated[
-        bool,
-        Option(
-            label="Photos are face crops",
-            help="Treat each photo as an aligned face crop, and restore it whole, at the size of "
-            "the network.",
-            group=FACES,
-            reasons={"video": "is for photos; faces in videos are found in every frame"},
-        ),
-    ] = False
-    model: Annotated[
-        str,
-        Option(
-            label="Model",
-            help="Name or path of the weights that restore faces.",
-            group=NETWORKS,
-            expected="a name or path",
-            metavar="NAME",
-        ),
-    ] = DEFAULT_MODEL
-    models_dir: Annotated[
-        Path | None,
-        Option(
-            label="Models folder",
-            help="Look for models in this folder first.",
-            group=NETWORKS,
-            metavar="FOLDER",
-            reasons={
-                "http": "a folder of the server; clients choose among the names of /v1/models",
-                "webui": "models/GPEN of WebUI is looked in first",
-                "comfyui": "ComfyUI's own folders are searched, with those of "
-                "extra_model_paths.yaml",
-            },
-        ),
-    ] = None
-    detector: Annotated[
-        str,
-        Option(
-            label="Face detector",
-            help="Name or path of the detector that finds faces.",
-            group=NETWORKS,
-            expected="a name or path",
-            metavar="NAME",
-            reasons={"http": _HOST},
-        ),
-    ] = DEFAULT_DETECTOR
-    embedding: Annotated[
-        str,
-        Option(
-            label="Face embedding",
-            help="Name or path of the ArcFace network that tells people apart.",
-            group=NETWORKS,
-            expected="a name or path",
-            metavar="NAME",
-            reasons={"http": _HOST},
-        ),
-    ] = DEFAULT_EMBEDDING
-    engine: Annotated[
-        EngineName,
-        Option(
-            label="Engine",
-            help="Library that runs the network; auto takes the fastest that is installed.",
-            group=NETWORKS,
-            names={
-                "auto": "Automatic",
-                "openvino": "OpenVINO",
-                "onnxruntime": "ONNX Runtime",
-                "torch": "PyTorch",
-            },
-            reasons={"http": _HOST},
-        ),
-    ] = "auto"
-    device: Annotated[
-        str,
-        Option(
-            label="Device",
-            help="Where the network runs: auto, cpu, cuda, cuda:1, mps, or a device name of the "
-            "engine.",
-            group=NETWORKS,
-            metavar="NAME",
-            reasons={"http": _HOST},
-            notes={"comfyui": "auto is the CPU where ComfyUI runs on the CPU."},
-        ),
-    ] = "auto"
-    precision: Annotated[
-        Precision,
-        Option(
-            label="Precision",
-            help="Numbers that the network calculates with; auto takes the fastest that leave the "
-            "result as it is.",
-            group=NETWORKS,
-            names={
-                "auto": "Automatic",
-                "f32": "32-bit float",
-                "bf16": "bfloat16",
-                "f16": "16-bit float",
-            },
-            reasons={"http": _HOST},
-        ),
-    ] = "auto"
-    max_pixels: Annotated[
-        int,
-        Option(
-            label="Most pixels of a photo",
-            help="Refuse photos with more pixels, as a guard against decompression bombs.",
-            group=PHOTO_FILES,
-            minimum=1,
-            metavar="N",
-            reasons={
-                "http": "the server has a limit for all clients",
-                "webui": _WEBUI_OPENS,
-                "comfyui": "ComfyUI has opened the image already",
-            },
-        ),
-    ] = 250_000_000
-    format: Annotated[
-        str | None,
-        Option(
-            label="File format",
-            help="File format of the result; without it, that of the photo.",
-            group=PHOTO_FILES,
-            names={
-                "jpg": "JPEG",
-                "png": "PNG",
-                "webp": "WebP",
-                "tif": "TIFF",
-                "avif": "AVIF",
-                "heic": "HEIC",
-                "bmp": "BMP",
-            },
-            open=True,
-            empty="As the photo",
-            reasons={
-                "video": "is for photos; videos have container=",
-                "webui": "WebUI writes the file, in the format of its own settings",
-                "comfyui": _COMFYUI_SAVES,
-            },
-        ),
-    ] = None
-    quality: Annotated[
-        int | None,
-        Option(
-            label="File quality",
-            help="1 to 100, for JPEG, WebP, AVIF and HEIC; without it, no loss can be seen.",
-            group=PHOTO_FILES,
-            minimum=1,
-            maximum=100,
-            metavar="N",
-            empty="best",
-            reasons={
-                "video": "is for photos; videos have crf=",
-                "webui": "WebUI writes the file, in the quality of its own settings",
-                "comfyui": _COMFYUI_SAVES,
-            },
-        ),
-    ] = None
-    strip: Annotated[
-        bool,
-        Option(
-            label="Remove metadata",
-            help="Leave out EXIF, XMP, IPTC and texts, such as place, date and camera; the colour "
-            "profile stays.",
-            group=PHOTO_FILES,
-            reasons={
-                "video": "is for photos",
-                "webui": "WebUI writes the file, with its own metadata",
-                "comfyui": _COMFYUI_SAVES,
-            },
-        ),
-    ] = False
+    # fmt: off
+    blend: Annotated[float, Option(
+        "Strength", RESTORATION,
+        "How much of the restored face is taken: 0 keeps the face as it was, 1 takes it fully "
+        "restored.",
+        minimum=0, maximum=1, step=0.05, ends=("as it was", "fully restored"),
+    )] = 1.0
+    fusion: Annotated[bool, Option(
+        "Keep the detail that is still good", RESTORATION,
+        "Keep the detail that can be trusted, and restore only what the damage took.",
+    )] = True
+    upscale: Annotated[int, Option(
+        "Enlarge", RESTORATION,
+        "Enlarge the whole photo by 1, 2 or 4; faces gain real detail.",
+        names={1: "×1", 2: "×2", 4: "×4"},
+    )] = 1
+    keep: Annotated[str, Option(
+        "Leave as they are", RESTORATION,
+        "Leave parts of the face as they are: eyes, mouth, glasses, or several, such as "
+        "eyes,mouth.",
+        names={"eyes": "Eyes", "mouth": "Mouth", "glasses": "Glasses"},
+        several=True, metavar="PARTS",
+    )] = ""
+    match_color: Annotated[bool, Option(
+        "Keep the colours of the face", RESTORATION,
+        "Give the restored face the colours that the face has in the photo.",
+    )] = False
+    match_grain: Annotated[bool, Option(
+        "Keep the grain of the photo", RESTORATION,
+        "Give the restored face the grain that the photo has.",
+    )] = False
+    occlusion: Annotated[bool, Option(
+        "Spare what is in front of a face", RESTORATION,
+        "Leave hands, hair and objects in front of a face alone.",
+    )] = False
+    faces: Annotated[str, Option(
+        "Which faces", FACES,
+        "Faces to restore: all, largest, left, right, center, or numbers such as 0,2, counted "
+        "from the largest.",
+        several=True,
+        pattern=r"all|largest|left|right|center|\d+(,\d+)*|track:\d+(,\d+)*|like:.+",
+        expected="all, largest, left, right, center, numbers such as 0,2, track:1 or like:PHOTO",
+        metavar="WHICH",
+        notes={
+            "python": _WHO,
+            "cli": _WHO,
+            "webui": "Also like: and the path of a photo of the person.",
+            "comfyui": "In Restore Faces also like:PHOTO, a file with the person.",
+        },
+    )] = "all"
+    min_face: Annotated[float, Option(
+        "Skip faces smaller than", FACES,
+        "Leave faces alone that are smaller than this many pixels; 0 restores every face.",
+        minimum=0, step=1, unit="px",
+    )] = 0.0
+    face_blend: Annotated[str, Option(
+        "Strength of single faces", FACES,
+        "Give some faces a strength of their own, such as 0=0.5,2=1.",
+        several=True,
+        pattern=f"{_BLEND}(,{_BLEND})*",
+        expected="numbers of faces with blends from 0 to 1, such as 0=0.5,2=1",
+        metavar="N=B,…",
+        notes={"python": _TRACKS, "cli": _TRACKS},
+    )] = ""
+    mask: Annotated[MaskShape, Option(
+        "Edge of the restored face", FACES,
+        "Shape that is pasted back: head fades out in the hair and beyond, face follows the face "
+        "closely, box is a soft square.",
+        names={"head": "Fades out in the hair", "face": "Follows the face", "box": "Soft square"},
+    )] = "head"
+    restore_color: Annotated[bool, Option(
+        "Let grey faces gain colour", FACES,
+        "Let the network colour faces that are grey or of one tint.",
+    )] = False
+    aligned: Annotated[bool, Option(
+        "Photos are face crops", FACES,
+        "Treat each photo as an aligned face crop, and restore it whole, at the size of the "
+        "network.",
+        reasons={"video": "is for photos; faces in videos are found in every frame"},
+    )] = False
+    model: Annotated[str, Option(
+        "Model", NETWORKS,
+        "Name or path of the weights that restore faces.",
+        expected="a name or path", metavar="NAME",
+    )] = DEFAULT_MODEL
+    models_dir: Annotated[Path | None, Option(
+        "Models folder", NETWORKS,
+        "Look for models in this folder first.",
+        metavar="FOLDER",
+        reasons={
+            "http": "a folder of the server; clients choose among the names of /v1/models",
+            "webui": "models/GPEN of WebUI is looked in first",
+            "comfyui": "ComfyUI's own folders are searched, with those of extra_model_paths.yaml",
+        },
+    )] = None
+    detector: Annotated[str, Option(
+        "Face detector", NETWORKS,
+        "Name or path of the detector that finds faces.",
+        expected="a name or path", metavar="NAME",
+        reasons={"http": _HOST},
+    )] = DEFAULT_DETECTOR
+    embedding: Annotated[str, Option(
+        "Face embedding", NETWORKS,
+        "Name or path of the ArcFace network that tells people apart.",
+        expected="a name or path", metavar="NAME",
+        reasons={"http": _HOST},
+    )] = DEFAULT_EMBEDDING
+    engine: Annotated[EngineName, Option(
+        "Engine", NETWORKS,
+        "Library that runs the network; auto takes the fastest that is installed.",
+        names={
+            "auto": "Automatic", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime",
+            "torch": "PyTorch",
+        },
+        reasons={"http": _HOST},
+    )] = "auto"
+    device: Annotated[str, Option(
+        "Device", NETWORKS,
+        "Where the network runs: auto, cpu, cuda, cuda:1, mps, or a device name of the engine.",
+        metavar="NAME",
+        reasons={"http": _HOST},
+        notes={"comfyui": "auto is the CPU where ComfyUI runs on the CPU."},
+    )] = "auto"
+    precision: Annotated[Precision, Option(
+        "Precision", NETWORKS,
+        "Number format that the network calculates in; auto takes the fastest that leaves the "
+        "result as it is.",
+        names={
+            "auto": "Automatic", "f32": "32-bit float", "bf16": "bfloat16", "f16": "16-bit float",
+        },
+        reasons={"http": _HOST},
+    )] = "auto"
+    max_pixels: Annotated[int, Option(
+        "Most pixels of a photo", PHOTO_FILES,
+        "Refuse photos with more pixels, as a guard against decompression bombs.",
+        minimum=1, metavar="N",
+        reasons={
+            "http": "the server has a limit for all clients",
+            "webui": _WEBUI_OPENS,
+            "comfyui": "ComfyUI has opened the image already",
+        },
+    )] = 250_000_000
+    format: Annotated[str | None, Option(
+        "File format", PHOTO_FILES,
+        "File format of the result; without it, that of the photo.",
+        names={
+            "jpg": "JPEG", "png": "PNG", "webp": "WebP", "tif": "TIFF", "avif": "AVIF",
+            "heic": "HEIC", "bmp": "BMP",
+        },
+        open=True, empty="As the photo",
+        reasons={
+            "video": "is for photos; videos have container=",
+            "webui": "WebUI writes the file, in the format of its own settings",
+            "comfyui": _COMFYUI_SAVES,
+        },
+    )] = None
+    quality: Annotated[int | None, Option(
+        "File quality", PHOTO_FILES,
+        "1 to 100, for JPEG, WebP, AVIF and HEIC; without it, no loss can be seen.",
+        minimum=1, maximum=100, metavar="N", empty="best",
+        reasons={
+            "video": "is for photos; videos have crf=",
+            "webui": "WebUI writes the file, in the quality of its own settings",
+            "comfyui": _COMFYUI_SAVES,
+        },
+    )] = None
+    strip: Annotated[bool, Option(
+        "Remove metadata", PHOTO_FILES,
+        "Leave out EXIF, XMP, IPTC and texts, such as place, date and camera; the colour profile "
+        "stays.",
+        reasons={
+            "video": "is for photos",
+            "webui": "WebUI writes the file, with its own metadata",
+            "comfyui": _COMFYUI_SAVES,
+        },
+    )] = False
+    # fmt: on
 
     def __post_init__(self) -> None:
         """Bring values into the type they have, and refuse those that mean nothing.
@@ -391,99 +270,52 @@ class Settings:
 class VideoSettings:
     """How videos are read, stabilised and written; `Settings` says how their faces are restored."""
 
-    stabilise: Annotated[
-        float,
-        Option(
-            label="Stabilise videos",
-            help="How much each face is steadied by the frames around it: 0 restores each frame by "
-            "itself, 1 steadies most.",
-            group=VIDEOS,
-            minimum=0,
-            maximum=1,
-            step=0.05,
-            ends=("each frame alone", "steadiest"),
-        ),
-    ] = 1.0
-    deflicker: Annotated[
-        bool,
-        Option(
-            label="Even out flickering light",
-            help="Even out brightness that jumps from frame to frame, as in old film.",
-            group=VIDEOS,
-        ),
-    ] = False
-    start_s: Annotated[
-        float,
-        Option(
-            label="Begin at",
-            help="Where to begin, counted from the beginning of the video.",
-            group=VIDEO_FILES,
-            minimum=0,
-            unit="s",
-            notes={"cli": "Write 90 or 1:30."},
-        ),
-    ] = 0.0
-    end_s: Annotated[
-        float | None,
-        Option(
-            label="End at",
-            help="Where to end; without it, at the end of the video.",
-            group=VIDEO_FILES,
-            unit="s",
-            empty="end",
-        ),
-    ] = None
-    codec: Annotated[
-        Codec,
-        Option(
-            label="Video codec",
-            help="How frames are stored; auto takes H.264, in WebM VP9, and one that holds more "
-            "than 8 bits where the video has them.",
-            group=VIDEO_FILES,
-            names={
-                "auto": "Automatic",
-                "h264": "H.264",
-                "h265": "H.265",
-                "av1": "AV1",
-                "vp9": "VP9",
-            },
-        ),
-    ] = "auto"
-    crf: Annotated[
-        int | None,
-        Option(
-            label="Video quality (CRF)",
-            help="Quality in the codec's own scale, where lower is better and larger; without it, "
-            "no loss can be seen.",
-            group=VIDEO_FILES,
-            minimum=0,
-            maximum=63,
-            metavar="N",
-            empty="best",
-        ),
-    ] = None
-    preset: Annotated[
-        str | None,
-        Option(
-            label="Encoder preset",
-            help="Speed of the encoder in its own words, such as fast or 6.",
-            group=VIDEO_FILES,
-            metavar="NAME",
-            empty="usual",
-        ),
-    ] = None
-    frame_rate: Annotated[
-        float,
-        Option(
-            label="Frame rate",
-            help="Frames per second of a folder of images.",
-            group=VIDEO_FILES,
-            minimum=0.001,
-            maximum=1000,
-            unit="fps",
-            reasons={"http": "for folders of images, and only files are uploaded"},
-        ),
-    ] = 25.0
+    # fmt: off
+    stabilise: Annotated[float, Option(
+        "Stabilise videos", VIDEOS,
+        "How much each face is steadied by the frames around it: 0 restores each frame by itself, "
+        "1 steadies most.",
+        minimum=0, maximum=1, step=0.05, ends=("each frame alone", "steadiest"),
+    )] = 1.0
+    deflicker: Annotated[bool, Option(
+        "Even out flickering light", VIDEOS,
+        "Even out brightness that jumps from frame to frame, as in old film.",
+    )] = False
+    start_s: Annotated[float, Option(
+        "Begin at", VIDEO_FILES,
+        "Where to begin, counted from the beginning of the video.",
+        minimum=0, unit="s",
+        notes={"cli": "Write 90 or 1:30."},
+    )] = 0.0
+    end_s: Annotated[float | None, Option(
+        "End at", VIDEO_FILES,
+        "Where to end; without it, at the end of the video.",
+        unit="s", empty="end",
+    )] = None
+    codec: Annotated[Codec, Option(
+        "Video codec", VIDEO_FILES,
+        "How frames are stored; auto takes H.264, in WebM VP9, and one that holds more than 8 "
+        "bits where the video has them.",
+        names={"auto": "Automatic", "h264": "H.264", "h265": "H.265", "av1": "AV1", "vp9": "VP9"},
+    )] = "auto"
+    crf: Annotated[int | None, Option(
+        "Video quality (CRF)", VIDEO_FILES,
+        "Quality in the codec's own scale, where lower is better and larger; without it, no loss "
+        "can be seen.",
+        minimum=0, maximum=63, metavar="N", empty="best",
+    )] = None
+    preset: Annotated[str | None, Option(
+        "Encoder preset", VIDEO_FILES,
+        "Speed of the encoder in its own words, such as fast or 6.",
+        metavar="NAME", empty="usual",
+    )] = None
+    frame_rate: Annotated[float, Option(
+        "Frame rate", VIDEO_FILES,
+        "Frames per second of a folder of images.",
+        minimum=0.001, maximum=1000, unit="fps",
+        reasons={"http": "for folders of images, and only files are uploaded"},
+    )] = 25.0
+    # fmt: on
 
     def __post_init__(self) -> None:
         """Bring values into the type they have, and refuse those that mean nothing.

@@ -13,7 +13,7 @@ METRICS ?= ../shared/models
 # PREVIOUS=old.safetensors: weights to compare the default restorer with.
 PREVIOUS ?=
 
-.PHONY: docs/cli.md setup demo test test-slow lint types docs bench train-default check clean
+.PHONY: docs/cli.md docs/options.md setup demo test test-slow lint types docs bench train-default check clean
 
 setup: .venv/.done  ## install gpen and its development tools into .venv
 
@@ -49,6 +49,9 @@ docs: setup  ## run the examples in the docstrings; build the site into build/si
 
 docs/cli.md: setup  ## the command line's own help, as a page
 	$(BIN)/python -m typer gpen.cli.app utils docs --name gpen --title "Command line" --output $@
+
+docs/options.md: setup  ## the table of options, as a page
+	$(BIN)/python docs/options.py
 
 bench: setup  ## every figure in the README and the docs, into benchmarks/results
 	$(BIN)/python benchmarks/harm.py

@@ -1,106 +1,76 @@
-"""The one table of what the nodes show of gpen's settings, and where.
+"""Which of gpen's options each node asks for, in which order; all else follows from gpen's table.
 
-A new field of `gpen.Settings` gets a row in `INPUTS` or a reason in `NOT_APPLICABLE`; the nodes
-follow from the table. New rows go to the end of their node: saved workflows count widgets.
+A new field of `gpen.Settings` becomes the last input of Load GPEN Model or Restore Faces, unless
+its `Option` says why not. Orders are kept: saved workflows hold values by their place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import gpen
+from gpen.options import Option, missing_at, options_of
+from gpen.settings import NETWORKS
 
 from . import weight_files
 
 LOAD, RESTORE, CROP, PASTE = "load", "restore", "crop", "paste"
+#: The options of each node; those that no node names come after them.
+_ORDER: dict[str, tuple[str, ...]] = {
+    LOAD: ("model", "detector", "engine", "device", "precision", "embedding"),
+    RESTORE: (
+        *("blend", "upscale", "faces", "min_face", "mask", "match_color", "face_blend"),
+        *("match_grain", "restore_color", "keep", "occlusion", "aligned", "fusion"),
+    ),
+    CROP: ("faces", "min_face"),
+    PASTE: ("blend", "mask", "match_color"),
+}
+_NAMES = {"model": weight_files.restorers, "detector": weight_files.detectors}
+_KINDS = {"boolean": "BOOLEAN", "integer": "INT", "number": "FLOAT"}
+#: Largest number where gpen has no limit; ComfyUI needs one.
+_LARGEST = 8192
 
 
 @dataclass(frozen=True)
 class Input:
-    """How a node asks for one setting.
+    """How a node asks for one option."""
 
-    Attributes:
-        nodes: The nodes that do.
-        kind: ComfyUI's name of a type, a list of values to choose from, or what gives one.
-        tooltip: What the user reads.
-        limits: Limits of a number.
-    """
-
-    nodes: tuple[str, ...]
-    kind: str | list[Any] | Callable[[], list[str]]
-    tooltip: str
-    limits: dict[str, float] = field(default_factory=dict)
+    option: Option
 
     def declared(self, name: str) -> tuple[Any, dict[str, Any]]:
-        """The pair that ComfyUI wants in `INPUT_TYPES`."""
-        kind = self.kind() if callable(self.kind) else self.kind
-        default = getattr(gpen.Settings(), name)
-        return kind, {"default": default, "tooltip": self.tooltip, **self.limits}
+        """The pair that ComfyUI wants in `INPUT_TYPES`: a type or a list of values, and details."""
+        option = self.option
+        kind: Any = _KINDS.get(option.kind, "STRING")
+        details: dict[str, Any] = {"default": option.default, "tooltip": option.help_at("comfyui")}
+        if name in _NAMES:
+            kind = _NAMES[name]()
+        elif option.kind == "choice":
+            kind = list(option.choices)
+        elif kind in ("INT", "FLOAT"):
+            to = option.type
+            limits = {"min": option.minimum, "max": option.maximum or _LARGEST, "step": option.step}
+            details |= {end: to(limit) for end, limit in limits.items() if limit is not None}
+        return kind, details
 
 
-INPUTS: dict[str, Input] = {
-    "model": Input((LOAD,), weight_files.restorers, "A weight file; the first comes with gpen."),
-    "detector": Input((LOAD,), weight_files.detectors, "Finds faces; the first comes with gpen."),
-    "engine": Input(
-        (LOAD,),
-        ["auto", "openvino", "onnxruntime", "torch"],
-        "What runs the network.",
-    ),
-    "device": Input(
-        (LOAD,),
-        "STRING",
-        "auto, cpu, cuda, cuda:1, mps; auto is the CPU where ComfyUI runs on the CPU.",
-    ),
-    "precision": Input((LOAD,), ["auto", "f32", "bf16", "f16"], "Arithmetic of the network."),
-    "embedding": Input(
-        (LOAD,),
-        "STRING",
-        "Tells people apart for faces like:PHOTO: this one, which comes with gpen, or a file.",
-    ),
-    "blend": Input(
-        (RESTORE, PASTE),
-        "FLOAT",
-        "0 keeps the face, 1 takes the restored one.",
-        {"min": 0.0, "max": 1.0, "step": 0.05},
-    ),
-    "upscale": Input((RESTORE,), [1, 2, 4], "Enlarge the image; faces gain real detail."),
-    "faces": Input(
-        (RESTORE, CROP),
-        "STRING",
-        "all, largest, left, right, center, or numbers such as 0,2 in the order found; in Restore "
-        "Faces also like:PHOTO, a file with the person.",
-    ),
-    "min_face": Input(
-        (RESTORE, CROP),
-        "FLOAT",
-        "Leave faces alone that are smaller than this many pixels.",
-        {"min": 0.0, "max": 8192.0, "step": 1.0},
-    ),
-    "mask": Input((RESTORE, PASTE), ["head", "face", "box"], "Shape pasted back."),
-    "match_color": Input((RESTORE, PASTE), "BOOLEAN", "Keep the colours of the face."),
-    "face_blend": Input((RESTORE,), "STRING", "Strength of single faces, such as 0=0.5,2=1."),
-    "match_grain": Input((RESTORE,), "BOOLEAN", "Keep the grain of the image."),
-    "restore_color": Input((RESTORE,), "BOOLEAN", "Let the network colour grey faces."),
-    "keep": Input(
-        (RESTORE,), "STRING", "Leave as they are: eyes, mouth, glasses, or some: eyes,mouth."
-    ),
-    "occlusion": Input((RESTORE,), "BOOLEAN", "Leave hands and things in front of faces alone."),
-    "aligned": Input((RESTORE,), "BOOLEAN", "The images are face crops."),
-    # New ones go last: saved workflows hold values by their place.
-    "fusion": Input((RESTORE,), "BOOLEAN", "Keep the detail that is still good; restore the rest."),
-}
-
-NOT_APPLICABLE: dict[str, str] = {
-    "models_dir": "ComfyUI's own folders are searched, with those of extra_model_paths.yaml",
-    "max_pixels": "ComfyUI has opened the image already",
-    "format": "ComfyUI's own nodes save images",
-    "quality": "ComfyUI's own nodes save images",
-    "strip": "ComfyUI's own nodes save images",
+#: Options that mean nothing here, and why.
+NOT_APPLICABLE = missing_at("comfyui", gpen.Settings)
+INPUTS = {
+    name: Input(option)
+    for name, option in options_of(gpen.Settings).items()
+    if name not in NOT_APPLICABLE
 }
 
 
 def of(node: str) -> dict[str, tuple[Any, dict[str, Any]]]:
     """The inputs of one node, declared."""
-    return {name: row.declared(name) for name, row in INPUTS.items() if node in row.nodes}
+    placed = {name for order in _ORDER.values() for name in order}
+    new = [name for name in INPUTS if name not in placed]
+    names = [*_ORDER[node], *(name for name in new if node == _node_of(INPUTS[name].option))]
+    return {name: INPUTS[name].declared(name) for name in names}
+
+
+def _node_of(option: Option) -> str:
+    """The node that a new option goes to."""
+    return LOAD if option.group == NETWORKS else RESTORE

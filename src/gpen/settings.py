@@ -1,41 +1,24 @@
-"""The options of gpen: one frozen set for the command line, Python, HTTP and plugins."""
+"""The options of gpen: one frozen set for the command line, Python, HTTP and plugins.
 
-from __future__ import annotations
+Each field carries its `Option`: everything that a door shows or checks is written here, once.
+"""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from .errors import SettingsError
-from .values import convert, joined
+from .options import Option, check_all, documented, options_of
 
 MaskShape = Literal["head", "face", "box"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch"]
 Precision = Literal["auto", "f32", "bf16", "f16"]
 Codec = Literal["auto", "h264", "h265", "av1", "vp9"]
 
-#: Parts of a face that can be kept as they are.
-KEEPABLE = ("eyes", "mouth", "glasses")
-#: What `faces` may be.
-_FACES = r"all|largest|left|right|center|\d+(,\d+)*|track:\d+(,\d+)*|like:.+"
-
-#: Expected values of options, for error messages.
-_EXPECTED = {
-    "model": "a name or path",
-    "detector": "a name or path",
-    "face_blend": "numbers of faces with blends from 0 to 1, such as 0=0.5,2=1",
-    "blend": "a number from 0 to 1",
-    "upscale": "1, 2 or 4",
-    "min_face": "0 or more pixels",
-    "max_pixels": "at least 1",
-    "quality": "1 to 100",
-    "faces": "all, largest, left, right, center, numbers such as 0,2, track:1 or like:PHOTO",
-    "keep": f"some of {', '.join(KEEPABLE)}",
-    "stabilise": "a number from 0 to 1",
-    "crf": "0 to 63",
-}
+#: What "auto" chooses from.
+ENGINES = get_args(EngineName)[1:]
+PRECISIONS = get_args(Precision)[1:]
 
 #: Name of the weights that gpen ships.
 DEFAULT_MODEL = "gpen-default-256"
@@ -44,72 +27,206 @@ DEFAULT_DETECTOR = "gpen-detector"
 #: Name of the face embedding that gpen ships.
 DEFAULT_EMBEDDING = "gpen-face-embedding"
 
+#: Headings of options, in the order in which doors show them.
+RESTORATION, FACES, NETWORKS = "Restoration", "Faces", "Networks"
+PHOTO_FILES, VIDEOS, VIDEO_FILES = "Photo files", "Videos", "Video files"
 
+_BLEND = r"(\s*\d+=([01]|0?\.\d+|1\.0+)\s*)?"
+_WHO = (
+    "Also like:PHOTO, the person on a photo; in videos track:1,3, by the numbers of `gpen tracks`."
+)
+_TRACKS = "In videos by the numbers of `gpen tracks`."
+_HOST = "the server's own choice, since each one would have to be opened beside the others"
+_WEBUI_OPENS = "WebUI has opened the image already"
+_COMFYUI_SAVES = "ComfyUI's own nodes save images"
+
+
+@documented
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How faces are restored in photos and videos.
 
     Values may be written in other ways that mean the same, and are kept in the type that each has:
     `blend="0.5"`, `faces=[0, 2]`, `keep=["eyes"]`, `face_blend={0: 0.5}`, `model=Path("a.onnx")`.
-
-    Attributes:
-        model: Name of a model in the models folders, or a path to a weight file.
-        models_dir: A folder to look in first.
-        aligned: Each input already is a face crop, and is restored whole, at the size of the
-            network. One that is not square is padded with its mirror image and cut back.
-        fusion: Keep of each face the detail that can be trusted, and take the network's only for
-            what the damage has taken; else the network's face replaces it whole.
-        blend: 0 keeps the input face, 1 takes the restored one.
-        upscale: The whole photo is enlarged by 1, 2 or 4; faces gain real detail.
-        faces: Which faces: "all", "largest", "left", "right", "center"; numbers from 0 such as
-            "0,2" in the order of `gpen detect`; "like:PHOTO", the person on a photo; in videos
-            "track:1,3" by the numbers of `gpen tracks`.
-        face_blend: A blend of its own for some faces, such as "0=0.5,2=1": numbers as in `faces`,
-            in videos those of `gpen tracks`.
-        min_face: Faces whose box is smaller than this many pixels are left alone.
-        mask: Shape pasted back: "head" fades out in the hair and beyond, "face" follows the face
-            closely, "box" is a soft square.
-        match_color: Give the restored face the mean and spread of colour of the input face.
-        match_grain: Give the restored face the grain that the input has.
-        restore_color: Let the network colour faces that are grey or of one tint; else they stay so.
-        keep: Parts left as they are: "eyes", "mouth", "glasses", or some, such as "eyes,mouth".
-        occlusion: Leave hands, hair and things in front of a face alone, as far as they are seen.
-        detector: "gpen-detector", or the name or path of a detector file.
-        embedding: What tells people apart, for "like:PHOTO" and to say how alike a restored face
-            is: "gpen-face-embedding", or the name or path of an ArcFace file.
-        engine: What runs the network; "auto" takes the fastest that is installed.
-        device: "auto", "cpu", "cuda", "cuda:1", "mps", or a device name of the engine.
-        precision: Arithmetic of the network; "auto" is the fastest that keeps the image.
-        max_pixels: Photos with more pixels are refused (a guard against decompression bombs).
-        format: File format of the result ("png", "jpg", …); None keeps the input's.
-        quality: 1-100 for formats with loss; None chooses a visually lossless one.
-        strip: Leave EXIF, XMP, IPTC and texts out of the result; the colour profile stays.
     """
 
-    model: str = DEFAULT_MODEL
-    models_dir: Path | None = None
-    aligned: bool = False
-    fusion: bool = True
-    blend: float = 1.0
-    upscale: int = 1
-    faces: str = "all"
-    min_face: float = 0.0
-    face_blend: str = ""
-    mask: MaskShape = "head"
-    match_color: bool = False
-    match_grain: bool = False
-    restore_color: bool = False
-    keep: str = ""
-    occlusion: bool = False
-    detector: str = DEFAULT_DETECTOR
-    embedding: str = DEFAULT_EMBEDDING
-    engine: EngineName = "auto"
-    device: str = "auto"
-    precision: Precision = "auto"
-    max_pixels: int = 250_000_000
-    format: str | None = None
-    quality: int | None = None
-    strip: bool = False
+    # fmt: off
+    blend: Annotated[float, Option(
+        "Strength", RESTORATION,
+        "How much of the restored face is taken: 0 keeps the face as it was, 1 takes it fully "
+        "restored.",
+        minimum=0, maximum=1, step=0.05, ends=("as it was", "fully restored"),
+    )] = 1.0
+    fusion: Annotated[bool, Option(
+        "Keep the detail that is still good", RESTORATION,
+        "Keep the detail that can be trusted, and restore only what the damage took.",
+    )] = True
+    upscale: Annotated[int, Option(
+        "Enlarge", RESTORATION,
+        "Enlarge the whole photo by 1, 2 or 4; faces gain real detail.",
+        names={1: "×1", 2: "×2", 4: "×4"},
+    )] = 1
+    keep: Annotated[str, Option(
+        "Leave as they are", RESTORATION,
+        "Leave parts of the face as they are: eyes, mouth, glasses, or several, such as "
+        "eyes,mouth.",
+        names={"eyes": "Eyes", "mouth": "Mouth", "glasses": "Glasses"},
+        several=True, metavar="PARTS",
+    )] = ""
+    match_color: Annotated[bool, Option(
+        "Keep the colours of the face", RESTORATION,
+        "Give the restored face the colours that the face has in the photo.",
+    )] = False
+    match_grain: Annotated[bool, Option(
+        "Keep the grain of the photo", RESTORATION,
+        "Give the restored face the grain that the photo has.",
+    )] = False
+    occlusion: Annotated[bool, Option(
+        "Spare what is in front of a face", RESTORATION,
+        "Leave hands, hair and objects in front of a face alone.",
+    )] = False
+    faces: Annotated[str, Option(
+        "Which faces", FACES,
+        "Faces to restore: all, largest, left, right, center, or numbers such as 0,2, counted "
+        "from the largest.",
+        several=True,
+        pattern=r"all|largest|left|right|center|\d+(,\d+)*|track:\d+(,\d+)*|like:.+",
+        expected="all, largest, left, right, center, numbers such as 0,2, track:1 or like:PHOTO",
+        metavar="WHICH",
+        notes={
+            "python": _WHO,
+            "cli": _WHO,
+            "webui": "Also like: and the path of a photo of the person.",
+            "comfyui": "In Restore Faces also like:PHOTO, a file with the person.",
+        },
+    )] = "all"
+    min_face: Annotated[float, Option(
+        "Skip faces smaller than", FACES,
+        "Leave faces alone that are smaller than this many pixels; 0 restores every face.",
+        minimum=0, step=1, unit="px",
+    )] = 0.0
+    face_blend: Annotated[str, Option(
+        "Strength of single faces", FACES,
+        "Give some faces a strength of their own, such as 0=0.5,2=1.",
+        several=True,
+        pattern=f"{_BLEND}(,{_BLEND})*",
+        expected="numbers of faces with blends from 0 to 1, such as 0=0.5,2=1",
+        metavar="N=B,…",
+        notes={"python": _TRACKS, "cli": _TRACKS},
+    )] = ""
+    mask: Annotated[MaskShape, Option(
+        "Edge of the restored face", FACES,
+        "Shape that is pasted back: head fades out in the hair and beyond, face follows the face "
+        "closely, box is a soft square.",
+        names={"head": "Fades out in the hair", "face": "Follows the face", "box": "Soft square"},
+    )] = "head"
+    restore_color: Annotated[bool, Option(
+        "Let grey faces gain colour", FACES,
+        "Let the network colour faces that are grey or of one tint.",
+    )] = False
+    aligned: Annotated[bool, Option(
+        "Photos are face crops", FACES,
+        "Treat each photo as an aligned face crop, and restore it whole, at the size of the "
+        "network.",
+        reasons={"video": "is for photos; faces in videos are found in every frame"},
+    )] = False
+    model: Annotated[str, Option(
+        "Model", NETWORKS,
+        "Name or path of the weights that restore faces.",
+        expected="a name or path", metavar="NAME",
+    )] = DEFAULT_MODEL
+    models_dir: Annotated[Path | None, Option(
+        "Models folder", NETWORKS,
+        "Look for models in this folder first.",
+        metavar="FOLDER",
+        reasons={
+            "http": "a folder of the server; clients choose among the names of /v1/models",
+            "webui": "models/GPEN of WebUI is looked in first",
+            "comfyui": "ComfyUI's own folders are searched, with those of extra_model_paths.yaml",
+        },
+    )] = None
+    detector: Annotated[str, Option(
+        "Face detector", NETWORKS,
+        "Name or path of the detector that finds faces.",
+        expected="a name or path", metavar="NAME",
+        reasons={"http": _HOST},
+    )] = DEFAULT_DETECTOR
+    embedding: Annotated[str, Option(
+        "Face embedding", NETWORKS,
+        "Name or path of the ArcFace network that tells people apart.",
+        expected="a name or path", metavar="NAME",
+        reasons={"http": _HOST},
+    )] = DEFAULT_EMBEDDING
+    engine: Annotated[EngineName, Option(
+        "Engine", NETWORKS,
+        "Library that runs the network; auto takes the fastest that is installed.",
+        names={
+            "auto": "Automatic", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime",
+            "torch": "PyTorch",
+        },
+        reasons={"http": _HOST},
+    )] = "auto"
+    device: Annotated[str, Option(
+        "Device", NETWORKS,
+        "Where the network runs: auto, cpu, cuda, cuda:1, mps, or a device name of the engine.",
+        metavar="NAME",
+        reasons={"http": _HOST},
+        notes={"comfyui": "auto is the CPU where ComfyUI runs on the CPU."},
+    )] = "auto"
+    precision: Annotated[Precision, Option(
+        "Precision", NETWORKS,
+        "Number format that the network calculates in; auto takes the fastest that leaves the "
+        "result as it is.",
+        names={
+            "auto": "Automatic", "f32": "32-bit float", "bf16": "bfloat16", "f16": "16-bit float",
+        },
+        reasons={"http": _HOST},
+    )] = "auto"
+    max_pixels: Annotated[int, Option(
+        "Most pixels of a photo", PHOTO_FILES,
+        "Refuse photos with more pixels, as a guard against decompression bombs.",
+        minimum=1, metavar="N",
+        reasons={
+            "http": "the server has a limit for all clients",
+            "webui": _WEBUI_OPENS,
+            "comfyui": "ComfyUI has opened the image already",
+        },
+    )] = 250_000_000
+    format: Annotated[str | None, Option(
+        "File format", PHOTO_FILES,
+        "File format of the result; without it, that of the photo.",
+        names={
+            "jpg": "JPEG", "png": "PNG", "webp": "WebP", "tif": "TIFF", "avif": "AVIF",
+            "heic": "HEIC", "bmp": "BMP",
+        },
+        open=True, empty="As the photo",
+        reasons={
+            "video": "is for photos; videos have container=",
+            "webui": "WebUI writes the file, in the format of its own settings",
+            "comfyui": _COMFYUI_SAVES,
+        },
+    )] = None
+    quality: Annotated[int | None, Option(
+        "File quality", PHOTO_FILES,
+        "1 to 100, for JPEG, WebP, AVIF and HEIC; without it, no loss can be seen.",
+        minimum=1, maximum=100, metavar="N", empty="best",
+        reasons={
+            "video": "is for photos; videos have crf=",
+            "webui": "WebUI writes the file, in the quality of its own settings",
+            "comfyui": _COMFYUI_SAVES,
+        },
+    )] = None
+    strip: Annotated[bool, Option(
+        "Remove metadata", PHOTO_FILES,
+        "Leave out EXIF, XMP, IPTC and texts, such as place, date and camera; the colour profile "
+        "stays.",
+        reasons={
+            "video": "is for photos",
+            "webui": "WebUI writes the file, with its own metadata",
+            "comfyui": _COMFYUI_SAVES,
+        },
+    )] = False
+    # fmt: on
 
     def __post_init__(self) -> None:
         """Bring values into the type they have, and refuse those that mean nothing.
@@ -117,41 +234,7 @@ class Settings:
         Raises:
             SettingsError: Names the option, its value and what was expected.
         """
-        self._read_lists()
-        _convert_all(self)
-        if not 0.0 <= self.blend <= 1.0:
-            raise SettingsError(f"blend is {self.blend}; expected a number from 0 to 1")
-        if self.upscale not in (1, 2, 4):
-            raise SettingsError(f"upscale is {self.upscale}; expected 1, 2 or 4")
-        if not re.fullmatch(_FACES, self.faces):
-            raise SettingsError(f"faces is {self.faces!r}; expected {_EXPECTED['faces']}")
-        _ = self.blend_of(0)
-        if unknown := set(self.keep_parts) - set(KEEPABLE):
-            raise SettingsError(
-                f"keep has {', '.join(sorted(unknown))}; expected some of {', '.join(KEEPABLE)}"
-            )
-        if self.min_face < 0:
-            raise SettingsError(f"min_face is {self.min_face}; expected 0 or more pixels")
-        if self.max_pixels < 1:
-            raise SettingsError(f"max_pixels is {self.max_pixels}; expected at least 1")
-        if self.quality is not None and not 1 <= self.quality <= 100:
-            raise SettingsError(f"quality is {self.quality}; expected 1 to 100")
-        for name, value, allowed in (
-            ("mask", self.mask, get_args(MaskShape)),
-            ("engine", self.engine, get_args(EngineName)),
-            ("precision", self.precision, get_args(Precision)),
-        ):
-            if value not in allowed:
-                raise SettingsError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")
-
-    def _read_lists(self) -> None:
-        """Turn lists and mappings into the text that they are kept as."""
-        for name in ("faces", "keep"):
-            text = joined(name, getattr(self, name), _EXPECTED[name])
-            object.__setattr__(self, name, text)
-        if isinstance(self.face_blend, Mapping):
-            text = ",".join(f"{number}={blend}" for number, blend in self.face_blend.items())
-            object.__setattr__(self, "face_blend", text)
+        check_all(self)
 
     @property
     def keep_parts(self) -> tuple[str, ...]:
@@ -164,12 +247,9 @@ class Settings:
         Args:
             number: In photos the face's number in the order of `gpen detect`; in videos that of its
                 track.
-
-        Raises:
-            SettingsError: `face_blend` cannot be understood.
         """
-        blends = _parse_blends(self.face_blend)
-        return blends.get(number, self.blend)
+        blends = re.findall(r"(\d+)=([\d.]+)", self.face_blend)
+        return {int(face): float(blend) for face, blend in blends}.get(number, self.blend)
 
     def with_(self, **changes: Any) -> Self:
         """A copy with some options changed, checked again.
@@ -177,7 +257,7 @@ class Settings:
         Raises:
             SettingsError: An option is unknown or has a value that means nothing.
         """
-        known = [field.name for field in fields(self)]
+        known = options_of(type(self))
         if unknown := sorted(set(changes) - set(known)):
             raise SettingsError(
                 f"unknown option {', '.join(unknown)}; expected one of {', '.join(known)}"
@@ -185,31 +265,57 @@ class Settings:
         return replace(self, **changes)
 
 
+@documented
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoSettings:
-    """How videos are read, stabilised and written; `Settings` says how their faces are restored.
+    """How videos are read, stabilised and written; `Settings` says how their faces are restored."""
 
-    Attributes:
-        stabilise: 0 restores each frame by itself; up to 1, each face is steadied by the two
-            frames before and the two after.
-        deflicker: Even out brightness that jumps from frame to frame (old film) before restoring.
-        start_s: Where to begin, in seconds from the beginning of the video.
-        end_s: Where to end; None is the video's end.
-        codec: How images are stored; "auto" is H.264, in WebM VP9, and what holds more than 8
-            bits where the video has them.
-        crf: Quality in the codec's own scale, lower is better; None is visually lossless.
-        preset: Speed of the encoder in its own words; None is its usual one.
-        frame_rate: Frames per second of a folder of images.
-    """
-
-    stabilise: float = 1.0
-    deflicker: bool = False
-    start_s: float = 0.0
-    end_s: float | None = None
-    codec: Codec = "auto"
-    crf: int | None = None
-    preset: str | None = None
-    frame_rate: float = 25.0
+    # fmt: off
+    stabilise: Annotated[float, Option(
+        "Stabilise videos", VIDEOS,
+        "How much each face is steadied by the frames around it: 0 restores each frame by itself, "
+        "1 steadies most.",
+        minimum=0, maximum=1, step=0.05, ends=("each frame alone", "steadiest"),
+    )] = 1.0
+    deflicker: Annotated[bool, Option(
+        "Even out flickering light", VIDEOS,
+        "Even out brightness that jumps from frame to frame, as in old film.",
+    )] = False
+    start_s: Annotated[float, Option(
+        "Begin at", VIDEO_FILES,
+        "Where to begin, counted from the beginning of the video.",
+        minimum=0, unit="s",
+        notes={"cli": "Write 90 or 1:30."},
+    )] = 0.0
+    end_s: Annotated[float | None, Option(
+        "End at", VIDEO_FILES,
+        "Where to end; without it, at the end of the video.",
+        unit="s", empty="end",
+    )] = None
+    codec: Annotated[Codec, Option(
+        "Video codec", VIDEO_FILES,
+        "How frames are stored; auto takes H.264, in WebM VP9, and one that holds more than 8 "
+        "bits where the video has them.",
+        names={"auto": "Automatic", "h264": "H.264", "h265": "H.265", "av1": "AV1", "vp9": "VP9"},
+    )] = "auto"
+    crf: Annotated[int | None, Option(
+        "Video quality (CRF)", VIDEO_FILES,
+        "Quality in the codec's own scale, where lower is better and larger; without it, no loss "
+        "can be seen.",
+        minimum=0, maximum=63, metavar="N", empty="best",
+    )] = None
+    preset: Annotated[str | None, Option(
+        "Encoder preset", VIDEO_FILES,
+        "Speed of the encoder in its own words, such as fast or 6.",
+        metavar="NAME", empty="usual",
+    )] = None
+    frame_rate: Annotated[float, Option(
+        "Frame rate", VIDEO_FILES,
+        "Frames per second of a folder of images.",
+        minimum=0.001, maximum=1000, unit="fps",
+        reasons={"http": "for folders of images, and only files are uploaded"},
+    )] = 25.0
+    # fmt: on
 
     def __post_init__(self) -> None:
         """Bring values into the type they have, and refuse those that mean nothing.
@@ -217,35 +323,10 @@ class VideoSettings:
         Raises:
             SettingsError: Names the option, its value and what was expected.
         """
-        _convert_all(self)
-        if not 0.0 <= self.stabilise <= 1.0:
-            raise SettingsError(f"stabilise is {self.stabilise}; expected a number from 0 to 1")
-        if self.start_s < 0:
-            raise SettingsError(f"start is {self.start_s}; expected 0 or more seconds")
+        check_all(self)
         if self.end_s is not None and self.end_s <= self.start_s:
             raise SettingsError(f"end is {self.end_s}; expected more than start, {self.start_s}")
-        if self.codec not in get_args(Codec):
-            expected = ", ".join(get_args(Codec))
-            raise SettingsError(f"codec is {self.codec!r}; expected one of {expected}")
-        if self.crf is not None and not 0 <= self.crf <= 63:
-            raise SettingsError(f"crf is {self.crf}; expected 0 to 63")
-        if not 0 < self.frame_rate <= 1000:
-            raise SettingsError(f"frame rate is {self.frame_rate}; expected more than 0 to 1000")
 
 
-def _convert_all(settings: Settings | VideoSettings) -> None:
-    for field in fields(settings):
-        name = field.name
-        value = convert(name, getattr(settings, name), str(field.type), _EXPECTED.get(name))
-        object.__setattr__(settings, name, value)
-
-
-def _parse_blends(text: str) -> dict[int, float]:
-    """`{0: 0.5, 2: 1.0}` of "0=0.5,2=1"."""
-    blends: dict[int, float] = {}
-    for part in filter(None, text.split(",")):
-        match = re.fullmatch(r"\s*(\d+)=([01]|[01]?\.\d+)\s*", part)
-        if match is None or float(match[2]) > 1:
-            raise SettingsError(f"face_blend is {text!r}; expected {_EXPECTED['face_blend']}")
-        blends[int(match[1])] = float(match[2])
-    return blends
+#: Parts of a face that can be kept as they are.
+KEEPABLE = options_of(Settings)["keep"].choices

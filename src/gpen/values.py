@@ -16,21 +16,19 @@ from typing import Any
 from .errors import SettingsError
 
 
-def convert(name: str, value: Any, kind: str, expected: str | None = None) -> Any:
+def convert(name: str, value: Any, kind: Any, expected: str = "") -> Any:
     """The value of an option in the type it has.
 
     Args:
         name: The option, for errors.
         value: As it was given.
-        kind: Its type as annotated: "bool", "int", "float", "str" or "Path", with " | None" where
-            it may be left out. A value of any other kind is returned as it is.
+        kind: bool, int, float, str or Path. A value of any other kind is returned as it is.
         expected: What it may be, for errors.
 
     Raises:
         SettingsError: The value means nothing.
     """
-    kind, _, optional = kind.partition(" | ")
-    if kind not in _KINDS or (optional and value is None):
+    if kind not in _KINDS:
         return value
     to_kind, usual = _KINDS[kind]
     try:
@@ -40,14 +38,16 @@ def convert(name: str, value: Any, kind: str, expected: str | None = None) -> An
 
 
 def joined(name: str, value: Any, expected: str) -> str:
-    """A list of numbers or words as text: "0,2" of [0, 2], 0 as "0"; text stays.
+    """Numbers or words as text: "0,2" of [0, 2], "0=0.5" of {0: 0.5}, "0" of 0; text stays.
 
     Raises:
         SettingsError: It is something else.
     """
     if isinstance(value, str):
         return value
-    parts = value if isinstance(value, Iterable) and not isinstance(value, Mapping) else [value]
+    if isinstance(value, Mapping):
+        value = [f"{key}={part}" for key, part in value.items()]
+    parts = value if isinstance(value, Iterable) else [value]
     try:
         return ",".join(part if isinstance(part, str) else str(_integer(part)) for part in parts)
     except (TypeError, ValueError):
@@ -84,10 +84,10 @@ def _text(value: Any) -> str:
     return text
 
 
-_KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "bool": (_flag, "True or False"),
-    "int": (_integer, "a whole number"),
-    "float": (_number, "a number"),
-    "str": (_text, "text"),
-    "Path": (Path, "a path"),
+_KINDS: dict[Any, tuple[Callable[[Any], Any], str]] = {
+    bool: (_flag, "True or False"),
+    int: (_integer, "a whole number"),
+    float: (_number, "a number"),
+    str: (_text, "text"),
+    Path: (Path, "a path"),
 }

@@ -32,8 +32,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     """Run `gpen batch` in this process, its blocks too: exit code, output, errors."""
     alone = typer.Typer()
     alone.callback()(lambda: None)
-    command = alone.command("batch", epilog=batch.EPILOG)
-    command(batch.command_like(app.restore.restore))
+    alone.command(epilog=batch.EPILOG)(batch.batch)
     monkeypatch.setattr(app, "app", alone)
     monkeypatch.setattr(ray_run, "run_blocks", run_here)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,11 @@ def test_links_lead_to_files(page: str) -> None:
         if "://" not in target and not there.exists():
             assert there.is_relative_to(DOCS), target
             assert there.relative_to(DOCS).as_posix() in BROUGHT, target
+
+
+def test_the_table_of_options_is_current() -> None:
+    page = runpy.run_path(str(DOCS / "options.py"))["page"]
+    assert (DOCS / "options.md").read_text(encoding="utf-8") == page(), "make docs/options.md"
 
 
 def test_tables_that_pages_include_were_measured() -> None:

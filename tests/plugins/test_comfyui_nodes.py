@@ -18,6 +18,7 @@ import torch
 
 import gpen
 import gpen.model_set
+from gpen.options import options_of
 from support.comfyui_host import PACK, ComfyUI, InterruptedProcessingError
 from support.pointwise import write_pointwise_model
 from support.small_networks import TINY_SR, save_safetensors
@@ -73,6 +74,26 @@ def test_every_choice_and_limit_is_a_value_that_gpen_takes(comfy: ComfyUI) -> No
             assert getattr(gpen.Settings(**{name: value}), name) == value
         if isinstance(kind, list):
             assert options["default"] in kind
+
+
+def test_inputs_follow_the_table_in_the_order_of_saved_workflows(comfy: ComfyUI) -> None:
+    table = _inputs()
+    for name, option in options_of(gpen.Settings).items():
+        if name in table.NOT_APPLICABLE:
+            assert option.reasons["comfyui"] == table.NOT_APPLICABLE[name]
+            continue
+        kind, details = table.INPUTS[name].declared(name)
+        assert details["tooltip"] == option.help_at("comfyui")
+        assert details["default"] == option.default
+        if option.kind == "choice":
+            assert tuple(kind) == option.choices
+    assert " ".join(table.of(table.RESTORE)) == (
+        "blend upscale faces min_face mask match_color face_blend match_grain restore_color keep "
+        "occlusion aligned fusion"
+    )
+    assert [*table.of(table.LOAD)] == [
+        *("model", "detector", "engine", "device", "precision", "embedding")
+    ]
 
 
 def test_the_pack_names_each_node_for_people(comfy: ComfyUI) -> None:

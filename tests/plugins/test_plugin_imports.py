@@ -19,6 +19,7 @@ STAGES = {
     "faces.alignment",
     "faces.selection",
     "images.transforms",
+    "options",
     "settings",
 }
 #: What each host has installed; numpy, Pillow and torch come with both.

@@ -13,6 +13,7 @@ import PIL.Image
 import pytest
 
 import gpen
+from gpen.options import options_of
 from support.pointwise import write_pointwise_model
 from support.webui_host import WebUI
 
@@ -70,6 +71,27 @@ def test_every_choice_and_default_is_a_value_that_gpen_takes(webui: WebUI) -> No
             settings = controls.settings({name: given})
             if value or value is False:
                 assert getattr(settings, name) == value
+
+
+def test_controls_follow_the_table(webui: WebUI) -> None:
+    webui.load()
+    controls = _controls()
+    for name, option in options_of(gpen.Settings).items():
+        if name in controls.NOT_APPLICABLE:
+            assert option.reasons["webui"] == controls.NOT_APPLICABLE[name]
+            continue
+        control = controls.CONTROLS[name]
+        assert control.label in (
+            option.label,
+            f"{option.label} ({option.unit})",
+            option.help_at("webui"),
+        )
+        shown = control.options()
+        if option.choices:
+            assert tuple(shown["choices"]) == option.choices
+        if option.maximum is not None:
+            limits = option.minimum, option.maximum, option.step
+            assert tuple(shown[end] for end in ("minimum", "maximum", "step")) == limits
 
 
 def test_it_stands_once_among_the_restorers_after_reloads(any_webui: WebUI, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import httpx
 import numpy as np
 import pytest
 
-from gpen import Face, Settings
+from gpen import Face, Settings, VideoSettings
+from gpen.options import options_of
 from support.image_files import bomb, save
 from support.web_server import JSON, Start, eventually
 
@@ -252,9 +253,6 @@ def test_unexpected_errors_are_answered_and_the_server_lives(
 
 
 def test_every_setting_is_offered_or_said_not_to_be(client: httpx.Client) -> None:
-    from gpen.server import option_schema
-    from gpen.settings import VideoSettings
-
     response = client.get("/v1/settings").json()
     for key, kind in (("photo", Settings), ("video", VideoSettings)):
         rows = response[key]
@@ -262,33 +260,34 @@ def test_every_setting_is_offered_or_said_not_to_be(client: httpx.Client) -> Non
         for row in rows:
             assert row["help"].endswith("."), row
             assert row["settable"] != bool(row["reason"]), row
-    names = {row["name"] for row in response["photo"] + response["video"]}
-    assert {
-        *option_schema.NOT_SETTABLE,
-        *option_schema.NOT_FOR_VIDEOS,
-        *option_schema.RANGES,
-    } <= names
 
 
-def test_ranges_and_choices_are_those_that_settings_check() -> None:
-    from gpen import SettingsError
-    from gpen.server import option_schema
-    from gpen.settings import VideoSettings
-
-    for kind in (Settings, VideoSettings):
-        for option in option_schema.options_of(kind):
-            low, high = option_schema.RANGES.get(option.name, (None, None))
-            for bound, beyond in ((low, -1), (high, 1)):
-                if bound is not None:
-                    if option.name != "end_s":
-                        kind(**{option.name: bound})
-                    with pytest.raises(SettingsError):
-                        kind(**{option.name: bound + beyond})
-            for choice in option.choices or ():
-                kind(**{option.name: choice})
-            if option.choices and option.name != "format":
-                with pytest.raises(SettingsError):
-                    kind(**{option.name: 3 if option.name == "upscale" else "nothing"})
+def test_settings_and_schema_follow_the_table(client: httpx.Client) -> None:
+    response = client.get("/v1/settings").json()
+    paths = client.get("/openapi.json").json()["paths"]
+    for key, kind, path in (
+        ("photo", Settings, "/v1/restore"),
+        ("video", VideoSettings, "/v1/videos"),
+    ):
+        declared = {one["name"]: one for one in paths[path]["post"]["parameters"]}
+        for row in response[key]:
+            option = options_of(kind)[row["name"]]
+            for name in ("label", "help", "group", "unit", "minimum", "maximum", "nullable"):
+                assert row[name] == getattr(option, name)
+            assert row["reason"] == option.reasons.get("http", "")
+            assert tuple(row["choices"] or ()) == option.choices
+            assert set(row["names"]) == {str(choice) for choice in option.choices}
+            assert tuple(row["ends"] or ()) == (option.ends or ())
+            assert (option.name in declared) == row["settable"]
+            if row["settable"]:
+                assert declared[option.name]["description"] == option.help
+                schema = declared[option.name]["schema"]
+                assert (schema.get("minimum"), schema.get("maximum")) == (
+                    option.minimum,
+                    option.maximum,
+                )
+                if option.kind == "choice":
+                    assert tuple(schema["enum"]) == option.choices
 
 
 def test_every_settable_field_can_be_sent(client: httpx.Client) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from gpen import Settings, VideoSettings
+from gpen.options import options_of
 from support.page_browser import (
     Visit,
     chooser_after_enter,
@@ -269,6 +271,22 @@ def test_every_setting_appears(page: Any, running: Running) -> None:
         "[...document.querySelectorAll('#panel [data-setting]')].map((one) => one.dataset.setting)"
     )
     assert sorted(shown) == sorted(names | {"container"})
+
+
+def test_fields_read_as_in_the_table(page: Any) -> None:
+    page.click("details.more > summary")
+    for name, option in (options_of(Settings) | options_of(VideoSettings)).items():
+        if name == "model":
+            continue
+        shown = page.locator(f"#panel [data-setting={name}]").text_content()
+        assert option.label in shown
+        if "http" not in option.reasons:
+            if name != "face_blend":  # the page has each face's strength below the image
+                assert option.help in shown
+            for text in (*option.names.values(), *(option.ends or ())):
+                assert text in shown
+            heading = page.locator(f".group:has(> [data-setting={name}]) > h3")
+            assert heading.all_text_contents() in ([], [option.group])
 
 
 def test_model_panel_says_where_files_go_and_what_their_licence_means(page: Any) -> None:

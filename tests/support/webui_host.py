@@ -21,6 +21,7 @@ _COMPONENTS = {
     "CheckboxGroup": {"choices"},
     "Slider": {"minimum", "maximum", "step"},
     "Checkbox": set(),
+    "Number": set(),
     "Textbox": set(),
 }
 

@@ -1,16 +1,17 @@
-"""The one table of what WebUI shows of gpen's settings, and where.
+"""What WebUI shows of gpen's options, and where; all else follows from gpen's table.
 
-A new field of `gpen.Settings` gets a row in `CONTROLS` or a reason in `NOT_APPLICABLE`; pages,
-restorer and Extras follow from the table.
+A new field of `gpen.Settings` appears on both pages, unless its `Option` says why not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import gpen
+from gpen.options import Option, missing_at, options_of
+from gpen.settings import NETWORKS
 
 from . import models
 
@@ -18,81 +19,77 @@ from . import models
 PAGE = "page"
 #: The Extras tab.
 EXTRAS = "extras"
+#: What depends on the image, so that a setting for all images would be of no use.
+_EXTRAS_ONLY = ("upscale", "face_blend", "aligned")
+#: Where names are looked up when the page is built.
+_NAMES = {
+    "model": models.restorers,
+    "detector": models.detectors,
+    "embedding": models.embeddings,
+}
+#: Gradio's component of each kind of option.
+_COMPONENTS = {
+    "boolean": "Checkbox",
+    "choice": "Radio",
+    "choices": "CheckboxGroup",
+    "string": "Textbox",
+}
 
 
 @dataclass(frozen=True)
 class Control:
-    """How one setting is shown.
+    """How one option is shown."""
 
-    Attributes:
-        label: The words beside it.
-        component: Name of a Gradio component.
-        places: Where it is shown.
-        arguments: Arguments of the component.
-        choices: Names to choose from, looked up when the page is built.
-    """
+    option: Option
 
-    label: str
-    component: str
-    places: tuple[str, ...] = (PAGE, EXTRAS)
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    choices: Callable[[], list[str]] | None = None
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The pages that it is shown on."""
+        if self.option.name in _EXTRAS_ONLY:
+            return (EXTRAS,)
+        is_shared = self.option.group != NETWORKS or self.option.name == "model"
+        return (PAGE, EXTRAS) if is_shared else (PAGE,)
+
+    @property
+    def component(self) -> str:
+        """Name of a Gradio component."""
+        if self.is_looked_up:
+            return "Dropdown"
+        number = "Number" if self.option.maximum is None else "Slider"
+        return _COMPONENTS.get(self.option.kind, number)
+
+    @property
+    def label(self) -> str:
+        """The words beside it; for text, which Gradio says nothing else about, how to write it."""
+        if self.component == "Textbox":
+            return self.option.help_at("webui")
+        return (
+            f"{self.option.label} ({self.option.unit})" if self.option.unit else self.option.label
+        )
+
+    @property
+    def is_looked_up(self) -> bool:
+        """Its choices are names of weights, which may have changed since."""
+        return self.option.name in _NAMES
 
     def options(self) -> dict[str, Any]:
         """Arguments of the component as of now."""
-        found = {"choices": self.choices()} if self.choices else {}
-        return {**self.arguments, **found}
+        option = self.option
+        if self.is_looked_up:
+            return {"choices": _NAMES[option.name]()}
+        if option.choices:
+            return {"choices": list(option.choices)}
+        if self.component == "Slider":
+            return {"minimum": option.minimum, "maximum": option.maximum, "step": option.step}
+        return {}
 
 
-def _range(low: float, high: float, step: float) -> dict[str, float]:
-    return {"minimum": low, "maximum": high, "step": step}
-
-
-CONTROLS: dict[str, Control] = {
-    "model": Control("Model", "Dropdown", choices=models.restorers),
-    "fusion": Control("Keep detail that can be trusted, restore the rest", "Checkbox"),
-    "blend": Control("Strength (visibility)", "Slider", arguments=_range(0, 1, 0.05)),
-    "upscale": Control(
-        "Enlarge the image by", "Radio", (EXTRAS,), arguments={"choices": [1, 2, 4]}
-    ),
-    "faces": Control("Faces: all, largest, left, right, center, or numbers such as 0,2", "Textbox"),
-    "face_blend": Control("Strength of single faces, such as 0=0.5,2=1", "Textbox", (EXTRAS,)),
-    "min_face": Control(
-        "Leave faces alone that are smaller than (pixels)",
-        "Slider",
-        arguments=_range(0, 512, 1),
-    ),
-    "mask": Control("Mask", "Radio", arguments={"choices": ["head", "face", "box"]}),
-    "match_color": Control("Keep the colours of the face", "Checkbox"),
-    "match_grain": Control("Keep the grain of the image", "Checkbox"),
-    "restore_color": Control("Let the network colour grey faces", "Checkbox"),
-    "keep": Control(
-        "Leave as they are",
-        "CheckboxGroup",
-        arguments={"choices": ["eyes", "mouth", "glasses"]},
-    ),
-    "occlusion": Control("Leave hands, hair and things in front of faces alone", "Checkbox"),
-    "aligned": Control("The images are face crops", "Checkbox", (EXTRAS,)),
-    "detector": Control("Face detector", "Dropdown", (PAGE,), choices=models.detectors),
-    "embedding": Control("What tells people apart", "Dropdown", (PAGE,), choices=models.embeddings),
-    "engine": Control(
-        "Engine",
-        "Radio",
-        (PAGE,),
-        arguments={"choices": ["auto", "openvino", "onnxruntime", "torch"]},
-    ),
-    "device": Control("Device: auto, cpu, cuda, cuda:1, mps", "Textbox", (PAGE,)),
-    "precision": Control(
-        "Arithmetic", "Radio", (PAGE,), arguments={"choices": ["auto", "f32", "bf16", "f16"]}
-    ),
-}
-
-NOT_APPLICABLE: dict[str, str] = {
-    "models_dir": "models/GPEN of WebUI is looked in first",
-    "max_pixels": "WebUI has opened the image already",
-    "format": "WebUI writes the file, in the format of its own settings",
-    "quality": "WebUI writes the file, in the quality of its own settings",
-    "strip": "WebUI writes the file, with its own metadata",
+#: Options that mean nothing here, and why.
+NOT_APPLICABLE = missing_at("webui", gpen.Settings)
+CONTROLS = {
+    name: Control(option)
+    for name, option in options_of(gpen.Settings).items()
+    if name not in NOT_APPLICABLE
 }
 
 
@@ -122,13 +119,11 @@ def settings(values: Mapping[str, Any]) -> gpen.Settings:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """A component's value in the type of its setting."""
-    wanted = getattr(gpen.Settings(), name)
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value))
-    if isinstance(wanted, (int, float)) and not isinstance(wanted, bool):
+    """A component's value as gpen's table takes it; numbers may come as text and 2.0."""
+    option = CONTROLS[name].option
+    if option.kind in ("integer", "number"):
         try:
-            return type(wanted)(value)
+            return option.type(value)
         except (TypeError, ValueError):
             raise gpen.SettingsError(f"{name} is {value!r}; expected a number") from None
     return value.strip() if isinstance(value, str) else value

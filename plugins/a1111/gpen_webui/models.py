@@ -9,6 +9,8 @@ from pathlib import Path
 from modules import paths_internal, shared
 
 import gpen
+from gpen.options import options_of
+from gpen.settings import NETWORKS
 
 from .console import report
 
@@ -17,16 +19,11 @@ _OTHERS = ("facerestore_models", "GFPGAN", "Codeformer")
 #: Restorers whose folder WebUI's command line can name.
 _NAMED = ("gfpgan", "codeformer")
 #: Settings for which networks are opened anew.
-_OF_THE_NETWORKS = (
-    "model",
-    "models_dir",
-    "detector",
-    "embedding",
-    "engine",
-    "device",
-    "precision",
-    "aligned",
-)
+_OF_THE_NETWORKS = [
+    name
+    for name, option in options_of(gpen.Settings).items()
+    if option.group == NETWORKS or name == "aligned"
+]
 
 
 def folder() -> Path:

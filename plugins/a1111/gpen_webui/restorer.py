@@ -53,14 +53,14 @@ def register() -> None:
 def add_page() -> None:
     """The page "GPEN" of WebUI's Settings."""
     for name, control in controls.at(controls.PAGE).items():
-        refresh = {"refresh": lambda: None} if control.choices else {}
+        refresh = {"refresh": lambda: None} if control.is_looked_up else {}
         shared.opts.add_option(
             f"gpen_{name}",
             shared.OptionInfo(
                 controls.default(name),
                 control.label,
                 getattr(gr, control.component),
-                control.options if control.choices else control.options(),
+                control.options if control.is_looked_up else control.options(),
                 section=_SECTION,
                 **refresh,
             ),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import inspect
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -21,9 +19,11 @@ from gpen.cluster.manifest import REPORT
 from gpen.errors import SettingsError, WriteError
 from gpen.files import os_errors_as
 from gpen.json_text import json_text
+from gpen.options import options_of
 from gpen.settings import Settings
 
 from . import console
+from .option_parameters import with_options
 
 if TYPE_CHECKING:
     from gpen.cluster.batch_plan import Plan
@@ -40,12 +40,11 @@ EPILOG = """
 
 `gpen batch /shared/old /shared/new --ray auto --gpus-per-worker 1`
 """
-#: Options that `gpen restore` has too are a group of their own in the help.
-_PANEL = "Options as in gpen restore"
 #: Seconds between lines about progress where no bar can be drawn.
 _LINE_EVERY = 30
 
 
+@with_options(*options_of(Settings), grouped=True)
 def batch(
     source: Annotated[
         str, typer.Argument(metavar="SRC", help="A folder, searched recursively, or s3://, gs:// …")
@@ -102,40 +101,6 @@ def batch(
     worker_config = WorkerConfig(ray, workers, gpus_per_worker)
     run = _Run(*storages, settings, worker_config, jobs, overwrite=overwrite)
     raise typer.Exit(run.through(run.plan(block, skip_existing=skip_existing)))
-
-
-def command_like(restore: Callable[..., None]) -> Callable[..., None]:
-    """`batch` with all options of `gpen restore` that are fields of `Settings`."""
-    known = {field.name for field in dataclasses.fields(Settings)}
-    own = inspect.signature(batch)
-    theirs = {
-        name: parameter
-        for name, parameter in inspect.signature(restore).parameters.items()
-        if name.rstrip("_") in known
-    }
-    hints = get_type_hints(batch, include_extras=True)
-    their_hints = get_type_hints(restore, include_extras=True)
-    hints |= {name: _in_panel(their_hints[name]) for name in theirs}
-    parameters = [
-        parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[name])
-        for name, parameter in (dict(own.parameters) | theirs).items()
-        if parameter.kind is not parameter.VAR_KEYWORD
-    ]
-
-    def command(**values: Any) -> None:
-        batch(**{name.rstrip("_"): value for name, value in values.items()})
-
-    command.__name__, command.__doc__ = batch.__name__, batch.__doc__
-    command.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
-    return command
-
-
-def _in_panel(hint: Any) -> Any:
-    """A copy of an annotated option, shown in the group of `gpen restore`."""
-    kind, option = hint.__origin__, copy.copy(hint.__metadata__[0])
-    option.rich_help_panel = _PANEL
-    return Annotated[kind, option]
 
 
 class PhotoRestorer:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gpen.settings import DEFAULT_DETECTOR
-
 from . import console
+from .option_parameters import with_options
 
 if TYPE_CHECKING:
     from gpen.training.prepare import Plan, Report
@@ -30,6 +29,7 @@ EPILOG = """
 _SHOWN = 5
 
 
+@with_options("detector", "models_dir", "max_pixels")
 def prepare(
     sources: Annotated[
         list[str],
@@ -74,18 +74,11 @@ def prepare(
     shard_size: Annotated[int, typer.Option(help="Faces per shard.")] = 1000,
     limit: Annotated[int, typer.Option(help="Most photos to read; 0 for all.")] = 0,
     licence: Annotated[str, typer.Option(help="Licence note stored with every face.")] = "",
-    detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
-    models_dir: Annotated[
-        Path | None,
-        typer.Option(help="Look for the detector in this folder first.", show_default=False),
-    ] = None,
-    max_pixels: Annotated[
-        int, typer.Option(help="Refuse larger photos (decompression bombs).")
-    ] = 250_000_000,
     jobs: Annotated[int, typer.Option(min=1, help="Photos restored at the same time.")] = 2,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing data set in DST.")
     ] = False,
+    **options: Any,
 ) -> None:
     """Make training faces: find, align, filter, drop duplicates, split, write shards.
 
@@ -93,11 +86,9 @@ def prepare(
     """
     if identity_from not in (None, "folder"):
         raise typer.BadParameter(f"--identity-from is {identity_from!r}; expected folder")
-    options: dict[str, Any] = {
+    options |= {
         "size": size,
         "template": template,
-        "detector": detector,
-        "models_dir": models_dir,
         "min_score": min_score,
         "min_face": min_face,
         "min_inside": min_inside,
@@ -114,7 +105,6 @@ def prepare(
         "shard_size": shard_size,
         "limit": limit,
         "licence": licence,
-        "max_pixels": max_pixels,
     }
     from gpen.training.prepare import Options, finished_report, plan_work
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpen.errors import EngineError, GpenError, MissingExtraError
+from gpen.settings import DEFAULT_MODEL, ENGINES, PRECISIONS
 
 from .doctor_machine import Finding
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 _GIB = 2**30
 #: Less free disk is something to fix.
 _LEAST_DISK = _GIB
-_ENGINES = ("openvino", "onnxruntime", "torch")
-_PRECISIONS = ("f32", "bf16", "f16")
 #: Runs of an engine behind its figure, and seconds after which fewer have to do.
 _RUNS, _ENOUGH_S = 5, 1.0
 #: What writes each codec of `gpen restore`.
@@ -135,15 +134,14 @@ def speeds(until_s: float) -> Iterator[Finding]:
         until_s: Time of `time.monotonic` after which none is begun.
     """
     from gpen import find_model
-    from gpen.settings import DEFAULT_MODEL
 
     try:
         model = find_model(DEFAULT_MODEL)
     except GpenError as error:
         yield Finding("speed", "fix", str(error), "pip install --force-reinstall --no-deps gpen")
         return
-    for engine in _ENGINES:
-        for precision in _PRECISIONS:
+    for engine in ENGINES:
+        for precision in PRECISIONS:
             if time.monotonic() > until_s:
                 yield Finding("speed", "note", f"{engine} {precision} was left out: out of time")
             elif (speed := _speed(model, engine, precision)) is not None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gpen.errors import ReadError, SettingsError
-from gpen.settings import DEFAULT_DETECTOR
+
+from .option_parameters import with_options
 
 if TYPE_CHECKING:
     from gpen.metrics.evaluation_tasks import Damage, SampleMaker, Task
@@ -41,6 +42,7 @@ class Sources:
     models: tuple[str, ...]
 
 
+@with_options("detector", "models_dir", "engine", "device", "precision")
 def evaluate(
     images: Annotated[
         Path,
@@ -85,9 +87,6 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE.csv", help="CSV of file,group; reports means per group."),
     ] = None,
-    detector: Annotated[
-        str, typer.Option(help="Name or path of the detector that finds landmarks.")
-    ] = DEFAULT_DETECTOR,
     lpips_backbone: Annotated[
         Path | None, typer.Option(metavar="FILE", help="SqueezeNet 1.1, AlexNet or VGG-16.")
     ] = None,
@@ -111,21 +110,10 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE.png", help="Write a comparison sheet.")
     ] = None,
     sheet_rows: Annotated[int, typer.Option(min=1, help="Number of faces on the sheet.")] = 12,
-    models_dir: Annotated[
-        Path | None,
-        typer.Option(help="Look for models in this folder first.", show_default=False),
-    ] = None,
-    engine: Annotated[
-        Literal["auto", "openvino", "onnxruntime", "torch"],
-        typer.Option(help="Library that runs the models."),
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
-    precision: Annotated[
-        Literal["auto", "f32", "bf16", "f16"], typer.Option(help="Arithmetic of the models.")
-    ] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the JSON file and the sheet.")
     ] = False,
+    **options: Any,
 ) -> None:
     """Measure restored faces: PSNR, SSIM, LPIPS, identity, landmarks, recall, FID and KID."""
     sources = Sources(images, truth, damaged, reference, tuple(degrade or ()), tuple(model or ()))
@@ -139,7 +127,7 @@ def evaluate(
     output = Output(json_, sheet, sheet_rows, members, overwrite)
     check_outputs(output)
     tasks, alone = plan(sources)
-    options = {"engine": engine, "device": device, "precision": precision}
+    detector, models_dir = options.pop("detector"), options.pop("models_dir")
     sample_maker = _sample_maker(
         sources, models_dir, options, bicubic=bicubic, size=size, seed=seed
     )

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gpen.settings import (
-    DEFAULT_DETECTOR,
-    DEFAULT_EMBEDDING,
-    DEFAULT_MODEL,
-    Settings,
-    VideoSettings,
-)
+from gpen.options import options_of
+from gpen.settings import Settings, VideoSettings
 
-from . import completion
+from .option_parameters import values_of, with_options
 from .time_arguments import time_range
 
 if TYPE_CHECKING:
-    from .restore_inputs import Outcome
+    from .restore_inputs import Options, Outcome
 
 EPILOG = """
 **Examples**
@@ -41,9 +36,8 @@ EPILOG = """
 `gpen restore frames/ -o film.mp4 --frame-rate 24`
 """
 
-_VIDEOS = "Videos"
 
-
+@with_options(*options_of(Settings), *options_of(VideoSettings), grouped=True)
 def restore(
     inputs: Annotated[
         list[str],
@@ -57,77 +51,6 @@ def restore(
             "-o", "--output", help="A file for one input, else a folder; - for standard output."
         ),
     ] = None,
-    model: Annotated[
-        str,
-        typer.Option(help="Name or path of the weights.", autocompletion=completion.restorers),
-    ] = DEFAULT_MODEL,
-    models_dir: Annotated[
-        Path | None,
-        typer.Option(help="Look for models in this folder first.", show_default=False),
-    ] = None,
-    aligned: Annotated[
-        bool,
-        typer.Option("--aligned", help="Inputs are aligned face crops; restore them whole."),
-    ] = False,
-    fusion: Annotated[
-        bool,
-        typer.Option(
-            "--fusion/--no-fusion", help="Keep the detail that is still good; restore the rest."
-        ),
-    ] = True,
-    blend: Annotated[float, typer.Option(help="0 keeps the input, 1 is fully restored.")] = 1.0,
-    upscale: Annotated[int, typer.Option(help="Enlarge the photo by 1, 2 or 4.")] = 1,
-    faces: Annotated[
-        str,
-        typer.Option(
-            metavar="WHICH",
-            help="all, largest, left, right, center, numbers (0,2), like:PHOTO, "
-            "in videos track:NUMBERS of `gpen tracks`.",
-        ),
-    ] = "all",
-    min_face: Annotated[
-        float, typer.Option(metavar="PX", help="Skip faces smaller than this.")
-    ] = 0,
-    face_blend: Annotated[
-        str, typer.Option(metavar="N=B,…", help="Blend of single faces: 0=0.5,2=0.")
-    ] = "",
-    mask: Annotated[
-        Literal["head", "face", "box"], typer.Option(help="Shape of the pasted area.")
-    ] = "head",
-    match_color: Annotated[
-        bool, typer.Option("--match-color", help="Give restored faces the colour of the input.")
-    ] = False,
-    match_grain: Annotated[
-        bool, typer.Option("--match-grain", help="Give restored faces the grain of the input.")
-    ] = False,
-    restore_color: Annotated[
-        bool,
-        typer.Option("--restore-color/--no-restore-color", help="Colourise grey faces."),
-    ] = False,
-    keep: Annotated[
-        str, typer.Option(metavar="PARTS", help="Parts to keep as they are: eyes,mouth,glasses.")
-    ] = "",
-    occlusion: Annotated[
-        bool,
-        typer.Option("--occlusion", help="Keep hands and objects in front of a face as they are."),
-    ] = False,
-    detector: Annotated[
-        str, typer.Option(help="Name or path of a detector.", autocompletion=completion.detectors)
-    ] = DEFAULT_DETECTOR,
-    embedding: Annotated[
-        str,
-        typer.Option(
-            help="Name or path of the face embedding.", autocompletion=completion.embeddings
-        ),
-    ] = DEFAULT_EMBEDDING,
-    engine: Annotated[
-        Literal["auto", "openvino", "onnxruntime", "torch"],
-        typer.Option(help="Library that runs the network."),
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
-    precision: Annotated[
-        Literal["auto", "f32", "bf16", "f16"], typer.Option(help="Arithmetic of the network.")
-    ] = "auto",
     save_faces: Annotated[
         bool, typer.Option("--save-faces", help="Also write each face: crop beside result.")
     ] = False,
@@ -137,61 +60,13 @@ def restore(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write a report of every input.")
     ] = None,
-    format_: Annotated[
-        str | None, typer.Option("--format", help="png, jpg, webp, tiff, avif, heic …")
+    preview: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Process only the first seconds of a video."),
     ] = None,
-    quality: Annotated[int | None, typer.Option(help="1-100, for lossy formats.")] = None,
-    strip: Annotated[
-        bool, typer.Option("--strip", help="Leave EXIF, XMP, IPTC and texts out.")
-    ] = False,
     keep_time: Annotated[
         bool, typer.Option("--keep-time", help="Give results the time of their inputs.")
     ] = False,
-    max_pixels: Annotated[
-        int, typer.Option(help="Refuse larger photos (decompression bombs).")
-    ] = 250_000_000,
-    stabilise: Annotated[
-        float,
-        typer.Option(
-            help="0 restores each frame on its own; 1 steadies most.", rich_help_panel=_VIDEOS
-        ),
-    ] = 1.0,
-    deflicker: Annotated[
-        bool,
-        typer.Option("--deflicker", help="Even out brightness flicker.", rich_help_panel=_VIDEOS),
-    ] = False,
-    start: Annotated[
-        str,
-        typer.Option(
-            metavar="TIME", help="Start time, such as 90 or 1:30.", rich_help_panel=_VIDEOS
-        ),
-    ] = "0",
-    end: Annotated[
-        str | None, typer.Option(metavar="TIME", help="End time.", rich_help_panel=_VIDEOS)
-    ] = None,
-    preview: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", help="Process only the first seconds.", rich_help_panel=_VIDEOS
-        ),
-    ] = None,
-    codec: Annotated[
-        Literal["auto", "h264", "h265", "av1", "vp9"],
-        typer.Option(help="Video codec.", rich_help_panel=_VIDEOS),
-    ] = "auto",
-    crf: Annotated[
-        int | None,
-        typer.Option(
-            help="Constant rate factor of the codec; lower is better.", rich_help_panel=_VIDEOS
-        ),
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="Speed of the encoder.", rich_help_panel=_VIDEOS)
-    ] = None,
-    frame_rate: Annotated[
-        float,
-        typer.Option(help="Frames per second of a folder of images.", rich_help_panel=_VIDEOS),
-    ] = 25.0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing results.")
     ] = False,
@@ -205,47 +80,64 @@ def restore(
         bool, typer.Option("--recursive", help="Search subfolders as well.")
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Photos restored at the same time.")] = 2,
+    **options: Any,
 ) -> None:
     """Restore the faces in photos and videos."""
-    values = {name.rstrip("_"): value for name, value in locals().items()}
+    from .restore_inputs import Options, write_report
+
     if overwrite and skip_existing:
         raise typer.BadParameter("--overwrite and --skip-existing exclude each other")
-    settings = Settings(**_fields_of(Settings, values))
-    values["start_s"], values["end_s"] = time_range(start, end, preview)
-    video = VideoSettings(**_fields_of(VideoSettings, values))
-    raise typer.Exit(_run(inputs, settings, video, values))
+    settings = Settings(**values_of(Settings, options))
+    start_s, end_s = time_range(options["start"], options["end"], preview)
+    video = VideoSettings(
+        **values_of(VideoSettings, {**options, "start_s": start_s, "end_s": end_s})
+    )
+    how = Options(
+        overwrite=overwrite,
+        skip_existing=skip_existing,
+        save_faces=save_faces,
+        compare=compare,
+        similarity=report is not None,
+        keep_time=keep_time,
+    )
+    outcomes: list[Outcome] = []
+    try:
+        _run(inputs, output, settings, video, outcomes, how, recursive=recursive, jobs=jobs)
+    finally:
+        if report is not None:
+            write_report(report, outcomes, dataclasses.asdict(settings))
+    raise typer.Exit(_summary(outcomes))
 
 
 def _run(
-    inputs: list[str], settings: Settings, video: VideoSettings, values: Mapping[str, Any]
-) -> int:
-    """Photos first, then videos; the exit code: 0 all done, 1 some failed, 3 nothing was done."""
+    inputs: list[str],
+    output: str | None,
+    settings: Settings,
+    video: VideoSettings,
+    outcomes: list[Outcome],
+    how: Options,
+    *,
+    recursive: bool,
+    jobs: int,
+) -> None:
+    """Photos first, then videos."""
     from .output_names import check_folder, split_videos
-    from .restore_inputs import Options, write_report
 
-    videos, photos = split_videos(inputs, values["output"])
+    videos, photos = split_videos(inputs, output)
     if videos and photos:
-        check_folder(values["output"])
-    options = Options(**_fields_of(Options, {**values, "similarity": values["report"] is not None}))
-    outcomes: list[Outcome] = []
-    try:
-        if photos or not videos:
-            from .restore_images import restore_photos
+        check_folder(output)
+    if photos or not videos:
+        from .restore_images import restore_photos
 
-            how = {name: values[name] for name in ("recursive", "jobs")}
-            restore_photos(photos, values["output"], settings, outcomes, options, **how)
-        if videos:
-            from .restore_videos import restore_videos
+        restore_photos(photos, output, settings, outcomes, how, recursive=recursive, jobs=jobs)
+    if videos:
+        from .restore_videos import restore_videos
 
-            restore_videos(videos, values["output"], settings, video, outcomes, options)
-    finally:
-        if values["report"] is not None:
-            write_report(values["report"], outcomes, dataclasses.asdict(settings))
-    return _summary(outcomes)
+        restore_videos(videos, output, settings, video, outcomes, how)
 
 
 def _summary(outcomes: Sequence[Outcome]) -> int:
-    """The count of all inputs, for a person, and the exit code."""
+    """The count of all inputs, for a person; the exit code: 0 all done, 1 some failed, 3 all."""
     from . import console
 
     failed = sum(1 for outcome in outcomes if outcome.status == "failed")
@@ -255,7 +147,3 @@ def _summary(outcomes: Sequence[Outcome]) -> int:
     if not failed:
         return console.EXIT_OK
     return console.EXIT_NOTHING_DONE if failed == len(outcomes) else console.EXIT_SOME_FAILED
-
-
-def _fields_of(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    return {field.name: values[field.name] for field in dataclasses.fields(kind)}

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gpen.errors import OutputExistsError
-from gpen.settings import DEFAULT_DETECTOR, Settings, VideoSettings
+from gpen.settings import Settings, VideoSettings
 
-from . import completion, console
+from . import console
+from .option_parameters import values_of, with_options
 from .time_arguments import time_range
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ EPILOG = """
 THUMBNAIL_PX = 256
 
 
+@with_options("min_face", "detector", "models_dir", "start_s", "end_s")
 def tracks(
     video_path: Annotated[
         Path, typer.Argument(metavar="VIDEO", help="A video, or a folder of images.")
@@ -41,26 +43,13 @@ def tracks(
         typer.Option("-o", "--output", help="Folder for the images; default <video>_tracks."),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")] = False,
-    min_face: Annotated[
-        float, typer.Option(metavar="PX", help="Skip faces smaller than this.")
-    ] = 0,
-    detector: Annotated[
-        str, typer.Option(help="Name or path of a detector.", autocompletion=completion.detectors)
-    ] = DEFAULT_DETECTOR,
-    models_dir: Annotated[
-        Path | None,
-        typer.Option(help="Look for models in this folder first.", show_default=False),
-    ] = None,
-    start: Annotated[
-        str, typer.Option(metavar="TIME", help="Start time, such as 90 or 1:30.")
-    ] = "0",
-    end: Annotated[str | None, typer.Option(metavar="TIME", help="End time.")] = None,
     preview: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Process only the first seconds.")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing images.")
     ] = False,
+    **options: Any,
 ) -> None:
     """List the faces of a video, each followed through its shot, for `--faces track:N`.
 
@@ -71,13 +60,13 @@ def tracks(
     from gpen.video.io.decode import open_video
     from gpen.video.work_folder import LineLog
 
-    start_s, end_s = time_range(start, end, preview)
+    start_s, end_s = time_range(options["start"], options["end"], preview)
     video = VideoSettings(start_s=start_s, end_s=end_s)
     folder_out = output or video_path.with_name(f"{video_path.stem}_tracks")
     if not overwrite:
         _check_free(folder_out)
     opened = open_video(video_path)
-    settings = Settings(detector=detector, models_dir=models_dir, min_face=min_face)
+    settings = Settings(**values_of(Settings, options))
     with (
         tempfile.TemporaryDirectory(prefix="gpen-") as folder,
         console.progress_bar("Finding faces", opened.frames_between(start_s, end_s)) as bar,
@@ -88,7 +77,7 @@ def tracks(
             video,
             LineLog(Path(folder) / "faces.jsonl"),
             lambda done: bar.update(bar.task_ids[0], completed=done),
-            min_face=min_face,
+            min_face=settings.min_face,
         ).tracks
     images = _write_images(found, opened, video, folder_out, overwrite=overwrite)
     rows = [_row(track, opened, start_s, images.get(track.id)) for track in found.tracks]

@@ -6,14 +6,14 @@ import contextlib
 import logging
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gpen.settings import DEFAULT_DETECTOR, DEFAULT_EMBEDDING, DEFAULT_MODEL, Settings
+from gpen.settings import Settings
 
 from . import console
+from .option_parameters import with_options
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -32,6 +32,7 @@ EPILOG = """
 _LIMITS = "Limits"
 
 
+@with_options("model", "models_dir", "detector", "embedding", "engine", "device", "precision")
 def web(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 7860,
@@ -45,23 +46,6 @@ def web(
         list[str] | None,
         typer.Option(metavar="NAME", help="Host name that clients may use for this machine."),
     ] = None,
-    model: Annotated[str, typer.Option(help="Name or path of the weights.")] = DEFAULT_MODEL,
-    models_dir: Annotated[
-        Path | None,
-        typer.Option(help="Look for models in this folder first.", show_default=False),
-    ] = None,
-    detector: Annotated[str, typer.Option(help="Name or path of a detector.")] = DEFAULT_DETECTOR,
-    embedding: Annotated[
-        str, typer.Option(help="Name or path of the face embedding.")
-    ] = DEFAULT_EMBEDDING,
-    engine: Annotated[
-        Literal["auto", "openvino", "onnxruntime", "torch"],
-        typer.Option(help="Library that runs the network."),
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
-    precision: Annotated[
-        Literal["auto", "f32", "bf16", "f16"], typer.Option(help="Arithmetic of the network.")
-    ] = "auto",
     max_photo: Annotated[
         float, typer.Option(metavar="MIB", help="Largest photo file.", rich_help_panel=_LIMITS)
     ] = 64,
@@ -85,6 +69,7 @@ def web(
             show_default=False,
         ),
     ] = None,
+    **options: Any,
 ) -> None:
     """Serve the web page and the HTTP interface, on this machine only by default."""
     from gpen.server import Limits, create_app
@@ -97,17 +82,8 @@ def web(
         queue=queue,
         **({} if jobs is None else {"jobs": jobs}),
     )
-    settings = Settings(
-        model=model,
-        models_dir=models_dir,
-        detector=detector,
-        embedding=embedding,
-        engine=engine,
-        device=device,
-        precision=precision,
-    )
     token = token or None
-    app = create_app(settings, limits, token=token, hosts=[host, *(allow_host or [])])
+    app = create_app(Settings(**options), limits, token=token, hosts=[host, *(allow_host or [])])
     _serve(app, host, port, token)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import EngineError, SettingsError, WeightsError
 from ..models import GENERATOR_KINDS, HALVABLE_KINDS, ModelInfo, read_onnx
+from ..settings import ENGINES
 from .base import Engine, Graph
 from .batching import run_in_batches
 from .graph_cache import forget, inference_graph
@@ -26,7 +27,6 @@ __all__ = [
     "run_in_batches",
 ]
 
-_ENGINES = ("openvino", "onnxruntime", "torch")
 #: How often a graph from the cache is opened when it vanishes or cannot be run.
 _TRIES = 5
 
@@ -72,7 +72,7 @@ def open_graph(
             f"torch cannot run the ONNX file {path.name}: choose --engine openvino or onnxruntime",
             engine=engine,
         )
-    raise SettingsError(f"engine is {engine!r}; expected auto or one of {', '.join(_ENGINES)}")
+    raise SettingsError(f"engine is {engine!r}; expected auto or one of {', '.join(ENGINES)}")
 
 
 def open_engine(

@@ -1,138 +1,71 @@
-"""Settings as clients see them, derived from the dataclasses."""
+"""Settings as clients see them: the table of options, without what the server decides."""
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
 import re
-import types
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from ..errors import SettingsError
-from ..images.formats import WRITABLE_NAMES
-from ..settings import KEEPABLE, Settings, VideoSettings
+from ..options import Option, missing_at, options_of
+from ..settings import VIDEO_FILES, Settings, VideoSettings
 
-_HOST = "the server's own choice, since each one would have to be opened beside the others"
 #: Settings that clients may not set, and why.
-NOT_SETTABLE: Mapping[str, str] = {
-    "models_dir": "a folder of the server; clients choose among the names of /v1/models",
-    "detector": _HOST,
-    "embedding": _HOST,
-    "engine": _HOST,
-    "device": _HOST,
-    "precision": _HOST,
-    "max_pixels": "the server has a limit for all clients",
-    "frame_rate": "for folders of images, and only files are uploaded",
-}
+NOT_SETTABLE = missing_at("http", Settings) | missing_at("http", VideoSettings)
 #: Settings that say nothing about videos.
-NOT_FOR_VIDEOS: Mapping[str, str] = {
-    "aligned": "is for photos; faces in videos are found in every frame",
-    "format": "is for photos; videos have container=",
-    "quality": "is for photos; videos have crf=",
-    "strip": "is for photos",
-}
-#: What the dataclasses check but cannot say: smallest and largest values, and choices.
-RANGES: Mapping[str, tuple[float | None, float | None]] = {
-    "blend": (0, 1), "min_face": (0, None), "quality": (1, 100), "stabilise": (0, 1),
-    "start_s": (0, None), "crf": (0, 63), "max_pixels": (1, None),
-}  # fmt: skip
-CHOICES: Mapping[str, tuple[Any, ...]] = {
-    "upscale": (1, 2, 4),
-    "format": tuple(WRITABLE_NAMES.split(", ")),
-    "keep": KEEPABLE,
-}
-#: File formats of videos.
-CONTAINERS = ("mp4", "mkv", "mov", "webm")
+NOT_FOR_VIDEOS = missing_at("video", Settings)
+#: File format of videos, where the command line goes by the name of the file.
+CONTAINER = Option(
+    label="Video format",
+    help="File format of the result; without it, that of the video, or mp4.",
+    group=VIDEO_FILES,
+    names={"mp4": "MP4", "mkv": "Matroska", "mov": "QuickTime", "webm": "WebM"},
+    empty="As the video",
+    name="container",
+    nullable=True,
+)
 #: Longest value that anything may have.
 _MAX_LENGTH = 1000
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One setting.
-
-    Attributes:
-        name: As a field.
-        kind: "boolean", "integer", "number", "string", "choice" or "choices" (joined by commas).
-        nullable: An empty value stands for None.
-        default: In the dataclass.
-        help: From its docstring.
-        choices: What it may be, where that is a list.
-        reason: Why clients may not set it; empty where they may.
-    """
-
-    name: str
-    kind: str
-    nullable: bool
-    default: Any
-    help: str
-    choices: tuple[Any, ...] | None
-    reason: str
-
-    def to_dict(self, default: Any) -> dict[str, Any]:
-        """The entry of /v1/settings, with the server's default."""
-        low, high = RANGES.get(self.name, (None, None))
-        return {
-            "name": self.name,
-            "type": self.kind,
-            "default": None if self.reason else default,
-            "help": self.help,
-            "choices": self.choices,
-            "minimum": low,
-            "maximum": high,
-            "nullable": self.nullable,
-            "settable": not self.reason,
-            "reason": self.reason,
-            "for_clips": self.name not in NOT_FOR_VIDEOS,
-        }
-
-    def to_schema(self) -> dict[str, Any]:
-        low, high = RANGES.get(self.name, (None, None))
-        schema: dict[str, Any] = {"type": "string" if "choice" in self.kind else self.kind}
-        if self.kind == "choice" or (self.choices and self.kind != "choices"):
-            schema["enum"] = list(self.choices or ())
-            schema["type"] = "integer" if isinstance(schema["enum"][0], int) else "string"
-        if schema["type"] == "string":
-            schema["maxLength"] = _MAX_LENGTH
-        schema |= {k: v for k, v in (("minimum", low), ("maximum", high)) if v is not None}
-        if self.default is not None:
-            schema["default"] = self.default
-        return schema
-
-
-@cache
-def options_of(kind: Any) -> tuple[Option, ...]:
-    """The fields of `Settings` or `VideoSettings`, in their order."""
-    helps, hints = _helps(kind), get_type_hints(kind)
-    return tuple(
-        _option(one, hints[one.name], helps.get(one.name, "")) for one in dataclasses.fields(kind)
-    )
-
-
-def _option(field: dataclasses.Field[Any], hint: Any, text: str) -> Option:
-    nullable = False
-    if get_origin(hint) in (Union, types.UnionType):
-        nullable = True
-        hint = next(part for part in get_args(hint) if part is not types.NoneType)
-    choices = get_args(hint) if get_origin(hint) is Literal else CHOICES.get(field.name)
-    plain = {bool: "boolean", int: "integer", float: "number"}.get(hint, "string")
-    kind = "choices" if field.name == "keep" else "choice" if choices else plain
-    reason = NOT_SETTABLE.get(field.name, "")
-    return Option(field.name, kind, nullable, field.default, text, choices, reason)
-
-
-def _helps(kind: type[Any]) -> dict[str, str]:
-    """What the docstring says about each attribute."""
-    text = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
-    entries = re.split(r"^    (\w+): ", text, flags=re.M)[1:]
+def describe(option: Option, default: Any) -> dict[str, Any]:
+    """The entry of /v1/settings, with the server's default."""
+    reason = option.reasons.get("http", "")
     return {
-        name: " ".join(line.split()) for name, line in zip(entries[::2], entries[1::2], strict=True)
+        "name": option.name,
+        "type": option.kind,
+        "default": None if reason else default,
+        "label": option.label,
+        "help": option.help_at("http"),
+        "group": option.group,
+        "choices": option.choices or None,
+        "names": {str(choice): option.names.get(choice, choice) for choice in option.choices},
+        "minimum": option.minimum,
+        "maximum": option.maximum,
+        "step": option.step,
+        "unit": option.unit,
+        "ends": option.ends,
+        "empty": option.empty,
+        "nullable": option.nullable,
+        "settable": not reason,
+        "reason": reason,
+        "for_clips": "video" not in option.reasons,
     }
+
+
+def schema_of(option: Option) -> dict[str, Any]:
+    """The option in OpenAPI's words."""
+    schema: dict[str, Any] = {"type": "string" if "choice" in option.kind else option.kind}
+    if option.kind == "choice":
+        schema["enum"] = list(option.choices)
+        schema["type"] = "integer" if option.type is int else "string"
+    if schema["type"] == "string":
+        schema["maxLength"] = _MAX_LENGTH
+    bounds = {"minimum": option.minimum, "maximum": option.maximum, "default": option.default}
+    return schema | {name: value for name, value in bounds.items() if value is not None}
 
 
 def read_values(pairs: Iterable[tuple[str, str]], known: Iterable[str] = ()) -> dict[str, str]:
@@ -145,11 +78,11 @@ def read_values(pairs: Iterable[tuple[str, str]], known: Iterable[str] = ()) -> 
     Raises:
         SettingsError: One is unknown, comes twice, is too long or is not settable.
     """
-    allowed = {o.name: o for kind in (Settings, VideoSettings) for o in options_of(kind)}
+    allowed = {**options_of(Settings), **options_of(VideoSettings)}
     values: dict[str, str] = {}
     for name, value in pairs:
         if name not in allowed and name not in known:
-            expected = [o.name for o in allowed.values() if not o.reason] + list(known)
+            expected = [*(one for one in allowed if one not in NOT_SETTABLE), *known]
             raise SettingsError(
                 f"unknown setting {name[:40]!r}; expected some of {', '.join(expected)}"
             )
@@ -160,8 +93,8 @@ def read_values(pairs: Iterable[tuple[str, str]], known: Iterable[str] = ()) -> 
                 f"{name} is too long or has control characters; expected at most {_MAX_LENGTH} "
                 "characters of plain text"
             )
-        if name in allowed and allowed[name].reason:
-            raise SettingsError(f"{name} cannot be set by clients: {allowed[name].reason}")
+        if name in NOT_SETTABLE:
+            raise SettingsError(f"{name} cannot be set by clients: {NOT_SETTABLE[name]}")
         values[name] = value
     return values
 
@@ -172,9 +105,9 @@ def image_settings_of(base: Settings, values: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: A value means nothing, or is for videos.
     """
-    for option in options_of(VideoSettings):
-        if option.name in values:
-            raise SettingsError(f"{option.name} is for videos; send them to /v1/videos")
+    for name in options_of(VideoSettings):
+        if name in values:
+            raise SettingsError(f"{name} is for videos; send them to /v1/videos")
     settings: Settings = _changed(base, values)
     if settings.faces.startswith("track:"):
         raise SettingsError("faces=track: is for videos; expected all, largest or numbers as 0,2")
@@ -201,9 +134,9 @@ def video_settings_of(
 def _changed(base: Any, values: Mapping[str, str]) -> Any:
     """A copy of settings with the values that are its fields."""
     changes = {
-        option.name: parse(option, values[option.name])
-        for option in options_of(base.__class__)
-        if option.name in values
+        name: parse(option, values[name])
+        for name, option in options_of(type(base)).items()
+        if name in values
     }
     faces = changes.get("faces", "")
     if faces.startswith("like:"):
@@ -223,7 +156,7 @@ def parse(option: Option, text: str) -> Any:
     if option.nullable and not text:
         return None
     kind = option.kind
-    if kind == "choice" and option.choices and isinstance(option.choices[0], int):
+    if kind == "choice" and option.type is int:
         kind = "integer"
     if kind == "boolean":
         return parse_flag(option.name, text)

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from ..options import Option, options_of
 from ..settings import Settings, VideoSettings
-from .option_schema import CONTAINERS, NOT_FOR_VIDEOS, Option, options_of
+from .option_schema import CONTAINER, schema_of
 
 
 class Problem(BaseModel):
@@ -119,7 +120,7 @@ def body_of(*, videos: bool) -> dict[str, Any]:
         "required": ["file"],
         "properties": {
             "file": {"type": "string", "format": "binary"},
-            **{option.name: option.to_schema() for option in _options(videos=videos)},
+            **{option.name: schema_of(option) for option in _options(videos=videos)},
         },
         "additionalProperties": False,
     }
@@ -137,11 +138,9 @@ def body_of(*, videos: bool) -> dict[str, Any]:
 def parameters_of(*, videos: bool) -> list[dict[str, Any]]:
     """The settings as query parameters."""
     extras = [query("name", {"type": "string", "maxLength": 1000}, "File name of a raw body.")]
-    if videos:
-        schema = {"type": "string", "enum": list(CONTAINERS)}
-        extras.append(query("container", schema, "File format of the result."))
+    options = [*([CONTAINER] if videos else []), *_options(videos=videos)]
     return extras + [
-        query(option.name, option.to_schema(), option.help) for option in _options(videos=videos)
+        query(option.name, schema_of(option), option.help_at("http")) for option in options
     ]
 
 
@@ -150,8 +149,8 @@ def _options(*, videos: bool) -> list[Option]:
     return [
         option
         for kind in kinds
-        for option in options_of(kind)
-        if not option.reason and not (videos and option.name in NOT_FOR_VIDEOS)
+        for option in options_of(kind).values()
+        if "http" not in option.reasons and not (videos and "video" in option.reasons)
     ]
 
 

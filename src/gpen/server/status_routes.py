@@ -9,10 +9,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ..images.formats import WRITABLE_NAMES
+from ..options import options_of
 from ..settings import Settings, VideoSettings
 from ..version import VERSION
-from .option_schema import CONTAINERS, options_of
+from .option_schema import CONTAINER, describe
 from .responses import app_state_of
 
 router = APIRouter()
@@ -33,13 +33,15 @@ async def settings(request: Request) -> dict[str, Any]:
     defaults = {"model": await asyncio.to_thread(lambda: app_state.model_pool.default)}
     return {
         "photo": [
-            option.to_dict(defaults.get(option.name, getattr(app_state.settings, option.name)))
-            for option in options_of(Settings)
+            describe(option, defaults.get(name, getattr(app_state.settings, name)))
+            for name, option in options_of(Settings).items()
         ],
-        "video": [option.to_dict(option.default) for option in options_of(VideoSettings)],
+        "video": [
+            describe(option, option.default) for option in options_of(VideoSettings).values()
+        ],
+        "container": describe(CONTAINER, None),
         "limits": {name: getattr(limits, name) for name in (*bounds, "keep_s")},
-        "formats": WRITABLE_NAMES.split(", "),
-        "containers": CONTAINERS,
+        "formats": options_of(Settings)["format"].choices,
         "needs_token": app_state.token is not None,
         "version": VERSION,
         "has_video": importlib.util.find_spec("av") is not None,

@@ -16,7 +16,7 @@ from ..settings import Settings, VideoSettings
 from . import schemas
 from .http_problems import HttpProblem, problem_of
 from .model_pool import CancellableRestorer
-from .option_schema import CONTAINERS, read_values, video_settings_of
+from .option_schema import CONTAINER, read_values, video_settings_of
 from .request_queue import Check
 from .responses import app_state_of, file_response, named
 from .state import AppState
@@ -81,10 +81,7 @@ def _plan(
 
 def _suffix(name: str, container: str) -> str:
     """Ending of the result."""
-    if container and container not in CONTAINERS:
-        raise SettingsError(
-            f"container is {container[:40]!r}; expected one of {', '.join(CONTAINERS)}"
-        )
+    CONTAINER.check(container[:40] or None)
     own = PurePath(name).suffix.lower()
     return f".{container}" if container else own if own in MEDIA_TYPES else ".mp4"
 

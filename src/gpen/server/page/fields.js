@@ -1,12 +1,14 @@
 // One control per setting, chosen by its type.
 
 import { inPercent, make } from "./dom.js";
-import { wordsOf } from "./words.js";
 
 /**
- * @typedef {{name: string, type: string, default: any, help: string, choices: any[] | null,
- *   minimum: number | null, maximum: number | null, nullable: boolean, settable: boolean,
- *   reason: string, for_clips?: boolean}} Option
+ * An entry of /v1/settings.
+ * @typedef {{name: string, type: string, default: any, label: string, help: string, group: string,
+ *   choices: any[] | null, names: Record<string, string>, minimum: number | null,
+ *   maximum: number | null, step: number | null, unit: string, ends: [string, string] | null,
+ *   empty: string, nullable: boolean, settable: boolean, reason: string,
+ *   for_clips: boolean}} Option
  */
 
 /**
@@ -17,7 +19,6 @@ import { wordsOf } from "./words.js";
  * @returns {HTMLElement}
  */
 export function makeField(option, value, onChange) {
-  const words = wordsOf(option);
   const id = `set-${option.name}`;
   const build =
     option.type === "boolean" ? makeSwitch
@@ -25,7 +26,7 @@ export function makeField(option, value, onChange) {
     : option.type === "choice" ? (segmented(option) ? makeSegments : makeSelect)
     : isPart(option) ? makeSlider
     : makeInput;
-  const field = build({ option, words, id, value, onChange });
+  const field = build({ option, id, value, onChange });
   field.dataset.setting = option.name;
   return field;
 }
@@ -36,33 +37,32 @@ const isPart = ({ type, minimum, maximum }) => type === "number" && minimum === 
 /** @param {Option} option */
 const segmented = ({ choices, nullable }) => !nullable && (choices ?? []).length <= 3;
 
-const helpOf = (id, words) => words.help && make("p.help", { id: `${id}-help` }, words.help);
-const describedBy = (id, words) => (words.help ? `${id}-help` : null);
+const helpOf = (id, option) => make("p.help", { id: `${id}-help` }, option.help);
 
-function makeSwitch({ words, id, value, onChange }) {
+function makeSwitch({ option, id, value, onChange }) {
   const input = make("input.switch", {
-    type: "checkbox", role: "switch", id, "aria-describedby": describedBy(id, words),
+    type: "checkbox", role: "switch", id, "aria-describedby": `${id}-help`,
     onchange: () => onChange(String(input.checked)),
   });
   input.checked = value === "true";
   return make("div.field.flat", {},
-    make("div", {}, make("label", { for: id }, words.label), helpOf(id, words)), input);
+    make("div", {}, make("label", { for: id }, option.label), helpOf(id, option)), input);
 }
 
-function makeSlider({ words, id, value, onChange }) {
+function makeSlider({ option, id, value, onChange }) {
   const shown = make("output", { for: id }, inPercent(Number(value)));
   const input = makeRange(value, {
-    id, "aria-describedby": describedBy(id, words),
+    id, step: (option.step ?? 0.05) * 100, "aria-describedby": `${id}-help`,
   }, (part) => {
     shown.textContent = inPercent(part);
     onChange(String(part));
   });
   return make("div.field", {},
-    make("div.top", {}, make("label", { for: id }, words.label), shown),
+    make("div.top", {}, make("label", { for: id }, option.label), shown),
     input,
-    words.ends && make("div.ends", { "aria-hidden": "true" },
-      make("span", {}, words.ends[0]), make("span", {}, words.ends[1])),
-    words.help && make(words.ends ? "p.help.unseen" : "p.help", { id: `${id}-help` }, words.help));
+    option.ends && make("div.ends", { "aria-hidden": "true" },
+      make("span", {}, option.ends[0]), make("span", {}, option.ends[1])),
+    make(option.ends ? "p.help.unseen" : "p.help", { id: `${id}-help` }, option.help));
 }
 
 /**
@@ -87,19 +87,19 @@ export function makeRange(value, attributes, onInput) {
   return input;
 }
 
-function makeSegments({ option, words, id, value, onChange }) {
+function makeSegments({ option, id, value, onChange }) {
   const buttons = option.choices.map((choice) => {
     const input = make("input.unseen", {
       type: "radio", name: id, value: choice, onchange: () => onChange(String(choice)),
     });
     input.checked = String(choice) === value;
-    return make("label", {}, input, make("span", {}, words.names?.[choice] ?? choice));
+    return make("label", {}, input, make("span", {}, option.names[choice]));
   });
-  return make("fieldset.field", { "aria-describedby": describedBy(id, words) },
-    make("legend", {}, words.label), make("div.segments", {}, ...buttons), helpOf(id, words));
+  return make("fieldset.field", { "aria-describedby": `${id}-help` },
+    make("legend", {}, option.label), make("div.segments", {}, ...buttons), helpOf(id, option));
 }
 
-function makeChips({ option, words, id, value, onChange }) {
+function makeChips({ option, id, value, onChange }) {
   const on = new Set(value.split(",").filter(Boolean));
   const chips = option.choices.map((choice) => {
     const input = make("input.unseen", {
@@ -111,31 +111,31 @@ function makeChips({ option, words, id, value, onChange }) {
       },
     });
     input.checked = on.has(choice);
-    return make("label.chip", {}, input, make("span", {}, words.names?.[choice] ?? choice));
+    return make("label.chip", {}, input, make("span", {}, option.names[choice]));
   });
-  return make("fieldset.field", { "aria-describedby": describedBy(id, words) },
-    make("legend", {}, words.label), make("div.chips", {}, ...chips), helpOf(id, words));
+  return make("fieldset.field", { "aria-describedby": `${id}-help` },
+    make("legend", {}, option.label), make("div.chips", {}, ...chips), helpOf(id, option));
 }
 
-function makeSelect({ option, words, id, value, onChange }) {
+function makeSelect({ option, id, value, onChange }) {
   const choices = option.choices.map((choice) =>
-    make("option", { value: choice }, words.names?.[choice] ?? choice));
-  if (option.nullable) choices.unshift(make("option", { value: "" }, words.empty ?? "Automatic"));
+    make("option", { value: choice }, option.names[choice]));
+  if (option.nullable) choices.unshift(make("option", { value: "" }, option.empty));
   const select = make("select", {
-    id, "aria-describedby": describedBy(id, words), onchange: () => onChange(select.value),
+    id, "aria-describedby": `${id}-help`, onchange: () => onChange(select.value),
   }, ...choices);
   select.value = value;
   return make("div.field", {},
-    make("label", { for: id }, words.label), select, helpOf(id, words));
+    make("label", { for: id }, option.label), select, helpOf(id, option));
 }
 
-function makeInput({ option, words, id, value, onChange }) {
+function makeInput({ option, id, value, onChange }) {
   const number = option.type !== "string";
   const input = make("input", {
-    id, type: number ? "number" : "text", placeholder: words.empty, spellcheck: "false",
+    id, type: number ? "number" : "text", placeholder: option.empty, spellcheck: "false",
     autocomplete: "off", min: option.minimum, max: option.maximum,
     step: number && (option.type === "integer" ? 1 : "any"),
-    "aria-describedby": describedBy(id, words),
+    "aria-describedby": `${id}-help`,
     onchange: () => {
       if (!input.checkValidity()) return input.reportValidity();
       return onChange(input.value.trim() || (option.nullable ? "" : String(option.default)));
@@ -143,6 +143,6 @@ function makeInput({ option, words, id, value, onChange }) {
   });
   input.value = value;
   return make("div.field.flat", {},
-    make("div", {}, make("label", { for: id }, words.label), helpOf(id, words)),
-    make("span.with-unit", {}, input, words.unit && make("span", {}, words.unit)));
+    make("div", {}, make("label", { for: id }, option.label), helpOf(id, option)),
+    make("span.with-unit", {}, input, option.unit && make("span", {}, option.unit)));
 }

@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 import { makeField } from "./fields.js";
-import { GROUPS, MAIN, MAIN_CLIP, wordsOf } from "./words.js";
+import { ELSEWHERE, MAIN_GROUPS, VIDEO_GROUPS } from "./words.js";
 
 /** @typedef {import("./settings.js").Settings} Settings */
 
@@ -13,10 +13,12 @@ import { GROUPS, MAIN, MAIN_CLIP, wordsOf } from "./words.js";
  */
 export function renderPanel(panel, settings, actions) {
   const wasOpen = panel.querySelector("details.more")?.hasAttribute("open");
-  const options = new Map(settings.all.map((one) => [one.name, one]));
-  const field = (name) => fieldOf(options.get(name), settings);
-  const main = MAIN.filter((name) => options.get(name)?.settable);
-  const clip = settings.hasVideo ? MAIN_CLIP.filter((name) => options.get(name)?.settable) : [];
+  const groups = groupsOf(settings);
+  const field = (option) => fieldOf(option, settings);
+  const main = groups.get(MAIN_GROUPS[0]) ?? [];
+  const others = [...groups].filter(([title]) => title !== MAIN_GROUPS[0]);
+  const group = ([title, options]) =>
+    make("div.group", {}, make("h3", {}, title), ...options.map(field));
   const reset = make("button.ghost", {
     type: "button", id: "reset", hidden: !settings.changed,
     onclick: () => {
@@ -29,21 +31,35 @@ export function renderPanel(panel, settings, actions) {
     make("div.panel-top", {}, make("h2", {}, "Settings"), reset),
     modelField(settings, actions),
     ...main.map(field),
-    clip.length ? make("div.group", {}, make("h3", {}, "Videos"), ...clip.map(field)) : "",
-    more(settings, [...main, ...clip], field, wasOpen),
+    ...others.filter(([title]) => MAIN_GROUPS.includes(title)).map(group),
+    make("details.more", { open: wasOpen },
+      make("summary", {}, "More"),
+      ...others.filter(([title]) => !MAIN_GROUPS.includes(title)).map(group),
+      serverSide(settings)),
   );
 }
 
+/** What can be set, by the headings of the table; the model has a field of its own. */
+function groupsOf(settings) {
+  /** @type {Map<string, any[]>} */
+  const groups = new Map();
+  for (const option of settings.all) {
+    if (!option.settable || option.name === "model") continue;
+    if (!settings.hasVideo && VIDEO_GROUPS.includes(option.group)) continue;
+    groups.set(option.group, [...(groups.get(option.group) ?? []), option]);
+  }
+  return groups;
+}
+
 function fieldOf(option, settings) {
-  if (option.name === "face_blend") return note(option);
+  if (option.name in ELSEWHERE) return note(option);
   return makeField(option, settings.get(option.name), (value) => settings.set(option.name, value));
 }
 
 /** A setting that is reached elsewhere. */
 function note(option) {
-  const words = wordsOf(option);
   return make("div.field", { "data-setting": option.name },
-    make("p.label", {}, words.label), make("p.help", {}, words.help ?? ""));
+    make("p.label", {}, option.label), make("p.help", {}, ELSEWHERE[option.name]));
 }
 
 /** The models that can be used, by name and size. */
@@ -61,20 +77,6 @@ function modelField(settings, { onAddModel }) {
     select);
 }
 
-/** Everything else, in groups; what no group names comes under "Others". */
-function more(settings, shown, field, wasOpen) {
-  const left = new Set(settings.all.filter((one) => one.settable).map((one) => one.name));
-  for (const name of [...shown, "model"]) left.delete(name);
-  const groups = GROUPS.map(([title, names]) => [title, names.filter((name) => left.delete(name))]);
-  groups.push(["Others", [...left]]);
-  if (!settings.hasVideo) groups.splice(groups.findIndex(([title]) => title === "Videos"), 1);
-  return make("details.more", { open: wasOpen },
-    make("summary", {}, "More"),
-    ...groups.filter(([, names]) => names.length).map(([title, names]) =>
-      make("div.group", {}, make("h3", {}, title), ...names.map(field))),
-    serverSide(settings));
-}
-
 /** What only the person who runs the server can set, together where the reason is the same. */
 function serverSide(settings) {
   /** @type {Map<string, any[]>} */
@@ -85,7 +87,7 @@ function serverSide(settings) {
   return make("details.group", {},
     make("summary", {}, "Set by whoever runs the server"),
     make("dl.fixed", {}, ...[...fixed].flatMap(([reason, options]) => [
-      ...options.map((one) => make("dt", { "data-setting": one.name }, wordsOf(one).label)),
+      ...options.map((one) => make("dt", { "data-setting": one.name }, one.label)),
       make("dd", {}, `${reason[0].toUpperCase()}${reason.slice(1)}.`),
     ])));
 }

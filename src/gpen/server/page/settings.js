@@ -21,12 +21,11 @@ export class Settings extends EventTarget {
   async load() {
     const found = await request("GET", "/v1/settings");
     this.photo = found.photo;
-    this.video = found.video;
+    this.video = [...found.video, found.container];
     this.limits = found.limits;
     this.formats = found.formats;
     this.hasVideo = found.has_video;
     this.version = found.version;
-    if (found.containers.length) this.video.push(containerOption(found.containers));
     await this.loadModels();
   }
 
@@ -76,7 +75,7 @@ export class Settings extends EventTarget {
 
   /** What to send with a clip. @returns {Record<string, string>} */
   forClip() {
-    return this.#pick([...this.photo.filter((one) => one.for_clips !== false), ...this.video]);
+    return this.#pick([...this.photo.filter((one) => one.for_clips), ...this.video]);
   }
 
   /** @param {Option[]} options */
@@ -85,9 +84,3 @@ export class Settings extends EventTarget {
     return Object.fromEntries(names.map((name) => [name, this.#chosen.get(name) ?? ""]));
   }
 }
-
-/** The file format of videos is a parameter of its own. @param {string[]} choices @returns {Option} */
-const containerOption = (choices) => ({
-  name: "container", type: "choice", default: null, help: "", choices, minimum: null,
-  maximum: null, nullable: true, settable: true, reason: "",
-});

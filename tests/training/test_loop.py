@@ -276,10 +276,10 @@ def test_empty_folder_is_an_error_at_start(tiny: Config, tmp_path: Path) -> None
 
 
 def test_loss_that_needs_a_file_says_which_at_start(tiny: Config, tmp_path: Path) -> None:
-    loss = replace(tiny.loss, perceptual=1, identity=1)
+    loss = replace(tiny.loss, perceptual=1, lpips=1)
     with pytest.raises(ConfigError) as caught:
         begin(replace(tiny, loss=loss), tmp_path / "runs")
-    for part in ("files.vgg19", "vgg19-dcbb9e9d.pth", "files.identity", "model_ir_se50.pth"):
+    for part in ("files.vgg19", "vgg19-dcbb9e9d.pth", "files.lpips_backbone", "SqueezeNet"):
         assert part in str(caught.value)
 
 

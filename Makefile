@@ -64,7 +64,7 @@ bench: setup  ## every figure in the README and the docs, into benchmarks/result
 	$(BIN)/python benchmarks/identity.py --faces $(FACES)/..
 	$(BIN)/python benchmarks/photo.py
 	$(BIN)/python benchmarks/startup.py --install
-	$(BIN)/python benchmarks/film.py
+	$(BIN)/python benchmarks/video_speed.py
 	$(BIN)/python benchmarks/tracking.py
 	$(BIN)/python benchmarks/video.py
 	$(BIN)/python benchmarks/finishing.py

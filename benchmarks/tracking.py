@@ -274,7 +274,7 @@ def main() -> None:
     data = {"machine": machine(), "steadiness": rows, "cost": costs, "clips": clips}
     write_results("tracking", data, table=rows)
     write_table("tracking-cost", costs)
-    write_table("tracking-clips", clips)
+    write_table("tracking-videos", clips)
 
 
 if __name__ == "__main__":

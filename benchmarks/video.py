@@ -2,7 +2,7 @@
 
     python benchmarks/video.py [--sections made real flicker cost] [--strips FOLDER]
 
-made: videos of `clips.py`, held-out portraits moved by a known camera and head, damaged by blur,
+made: videos of `made_videos.py`, held-out portraits moved by a known camera and head, damaged by blur,
 noise and real H.264. The warping error is the root mean square difference, in levels, between a
 restored crop and the one before it carried by the true motion (and the true change of light),
 within the face mask, where both are in sight. "truth" is that figure for the undamaged video: what
@@ -31,7 +31,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from clips import REPORTED, TUNING, Damage, VideoInfo, damage, make_clips
+from made_videos import REPORTED, TUNING, Damage, VideoInfo, damage, make_clips
 from gpen import Restorer
 from gpen.blending.masks import face_mask
 from gpen.faces.alignment import align_face

@@ -1,6 +1,6 @@
 """Whole videos, from file to file: speed, memory, sound and times, power cuts.
 
-    python benchmarks/film.py [--sections speed memory faithful kills] [--frames 60] [--long 3000]
+    python benchmarks/video_speed.py [--sections speed memory faithful kills] [--frames 60] [--long 3000]
 
 speed: 1920×1080, one face, by the shipped network and by one of published widths at 512 px with
 random weights. "outside" is the share of the whole time, both passes and joining, in which the
@@ -212,14 +212,14 @@ def main() -> None:
             data["speed"] = speed_rows(folder, options.frames)
         if "memory" in options.sections:
             data["memory"] = memory_rows(folder, (300, options.long))
-            write_table("film-memory", data["memory"])
+            write_table("video-speed-memory", data["memory"])
         if "faithful" in options.sections:
             data["faithful"] = [faithful_row(folder)]
-            write_table("film-faithful", data["faithful"])
+            write_table("video-speed-faithful", data["faithful"])
         if "kills" in options.sections:
             data["kills"] = kill_rows(folder)
-            write_table("film-kills", data["kills"])
-    write_results("film", data, data.get("speed") or [{"section": "not run"}])
+            write_table("video-speed-kills", data["kills"])
+    write_results("video-speed", data, data.get("speed") or [{"section": "not run"}])
 
 
 if __name__ == "__main__":

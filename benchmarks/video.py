@@ -2,8 +2,8 @@
 
     python benchmarks/video.py [--sections made real flicker cost] [--strips FOLDER]
 
-made: videos of `made_videos.py`, held-out portraits moved by a known camera and head, damaged by blur,
-noise and real H.264. The warping error is the root mean square difference, in levels, between a
+made: videos of `made_videos.py`, held-out portraits moved by a known camera and head, damaged by
+blur, noise and real H.264. The warping error is the root mean square difference, in levels, between a
 restored crop and the one before it carried by the true motion (and the true change of light),
 within the face mask, where both are in sight. "truth" is that figure for the undamaged video: what
 resampling alone costs an image that sharp. Sharpness is the variance of the Laplacian, and the
@@ -31,7 +31,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from made_videos import REPORTED, TUNING, Damage, VideoInfo, damage, make_clips
 from gpen import Restorer
 from gpen.blending.masks import face_mask
 from gpen.faces.alignment import align_face
@@ -43,6 +42,7 @@ from gpen.types import Crop
 from gpen.video.stabilisation import deflicker
 from gpen.video.stabilisation.stabiliser import Stabiliser
 from gpen.video.tracking.tracker import Tracker, build_tracks
+from made_videos import REPORTED, TUNING, Damage, VideoInfo, damage, make_clips
 from report import RESULTS, machine, write_results, write_table
 
 Pictures = list[NDArray[np.uint8]]

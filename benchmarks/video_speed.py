@@ -1,6 +1,7 @@
 """Whole videos, from file to file: speed, memory, sound and times, power cuts.
 
-    python benchmarks/video_speed.py [--sections speed memory faithful kills] [--frames 60] [--long 3000]
+    python benchmarks/video_speed.py [--sections speed memory faithful kills] [--frames 60]
+                                     [--long 3000]
 
 speed: 1920×1080, one face, by the shipped network and by one of published widths at 512 px with
 random weights. "outside" is the share of the whole time, both passes and joining, in which the

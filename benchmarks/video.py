@@ -3,8 +3,8 @@
     python benchmarks/video.py [--sections made real flicker cost] [--strips FOLDER]
 
 made: videos of `made_videos.py`, held-out portraits moved by a known camera and head, damaged by
-blur, noise and real H.264. The warping error is the root mean square difference, in levels, between a
-restored crop and the one before it carried by the true motion (and the true change of light),
+blur, noise and real H.264. The warping error is the root mean square difference, in levels, between
+a restored crop and the one before it carried by the true motion (and the true change of light),
 within the face mask, where both are in sight. "truth" is that figure for the undamaged video: what
 resampling alone costs an image that sharp. Sharpness is the variance of the Laplacian, and the
 energy of what a Gaussian of 2 px removes. PSNR and LPIPS are against the undamaged video within the

@@ -111,7 +111,7 @@ def test_tracks_lists_people_with_pictures(run: Run, clip: Path) -> None:
     assert "1 face in 1 shot" in out
 
 
-def test_track_numbers_are_for_clips_only(run: Run, clip: Path, demo_photo: Path) -> None:
+def test_track_numbers_are_for_videos_only(run: Run, clip: Path, demo_photo: Path) -> None:
     assert run("restore", "clip.mp4", "--faces", "track:1", "-o", "one.mp4")[0] == 0
     code, _, err = run("restore", demo_photo, "--faces", "track:1", "-o", "one.png")
     assert code == 3

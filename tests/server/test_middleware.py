@@ -204,7 +204,7 @@ def test_metrics_count_requests_and_faces(client: httpx.Client, demo_photo: Path
     assert 'gpen_requests_total{route="/v1/restore",status="200"}' in text
     assert 'gpen_requests_total{route="other",status="404"}' in text
     assert float(text.partition("\ngpen_faces_restored_total ")[2].split()[0]) >= 1
-    assert "gpen_requests_in_house 0.0" in text
+    assert "gpen_requests_in_progress 0.0" in text
 
 
 def test_nothing_is_named_that_leads_off_the_machine(client: httpx.Client) -> None:

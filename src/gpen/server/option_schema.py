@@ -52,7 +52,7 @@ def describe(option: Option, default: Any) -> dict[str, Any]:
         "nullable": option.nullable,
         "settable": not reason,
         "reason": reason,
-        "for_clips": "video" not in option.reasons,
+        "for_videos": "video" not in option.reasons,
     }
 
 

@@ -62,7 +62,7 @@ class Metrics(Collector):
         """Gauges of this moment."""
         load = self._load()
         yield GaugeMetricFamily(
-            "gpen_requests_in_house", "Photos uploaded, waiting or worked on", load.requests
+            "gpen_requests_in_progress", "Photos uploaded, waiting or worked on", load.requests
         )
         yield GaugeMetricFamily("gpen_results_kept", "Photos kept", load.results)
         jobs = GaugeMetricFamily("gpen_video_jobs", "Jobs by state", labels=["state"])

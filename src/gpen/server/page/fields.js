@@ -8,7 +8,7 @@ import { inPercent, make } from "./dom.js";
  *   choices: any[] | null, names: Record<string, string>, minimum: number | null,
  *   maximum: number | null, step: number | null, unit: string, ends: [string, string] | null,
  *   empty: string, nullable: boolean, settable: boolean, reason: string,
- *   for_clips: boolean}} Option
+ *   for_videos: boolean}} Option
  */
 
 /**

@@ -75,7 +75,7 @@ export class Settings extends EventTarget {
 
   /** What to send with a clip. @returns {Record<string, string>} */
   forClip() {
-    return this.#pick([...this.photo.filter((one) => one.for_clips), ...this.video]);
+    return this.#pick([...this.photo.filter((one) => one.for_videos), ...this.video]);
   }
 
   /** @param {Option[]} options */

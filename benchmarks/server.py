@@ -128,7 +128,7 @@ def under_load(counts: dict[int, int], warm_up: int) -> dict[str, Any]:
 
 def fuzzed(examples: int) -> list[dict[str, Any]]:
     """What schemathesis finds."""
-    with server("--max-video", "1") as (url, _), tempfile.TemporaryDirectory() as folder:
+    with server("--max-seconds", "1") as (url, _), tempfile.TemporaryDirectory() as folder:
         command = [
             str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/openapi.json",
             "--max-examples", str(examples), "--checks", CHECKS, "--no-color",

@@ -55,7 +55,7 @@ def web(
     max_pixels: Annotated[
         int, typer.Option(help="Most pixels of a photo, after upscaling.", rich_help_panel=_LIMITS)
     ] = 100_000_000,
-    max_video: Annotated[
+    max_seconds: Annotated[
         float, typer.Option(metavar="S", help="Longest video, in seconds.", rich_help_panel=_LIMITS)
     ] = 1800,
     queue: Annotated[
@@ -78,7 +78,7 @@ def web(
         photo_bytes=int(max_photo * 2**20),
         video_bytes=int(max_video * 2**20),
         pixels=max_pixels,
-        clip_s=max_video,
+        clip_s=max_seconds,
         queue=queue,
         **({} if jobs is None else {"jobs": jobs}),
     )

@@ -31,7 +31,8 @@ class Network:
             "concat". Published 1.
         refine_width: Channels at half the size, before the change is read off; with `subpixel` 4.
         channels: Width of each level, from 4 × 4 to `size` / `subpixel`; smaller stages have the
-            first of them. Empty takes the published ones, changed by the next two.
+            first of them, sub-pixel networks the last. Empty takes the published ones, changed by
+            the next two.
         channel_multiplier: Width of the levels from 64 px on.
         narrow: Width of all levels, of the published 1.
         pass_through: Whether the network begins by returning its input, and so learns only what to
@@ -66,7 +67,8 @@ class Network:
         top = size // self.subpixel
         if not self.channels:
             return published_channels(top, self.channel_multiplier, self.narrow)
-        return self.channels[: top.bit_length() - 2]
+        levels = top.bit_length() - 2
+        return self.channels[:levels] if self.subpixel == 1 else self.channels[-levels:]
 
 
 @dataclass(frozen=True, slots=True)

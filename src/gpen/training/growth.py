@@ -4,8 +4,8 @@ The generator gets a level at its end, which is silent at first, and a convoluti
 its beginning, which at first passes the image on: the grown network answers like the smaller one,
 enlarged. The discriminator's new first level has to be learned.
 
-A sub-pixel generator keeps its levels too, but not what lies beside the image: a block of pixels
-then shows a quarter of what it did. The grown network begins by returning its input.
+A sub-pixel generator grows at its coarse end instead: what it has learned of blocks of pixels holds
+at any size, and only the new coarsest level has to be learned.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .passthrough import move_pass_through
 
-_REFINE = "generator.to_pixels.refine.weight"
+_EXPAND = "generator.to_pixels.expand.weight"
 _NUMBERED = re.compile(r"(ecd|convs\.)(\d+)\.(.*)")
 
 
@@ -35,13 +35,12 @@ def grow_generator(
         ValueError: The new levels are too narrow to pass the image on.
     """
     fresh = {name: value.clone() for name, value in grown.state_dict().items()}
-    conv_encoder = "ecd0.0.0.weight" in fresh
+    conv_encoder, subpixel = "ecd0.0.0.weight" in fresh, _EXPAND in fresh
     for name, value in small.items():
-        target = _encoder_name(name) if conv_encoder else name
+        target = _coarser_name(name) if subpixel else _encoder_name(name) if conv_encoder else name
         if target is not None and target in fresh and fresh[target].shape == value.shape:
             fresh[target] = value.clone()
-    if _REFINE in fresh:
-        fresh[_REFINE].zero_()
+    if subpixel:
         grown.load_state_dict(fresh)
         return
     if conv_encoder:
@@ -85,6 +84,14 @@ def _encoder_name(name: str) -> str | None:
         return name
     level, rest = int(match[2]), match[3]
     return None if level == 0 else f"ecd{level + 1}.{rest}"
+
+
+def _coarser_name(name: str) -> str:
+    """Where a tensor goes when synthesis gets a level at its beginning."""
+    match = _NUMBERED.search(name)
+    if match is None or match[1] != "convs.":
+        return name
+    return f"{name[: match.start()]}convs.{int(match[2]) + 2}.{match[3]}"
 
 
 def _encoder_entry(fresh: dict[str, Tensor], small: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -56,11 +56,13 @@ class Objective:
         """
         weight = batch.inside * _relative_weight(batch, loss.relative)
         terms = _pixels(restored, batch, loss, weight)
-        views = [look_closely(images, batch.cut_xy, loss.cut) for images in (restored, batch.truth)]
-        for name, judge in self._perceptual_losses.distances(loss):
-            terms[name] = (weight * judge(*views)).mean()
+        close = dict(self._perceptual_losses.distances(loss))
         if loss.texture:
-            terms["texture"] = (weight * losses.texture(*views)).mean()
+            close["texture"] = losses.texture
+        if close:
+            both = (restored, batch.truth)
+            views = [look_closely(images, batch.cut_xy, loss.cut) for images in both]
+            terms |= {name: (weight * judge(*views)).mean() for name, judge in close.items()}
         if loss.identity and self._perceptual_losses.identity is not None:
             stranger = self._perceptual_losses.identity(restored, batch.truth, batch.points_xy)
             terms["identity"] = (weight * stranger).mean()

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(run_gpen: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `gpen batch` in this process, its blocks too: exit code, output, errors."""
     alone = typer.Typer()
     alone.callback()(lambda: None)
@@ -36,13 +37,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(app, "app", alone)
     monkeypatch.setattr(ray_run, "run_blocks", run_here)
 
-    def run_(*arguments: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            app.main(["batch", *map(str, arguments)])
-        captured = capsys.readouterr()
-        return int(exit_.value.code or 0), captured.out, captured.err
-
-    return run_
+    return partial(run_gpen, "batch")
 
 
 def run_here(

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image as PILImage
 
 import gpen
-from gpen.cli import app, console
+from gpen.cli import console
 from gpen.models import ASSETS
 
 Run = Callable[..., tuple[int, str, str]]
@@ -36,16 +36,10 @@ def format_of(path: Path) -> str | None:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(run_gpen: Run) -> Run:
     """Run gpen in this process; gives exit code, standard output, standard error."""
 
-    def run_(*arguments: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            app.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(exit_.value.code or 0), captured.out, captured.err
-
-    return run_
+    return run_gpen
 
 
 @pytest.fixture

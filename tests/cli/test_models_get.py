@@ -11,11 +11,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from gpen.cli import app
 from gpen.models import ASSETS, catalogue
 from gpen.models.licences import accept, is_accepted
 from support.broken_server import Plan, Server, serving
@@ -28,14 +28,8 @@ DETECTOR = ASSETS / "gpen-detector-finder.onnx"
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run_(*arguments: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            app.main(["models", *map(str, arguments)])
-        captured = capsys.readouterr()
-        return int(exit_.value.code or 0), captured.out, captured.err
-
-    return run_
+def run(run_gpen: Run) -> Run:
+    return partial(run_gpen, "models")
 
 
 @pytest.fixture

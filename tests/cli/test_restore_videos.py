@@ -13,7 +13,7 @@ pytest.importorskip("av")
 
 from PIL import Image as PILImage
 
-from gpen.cli import app, output_names
+from gpen.cli import output_names
 from gpen.images.read import read_image
 from gpen.video.io.decode import open_video, read_frames
 from support.panning import panning_clip
@@ -23,17 +23,11 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def run(run_gpen: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Run gpen in this process, in a folder of its own: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
 
-    def run_(*arguments: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            app.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(exit_.value.code or 0), captured.out, captured.err
-
-    return run_
+    return run_gpen
 
 
 @pytest.fixture

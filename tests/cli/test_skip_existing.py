@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image as PILImage
 
-from gpen.cli import app
 from gpen.cli.result_ledger import STATE, Ledger, Stamp
 
 Run = Callable[..., tuple[int, str, str]]
@@ -21,7 +20,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(
-    capsys: pytest.CaptureFixture[str],
+    run_gpen: Run,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     identity_model: Path,
@@ -33,10 +32,7 @@ def run(
 
     def run_(command: str, *arguments: str | Path) -> tuple[int, str, str]:
         options = fast if command == "restore" else ()
-        with pytest.raises(SystemExit) as exit_:
-            app.main([command, *map(str, arguments), *options])
-        captured = capsys.readouterr()
-        return int(exit_.value.code or 0), captured.out, captured.err
+        return run_gpen(command, *arguments, *options)
 
     return run_
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -10,6 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from support.pointwise import write_pointwise_model
+
+# Networks of tests are tiny and tests run side by side: more threads of torch only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine is no failure.
 settings.register_profile("gpen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,15 +32,31 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One cache for the tests of all workers: compiling the shipped networks takes seconds."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "warm-cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GPEN_CACHE_DIR", str(folder))
+        yield folder
+
+
 @pytest.fixture(autouse=True)
-def private_folders(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Keep the user's caches and model folders out of every test."""
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("GPEN_CACHE_DIR", str(home / "cache"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+def private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's model folders out of every test."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path.with_name(f"{tmp_path.name}-data")))
     monkeypatch.delenv("GPEN_MODELS", raising=False)
+
+
+@pytest.fixture
+def cold_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """An empty cache for one test, which is about the cache."""
+    folder = tmp_path_factory.mktemp("cold") / "cache"
+    monkeypatch.setenv("GPEN_CACHE_DIR", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

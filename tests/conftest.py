@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from support.pointwise import write_pointwise_model
 
-# Networks of tests are tiny and tests run side by side: more threads of torch only wait for each other.
+# Networks of tests are tiny, and tests run side by side: more threads of torch wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine is no failure.

@@ -12,7 +12,7 @@ from gpen import GpenError, Restorer, Settings
 from gpen.settings import VideoSettings
 from gpen.video.job import partial_of
 from gpen.video.run import restore_video
-from gpen.video.video_result import VideoResult, OnProgress
+from gpen.video.video_result import OnProgress, VideoResult
 
 from . import console
 from .output_names import is_video_target, video_targets

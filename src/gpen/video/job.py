@@ -36,7 +36,7 @@ from .io.segment_writer import Encoding, SegmentWriter
 from .stabilisation.deflicker import apply
 from .stabilisation.stabiliser import Stabiliser
 from .track_identity import chosen_tracks, unknown_numbers
-from .video_result import VideoResult, OnProgress
+from .video_result import OnProgress, VideoResult
 from .work_folder import LineLog, WorkFolder
 
 #: Frames of a part; what a power cut costs at most. A part begins with a key frame.

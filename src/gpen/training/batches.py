@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..errors import TrainingError
 from ..perceptual.image_tensors import to_tensor
-from .config import Config, Data
+from .config import Config
+from .config_sections import Data
 from .degradation import Recipe, degrade
 from .face_dataset import Faces, Sample
 from .framing import reframe, vary_tone

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import ConfigError
-from .config import Config, Loss
+from .config import Config
 from .config_checks import check_config
+from .config_sections import Loss
 
 #: Above all numbers that mean anything here.
 _BEYOND = 1 << 64

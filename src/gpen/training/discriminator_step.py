@@ -14,7 +14,7 @@ from ..networks.patchgan import PatchDiscriminator
 from ..networks.projected import ProjectedDiscriminator
 from . import losses
 from .batches import Batch
-from .config import Loss
+from .config_sections import Loss
 from .optimiser_step import Learner
 
 AnyDiscriminator = Discriminator | PatchDiscriminator | ProjectedDiscriminator

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..face_templates import template_points
 from ..images import transforms
 from ..types import Float64Array
-from .config import Data
+from .config_sections import Data
 
 #: Spread of gamma (its logarithm), of brightness and of each colour at `tone` 1.
 _GAMMA, _BRIGHTNESS, _COLOUR = 0.15, 0.06, 0.04

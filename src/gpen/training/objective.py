@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import losses
 from .batches import Batch
-from .config import Loss
+from .config_sections import Loss
 from .discriminator_step import DiscriminatorStep
 from .perceptual_losses import PerceptualLosses
 from .views import look_closely, without_missing_detail

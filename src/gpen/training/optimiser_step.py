@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .config import Optimiser
+from .config_sections import Optimiser
 from .processes import Processes
 
 

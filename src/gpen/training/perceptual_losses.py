@@ -15,7 +15,8 @@ from ..perceptual.identity_distance import IdentityDistance
 from ..perceptual.lpips import Lpips
 from ..perceptual.vgg_distance import VggDistance
 from ..settings import DEFAULT_EMBEDDING
-from .config import Config, Files, Loss
+from .config import Config
+from .config_sections import Files, Loss
 
 _T = TypeVar("_T")
 #: Restored and truth → one value for each image.

@@ -23,7 +23,8 @@ from ..networks.gpen import GPEN
 from . import losses
 from .averaging import update_average
 from .batches import Batch, numbers_of_part
-from .config import Config, Loss
+from .config import Config
+from .config_sections import Loss
 from .discriminator_step import DiscriminatorStep, Judging
 from .growth import grow_discriminator, grow_generator
 from .network_setup import build_discriminator, build_generator, encoder_parameters, load_init

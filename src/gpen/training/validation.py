@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ..errors import TrainingError
 from .batches import Batch, collate, damage, sharp_faces, to_batch
-from .config import Config, Data
+from .config import Config
+from .config_sections import Data
 from .degradation import Recipe
 from .face_dataset import Faces
 from .perceptual_losses import PerceptualLosses

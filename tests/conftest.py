@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.open_networks import keep_networks_open
 from support.pointwise import write_pointwise_model
 
 # Networks of tests are tiny, and tests run side by side: more threads of torch wait for each other.
@@ -40,6 +41,13 @@ def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GPEN_CACHE_DIR", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _open_networks(warm_cache: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        keep_networks_open(patch)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -80,13 +88,13 @@ def demo_points() -> np.ndarray:
 @pytest.fixture(scope="session")
 def identity_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that changes nothing, with the input and output of a GPEN file."""
-    return write_pointwise_model(tmp_path_factory.mktemp("models") / "identity.onnx", "Identity")
+    return write_pointwise_model(tmp_path_factory.mktemp("pointwise") / "identity.onnx", "Identity")
 
 
 @pytest.fixture(scope="session")
 def negative_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that inverts its image, so that every touched pixel shows."""
-    return write_pointwise_model(tmp_path_factory.mktemp("models") / "negative.onnx", "Neg")
+    return write_pointwise_model(tmp_path_factory.mktemp("pointwise") / "negative.onnx", "Neg")
 
 
 @pytest.fixture(scope="session")

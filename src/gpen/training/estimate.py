@@ -22,10 +22,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from .batches import Batch
 from .config import Config
 from .discriminator_step import AnyDiscriminator
-from .network_setup import build_discriminator, build_generator
+from .network_setup import autocast, build_discriminator, build_generator
 from .perceptual_losses import PerceptualLosses
 from .processes import Processes
-from .trainer import Trainer, autocast
+from .trainer import Trainer
 
 _PROBE_SIDE, _PROBE_FACES = 64, 4
 #: Networks, gradients and two moments of Adam, in f32; and the generator's moving average.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ from .config import Config
 _RGB = re.compile(r"\.to_rgb(1|s\.\d+)\.conv\.weight$")
 #: Deviation of the pixels of photos, in [-1, 1].
 _CONTRAST = 0.5
+_AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16}
 
 
 def build_generator(config: Config, size: int) -> GPEN:
@@ -143,3 +146,10 @@ def export_weights(net: nn.Module, path: Path, notes: dict[str, str]) -> None:
                 f"cannot write {path} ({error}): free some space and start again with --resume",
                 path=path,
             ) from error
+
+
+def autocast(config: Config, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """The arithmetic that networks are run in on a device."""
+    if config.precision == "f32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, _AUTOCAST_DTYPES[config.precision])

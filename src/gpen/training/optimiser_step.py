@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +95,15 @@ class Learner:
         self.scaler.step(self.adam)
         self.scaler.update()
         return norm.detach()
+
+    def load_adam(self, state: dict[str, Any]) -> None:
+        """Take Adam's moments over, but keep the rates and betas of this run's config."""
+        kept = [
+            {name: group[name] for name in ("full_lr", "betas")} for group in self.adam.param_groups
+        ]
+        self.adam.load_state_dict(state)
+        for group, own in zip(self.adam.param_groups, kept, strict=True):
+            group.update(own)
 
 
 def add_terms(sums: dict[str, Tensor], terms: dict[str, Tensor], factor: float) -> None:

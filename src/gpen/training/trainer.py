@@ -20,22 +20,27 @@ import torch
 from torch import Tensor, nn
 
 from ..networks.gpen import GPEN
-from . import losses
 from .averaging import update_average
-from .batches import Batch, numbers_of_part
+from .batches import Batch
 from .config import Config
 from .config_sections import Loss
 from .discriminator_step import DiscriminatorStep, Judging
 from .growth import grow_discriminator, grow_generator
-from .network_setup import build_discriminator, build_generator, encoder_parameters, load_init
+from .network_setup import (
+    autocast,
+    build_discriminator,
+    build_generator,
+    encoder_parameters,
+    load_init,
+)
 from .objective import Objective
 from .optimiser_step import Learner, add_terms
 from .passthrough import pass_image_through
+from .path_length_step import PathLengthStep
 from .perceptual_losses import PerceptualLosses
 from .processes import Processes
 from .showing import what_to_show
 
-_DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16}
 #: The moving average starts short, so that it forgets the random beginning: of the faces seen.
 _RAMP_UP = 0.05
 
@@ -72,7 +77,7 @@ class Trainer:
         """
         self.config, self.processes, self._perceptual_losses = config, processes, perceptual_losses
         self.step, self.retries = 0, 0
-        self._path_mean = torch.zeros((), device=processes.device)
+        self._path_length_step = PathLengthStep(config, processes)
         torch.manual_seed(config.seed)
         self._build(config.size_at(0))
         network = config.network
@@ -181,7 +186,9 @@ class Trainer:
             self._add_discriminator()
         terms = self._learn(parts, loss, rate)
         if loss.path_length and self.step % loss.path_length_every == 0:
-            terms |= self._path_length_step(parts, loss, rate)
+            terms |= self._path_length_step.take(
+                self.net, self._learner, parts, loss, rate, key=(self.retries, self.step)
+            )
         self._follow()
         self.step += 1
         names = sorted(terms)
@@ -234,38 +241,6 @@ class Trainer:
         r1 = bool(loss.r1) and self.step % loss.r1_every == 0
         return sums | discriminator_step.take_step(parts, told, loss, rate, r1=r1)
 
-    def _path_length_step(
-        self, parts: Sequence[Batch], loss: Loss, rate: float
-    ) -> dict[str, Tensor]:
-        """Keep the images' change per change of style alike everywhere."""
-        self._learner.forget_gradients()
-        sums: dict[str, Tensor] = {}
-        for micro, batch in enumerate(parts):
-            with torch.no_grad():
-                code, features = self.net.encode(batch.damaged)
-            w = self.net.style(code)
-            images = self.net.synthesise(w, features)
-            lengths = losses.path_lengths(images, w, self._noise(images, micro))
-            newest = self.processes.average(lengths.detach().mean())
-            penalty, self._path_mean = losses.path_length_penalty(lengths, newest, self._path_mean)
-            self._learner.backward(loss.path_length * loss.path_length_every * penalty / len(parts))
-            add_terms(sums, {"path_length": penalty}, 1 / len(parts))
-        self._learner.take_step(rate, sums)
-        return sums
-
-    def _noise(self, images: Tensor, micro: int) -> Tensor:
-        """Normal noise that each face's seed, step and number decide, wherever it is trained."""
-        optimiser, processes = self.config.optimiser, self.processes
-        part = micro * processes.world + processes.rank
-        numbers = numbers_of_part(optimiser.batch, part, optimiser.accumulate * processes.world)
-        noise = torch.empty(images.shape, device=images.device)
-        generator = torch.Generator(images.device)
-        for place, number in zip(noise, numbers, strict=True):
-            key = np.random.SeedSequence((self.config.seed, self.retries, self.step, number))
-            generator.manual_seed(int(key.generate_state(1, np.uint64)[0]))
-            place.normal_(generator=generator)
-        return noise
-
     def _follow(self) -> None:
         """Move the averages towards the generator."""
         optimiser = self.config.optimiser
@@ -281,7 +256,7 @@ class Trainer:
             "step": self.step,
             "size": self.size,
             "retries": self.retries,
-            "path_mean": float(self._path_mean),
+            "path_mean": float(self._path_length_step.mean),
             "g": self.net.state_dict(),
             "g_ema": self.averages[0].state_dict(),
             "g_more_ema": [average.state_dict() for average in self.averages[1:]],
@@ -304,7 +279,7 @@ class Trainer:
         kept = [state["g_ema"], *state.get("g_more_ema", [])]
         for number, average in enumerate(self.averages):  # one that is new begins at the first
             average.load_state_dict(kept[number] if number < len(kept) else kept[0])
-        _load_adam(self._learner.adam, state["g_optim"])
+        self._learner.load_adam(state["g_optim"])
         self._learner.scaler.load_state_dict(state["scaler"])
         if (
             "d" in state
@@ -312,31 +287,16 @@ class Trainer:
             is not None
         ):
             discriminator_step.discriminator.load_state_dict(state["d"])
-            _load_adam(discriminator_step.learner.adam, state["d_optim"])
+            discriminator_step.learner.load_adam(state["d_optim"])
             # Checkpoints of earlier versions have one scaler for both networks.
             discriminator_step.learner.scaler.load_state_dict(
                 state.get("d_scaler", state["scaler"])
             )
             discriminator_step.usual.copy_(state.get("d_usual", discriminator_step.usual))
         self.step, self.retries = state["step"], state["retries"]
-        self._path_mean = torch.tensor(state["path_mean"], device=self.processes.device)
+        self._path_length_step.mean.fill_(state["path_mean"])
         torch.set_rng_state(state["random"])
-
-
-def autocast(config: Config, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """The arithmetic that networks are run in on a device."""
-    if config.precision == "f32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, _DTYPES[config.precision])
 
 
 def _copied(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in module.state_dict().items()}
-
-
-def _load_adam(adam: torch.optim.Adam, state: dict[str, Any]) -> None:
-    """Adam's moments, with the rates and betas of the config that goes on."""
-    kept = [{name: group[name] for name in ("full_lr", "betas")} for group in adam.param_groups]
-    adam.load_state_dict(state)
-    for group, own in zip(adam.param_groups, kept, strict=True):
-        group.update(own)

@@ -1,4 +1,4 @@
-"""What a config must not say, found before anything is built."""
+"""Finds contradictory settings before anything is built."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from .config import Config
 from .config_checks import check_config
 from .config_sections import Loss
 
-#: Above all numbers that mean anything here.
+#: Above all numbers that make sense here.
 _BEYOND = 1 << 64
 
 
@@ -103,7 +103,7 @@ def _build(kind: Any, tree: Any, where: str) -> Any:
 
 
 def _convert(hint: Any, value: Any, name: str) -> Any:
-    """A value as its type wants it.
+    """A value, converted to its type.
 
     Raises:
         ConfigError: It does not fit.

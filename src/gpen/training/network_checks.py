@@ -1,4 +1,4 @@
-"""What a config must not say of its networks."""
+"""Finds contradictory settings of the networks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def network_contradictions(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def width_contradictions(config: Config) -> Iterator[tuple[str, str]]:
-    """What the widths of all levels, which a few numbers decide, do not allow."""
+    """Contradictions that follow from the channels of all levels."""
     network = config.network
     parts: dict[str, tuple[Network | Discriminator, int]] = {}
     if network.channels:
@@ -60,7 +60,7 @@ def width_contradictions(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _passing(config: Config) -> Iterator[tuple[str, str]]:
-    """Levels through which images pass, and that are too narrow for it."""
+    """Levels that images pass through, but that have too few channels for it."""
     widths = config.network.widths(config.network.size)
     sides = [config.size_at(step) for step in config.stage_starts]
     grown = {side for side in sides if config.network.pass_through or side != sides[0]}
@@ -75,7 +75,7 @@ def _passing(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def sides_of(network: Network) -> tuple[int, ...]:
-    """Sides of images that leave a network at least two levels."""
+    """Image sizes that leave the network at least two levels."""
     return tuple(side for side in _SIDES if side >= _SIDES[0] * network.subpixel)
 
 

@@ -58,9 +58,7 @@ def private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cold_cache(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def cold_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache for one test, which is about the cache."""
     folder = tmp_path_factory.mktemp("cold") / "cache"
     monkeypatch.setenv("GPEN_CACHE_DIR", str(folder))

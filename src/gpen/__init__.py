@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlignError",
-    "VideoResult",
     "ConfigError",
     "Crop",
     "DetectionError",
@@ -66,6 +65,7 @@ __all__ = [
     "TrainingError",
     "UnknownModelError",
     "UnsafeFileError",
+    "VideoResult",
     "VideoSettings",
     "WeightsError",
     "WriteError",

@@ -44,4 +44,3 @@ def _once_for_all(open_: Callable[..., Any], is_kept: Callable[[Any], bool]) -> 
         return opened[key]
 
     return open_once
-

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import tomllib
+import sys
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from ..errors import ConfigError
 from .config import Config, Loss
 from .config_checks import check_config
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 #: Above all numbers that mean anything here.
 _BEYOND = 1 << 64

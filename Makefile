@@ -18,7 +18,7 @@ PREVIOUS ?=
 setup: .venv/.done  ## install gpen and its development tools into .venv
 
 .venv/.done: pyproject.toml
-	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "gpen needs Python 3.11 or newer"'
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "gpen needs Python 3.10 or newer"'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet $(TORCH)

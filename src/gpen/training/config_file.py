@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import tomllib
+import sys
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,11 @@ from ..errors import ConfigError
 from .config import Config
 from .config_checks import check_config
 from .config_sections import Loss
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 #: Above all numbers that make sense here.
 _BEYOND = 1 << 64

@@ -29,8 +29,7 @@ FIELDS = tuple(sorted({*_ENGINE, *_DETECTOR, *_IDENTITY, *_POINT_FINDER, *_RELIA
 
 
 class ModelSet:
-    """The networks named by `Settings`: restorer, detector, point finder, face embedding,
-    reliability."""
+    """The networks named by `Settings`: restorer, detector, embedding, reliability and so on."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

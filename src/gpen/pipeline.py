@@ -25,8 +25,8 @@ from .face_templates import template_points
 from .faces.aligned_images import crop_of_image, padding_note, without_padding
 from .faces.alignment import align_face
 from .faces.embedding import Identity
-from .faces.restoration import restore_crops
 from .faces.given_faces import faces_at, whole_face
+from .faces.restoration import restore_crops
 from .faces.selection import choose_faces, faces_from_points
 from .images import transforms
 from .images.read import read_image

@@ -106,7 +106,7 @@ class Settings:
     at: Annotated[str, Option(
         "Where faces are", FACES,
         "Restore the faces in these boxes instead of looking for faces: X,Y,W,H in pixels, with ; "
-        "between boxes; X,Y is a point on a face, ten numbers are its eyes, nose and mouth corners.",
+        "between boxes; X,Y is a point on a face, ten numbers are eyes, nose and mouth corners.",
         pattern=f"({_PLACE}(;{_PLACE})*)?",
         expected="boxes X,Y,W,H, points X,Y or ten numbers for five points, with ; between faces",
         metavar="X,Y,W,H",

@@ -21,13 +21,13 @@ from gpen.faces.detectors.refinement_crops import ellipse_box
 from gpen.types import Float64Array
 
 from .damage import damage
-from .faceless import faceless_region, shuffled, texture
+from .faceless import faceless_region, texture
 from .photos import Label, Photo, Picture, middle_of, placing
 
 Random = np.random.Generator
 
 #: Sides of scenes without a face, in pixels.
-SIDES = (192, 320)
+SIDES = (144, 256)
 #: Overlap with a label from which a candidate is the face.
 FOUND_IOU = 0.4
 
@@ -50,7 +50,7 @@ def face_scenes(rng: Random, photos: Sequence[Photo], count: int) -> Iterator[Sc
 def _face_scene(rng: Random, photo: Photo, label: Label) -> Scene:
     size = float(np.exp(rng.uniform(math.log(12), math.log(160))))
     turn = rng.uniform(-math.pi, math.pi) if rng.random() < 0.33 else rng.normal(0, 0.15)
-    side = int(np.clip(size * rng.uniform(2.2, 8), 96, 420))
+    side = int(np.clip(size * rng.uniform(2.2, 6), 96, 320))
     at = (side - 1) / 2 + rng.uniform(-0.5, 0.5, 2) * max(0.0, side - 1.6 * size)
     matrix = placing(middle_of(label), size / label.size, float(turn), at)
     border = cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_REFLECT_101
@@ -63,7 +63,7 @@ def _face_scene(rng: Random, photo: Photo, label: Label) -> Scene:
 def faceless_scenes(
     rng: Random, photos: Sequence[Photo], images: Sequence[Picture], count: int
 ) -> Iterator[Scene]:
-    """What photos hold beside faces, drawn textures, shuffled photos, and given images.
+    """What photos hold beside faces, drawn textures, and given images.
 
     Args:
         rng: Source of chance.
@@ -77,7 +77,7 @@ def faceless_scenes(
         if number % 3 == 0 and images:
             image = _part(rng, images[int(rng.integers(len(images)))], side)
         elif number % 3 == 1:
-            image = shuffled(rng, photo, side) if rng.random() < 0.2 else texture(rng, side)
+            image = texture(rng, side)
         else:
             region = faceless_region(rng, photo, side)
             image = texture(rng, side) if region is None else region
@@ -131,9 +131,19 @@ def judge(detector: GpenDetector, scenes: Iterator[Scene]) -> Judged:
     return Judged(np.concatenate(rows), np.concatenate(truths), missed)
 
 
+def joined(*parts: Judged) -> Judged:
+    """All candidates as one."""
+    return Judged(
+        np.concatenate([part.columns for part in parts]),
+        np.concatenate([part.is_face for part in parts]),
+        sum(part.missed for part in parts),
+    )
+
+
 def overlap(one: Float64Array, other: Float64Array) -> float:
     """Intersection over union of two boxes."""
-    shared = np.prod(np.clip(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0, None))
+    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    shared = np.prod(np.clip(sides, 0, None))
     both = np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2])
     return float(shared / (both - shared))
 

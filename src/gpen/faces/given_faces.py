@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import SettingsError
 from ..face_templates import template_points
-from ..images import transforms
 from ..models import ASSETS
 from ..types import Face, Float64Array
 from .detectors.boxes import faces_from_arrays
@@ -79,7 +78,7 @@ class PointFinder:
         found = self._surest(pyramid, np.hstack([middle - halves, middle + halves]))
         middles = found.boxes_xyxy.reshape(-1, 2, 2).mean(axis=1)
         ratios = found.sizes / side
-        right = (np.hypot(*(middles - middle).T) < NEAR * side) & (0.4 < ratios) & (ratios < 2.5)
+        right = (np.hypot(*(middles - middle).T) < NEAR * side) & (ratios > 0.4) & (ratios < 2.5)
         scores = np.where(right, found.scores, 0.0)
         if scores.max() >= SURE:
             return _face(found, int(scores.argmax())), True

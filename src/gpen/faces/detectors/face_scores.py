@@ -17,7 +17,7 @@ from .network_planes import logit, sigmoid
 
 #: What YuNet is taken to say where it proposes nothing.
 NOTHING = 0.05
-#: YuNet sees nothing of faces of the first size in its image, and all it can of the second, in pixels.
+#: YuNet sees nothing of faces of the first size in its image, and all it can of the second; pixels.
 UNSEEN, SEEN = 8.0, 24.0
 #: Cosine of the tilt up to which YuNet knows faces.
 UPRIGHT = 0.8
@@ -27,7 +27,7 @@ NEAR = 0.35
 USUAL_SIZE = 48.0
 
 #: Weights of the columns of `columns`.
-WEIGHTS: Float64Array = np.array([-0.5, 1.0, 0.2, -0.5, 0.5])
+WEIGHTS: Float64Array = np.array([-1.902, 0.98, 0.716, -0.396, 0.98])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,4 +101,4 @@ def least_probability(sizes: Float64Array) -> Float64Array:
 #: Smaller ones are mostly texture, and nothing in them could be restored, in pixels.
 SMALLEST = 12.0
 #: Sizes, and what a face of each must reach.
-LEAST = ([12.0, 24.0], [0.8, 0.6])
+LEAST = ([12.0, 20.0], [0.65, 0.5])

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ...engines import fast_precision, open_graph
 from ...images import transforms
 from ...models import ASSETS
-from ...types import Face, Float64Array
+from ...types import Face
 from .boxes import faces_from_arrays, overlaps_any
 from .candidates import SAME_FACE, Candidates, suppress_overlaps
 from .face_scores import Evidence, evidence_of, least_probability, probability
@@ -155,7 +155,9 @@ class GpenDetector:
         right, below = -width % STRIDES[-1], -height % STRIDES[-1]
         padded = cv2.copyMakeBorder(level.pixels, 0, below, 0, right, cv2.BORDER_REPLICATE)
         outputs = self._proposal.run(to_network([padded]))
-        return suppress_overlaps(decode(outputs), PROPOSAL_THRESHOLD).moved(transforms.scaling(1 / level.scale))
+        return suppress_overlaps(decode(outputs), PROPOSAL_THRESHOLD).moved(
+            transforms.scaling(1 / level.scale)
+        )
 
     def _refine_with_rotations(self, pyramid: Pyramid, found: Candidates) -> Candidates:
         """First refinement; doubtful candidates take the best rotation of their box."""

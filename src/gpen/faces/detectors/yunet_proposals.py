@@ -1,7 +1,7 @@
 """Candidates by YuNet (Wu et al., Machine Intelligence Research 2023), run by the engines of gpen.
 
-For strides 8, 16 and 32 the network gives, for every cell, how sure it is of a face in two ways, the
-middle and the logarithm of the size of its box and five points, in strides from the cell's corner.
+For strides 8, 16 and 32 the network gives, for every cell, two scores, the middle and the logarithm
+of the size of a box, and five points, in strides from the cell's corner.
 """
 
 from __future__ import annotations

@@ -109,4 +109,4 @@ def faceless(photos: Sequence[Photo], folder: Path | None) -> Iterator[tuple[str
     for _ in range(TEXTURES):
         yield "fractals", fractal(random, 256)
     for file in sorted(folder.iterdir() if folder else ()):
-        yield "given folder", as_picture(cv2.imread(str(file))[..., ::-1])
+        yield "given folder", as_picture(as_picture(cv2.imread(str(file)))[..., ::-1])

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.part == "fit":
         detector = GpenDetector(*(options.out / name for name in (PROPOSAL_FILE, REFINEMENT_FILE)))
         others = [
-            as_picture(cv2.imread(str(file))[..., ::-1])
+            as_picture(as_picture(cv2.imread(str(file)))[..., ::-1])
             for file in sorted(options.faceless.iterdir() if options.faceless else ())
         ]
         rng = np.random.default_rng(options.seed)

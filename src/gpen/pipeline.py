@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast, overload
 
 import numpy as np
 
+from .blending.paste import Patch
 from .composition import Answers, FaceAnswer, FoundFaces, compose_photo, finish_face
 from .concurrency import in_parallel
 from .errors import GpenError, SettingsError
@@ -293,12 +294,22 @@ class Restorer(ModelSet):
 
     def compose(self, answers: Answers) -> Restoration:
         """Make the result of what the networks said; no network runs."""
-        options, source, seconds = self.settings, answers.found.source, dict(answers.seconds)
-        with _timed(seconds, "paste"):
+        options, source = self.settings, answers.found.source
+        with _timed(answers.seconds, "paste"):
             patches = [finish_face(a, options, is_gray=source.is_gray) for a in answers.faces]
-            pixels = compose_photo(answers, patches, options)
-            photo = with_pixels(source, pixels)
-        compare = partial(_similarity, self._identity, source.pixels, pixels)
+            photo = with_pixels(source, compose_photo(answers, patches, options))
+        return self.describe(answers, patches, photo)
+
+    def describe(self, answers: Answers, patches: Sequence[Patch], photo: Image) -> Restoration:
+        """The result of a photo that is composed already.
+
+        Args:
+            answers: Of the networks.
+            patches: The finished faces, in the order of the answers.
+            photo: What was composed of them.
+        """
+        options, source = self.settings, answers.found.source
+        compare = partial(_similarity, self._identity, source.pixels, photo.pixels)
         restored = [
             RestoredFace(
                 answer.number,
@@ -312,7 +323,7 @@ class Restorer(ModelSet):
         faces = _with_results(answers.found.faces, restored)
         sharp = _sharpness_note(answers.faces) if options.fusion else ()
         notes = (*source.notes, *answers.notes, *sharp)
-        return Restoration(photo, source, faces, restored, seconds, options, notes)
+        return Restoration(photo, source, faces, restored, answers.seconds, options, notes)
 
 
 def with_pixels(source: Image, pixels: Pixels) -> Image:

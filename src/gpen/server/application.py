@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from ..errors import GpenError
 from ..settings import Settings
 from ..version import VERSION
-from . import image_routes, result_routes, status_routes, video_routes
+from . import image_routes, photo_routes, result_routes, status_routes, video_routes
 from .http_problems import HttpProblem, problem_of
 from .limits import Limits
 from .middleware import SecurityMiddleware
@@ -50,7 +50,7 @@ def build_app(
         lifespan=_lifespan,
     )
     app.state.gpen = app_state
-    for routes in (image_routes, result_routes, video_routes, status_routes):
+    for routes in (image_routes, photo_routes, result_routes, video_routes, status_routes):
         app.include_router(routes.router)
     app.add_api_route("/", _page, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=PAGE, check_dir=False), name="static")
@@ -87,6 +87,8 @@ async def _tidy(app_state: AppState) -> None:
         await asyncio.sleep(_TIDY_S)
         await asyncio.to_thread(app_state.results.tidy)
         await asyncio.to_thread(app_state.video_queue.tidy)
+        await asyncio.to_thread(app_state.kept_files.tidy)
+        await asyncio.to_thread(app_state.photo_visits.tidy)
 
 
 async def _page(_: Request) -> Response:

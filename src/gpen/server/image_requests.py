@@ -31,7 +31,7 @@ THUMBNAIL_PX = 128
 THUMBNAILS = 200
 #: Longer side of images that are shown, in pixels: for comparing, and before restoring.
 COMPARED_PX, SHOWN_PX = 2048, 1024
-_MEDIA_TYPES = {
+MEDIA_TYPES = {
     "JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "TIFF": "image/tiff",
     "AVIF": "image/avif", "HEIF": "image/heic", "BMP": "image/bmp",
 }  # fmt: skip
@@ -55,7 +55,7 @@ class Restored:
 
     @property
     def media_type(self) -> str:
-        return _MEDIA_TYPES[self.kind.name]
+        return MEDIA_TYPES[self.kind.name]
 
 
 def check_photo(file: BinaryIO, limits: Limits, upscale: int) -> None:
@@ -113,7 +113,13 @@ def restore_photo(
 
 def faces_of(restored: Restored, *, thumbnails: bool, similarity: bool) -> list[dict[str, Any]]:
     """The faces of a restored photo, for JSON."""
-    result = restored.result
+    return restored_rows(restored.result, thumbnails=thumbnails, similarity=similarity)
+
+
+def restored_rows(
+    result: Restoration, *, thumbnails: bool = False, similarity: bool = False
+) -> list[dict[str, Any]]:
+    """The faces of a result, for JSON."""
     done = {face.index: face for face in result.restored}
     rows = face_rows(result.faces, result.source if thumbnails else None)
     for row in rows:

@@ -27,6 +27,8 @@ class Limits:
         idle_s: Longest time in which a client neither sends nor takes anything, in seconds.
         upload_s: Longest time that an upload takes, in seconds.
         keep_s: How long results are kept, in seconds.
+        kept_bytes: Uploads that are kept for visits, all together; the oldest go first.
+        memory_bytes: Decoded photos of visits in memory, all together; others are decoded again.
         results_bytes: Photos that are kept, all together; the oldest go first.
     """
 
@@ -43,6 +45,8 @@ class Limits:
     idle_s: float = 20.0
     upload_s: float = 3600.0
     keep_s: float = 3600.0
+    kept_bytes: int = 8 << 30
+    memory_bytes: int = 1 << 30
     results_bytes: int = 2 << 30
 
     def __post_init__(self) -> None:

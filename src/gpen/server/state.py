@@ -89,7 +89,9 @@ class AppState:
     """
 
     def __init__(self, settings: Settings, limits: Limits, token: str | None) -> None:
+        from .kept_files import KeptFiles
         from .model_pool import ModelPool
+        from .photo_visits import PhotoVisits
         from .prometheus import Load, Metrics
         from .request_queue import RequestQueue
         from .result_store import ResultStore
@@ -101,6 +103,12 @@ class AppState:
         self.folder = PrivateFolder()
         self.request_queue = RequestQueue(limits.jobs, limits.queue)
         self.results = ResultStore(self.folder.path, limits)
+        self.kept_files = KeptFiles(
+            cache_dir() / "web" / "visits",
+            keep_s=limits.keep_s,
+            most_bytes=limits.kept_bytes,
+        )
+        self.photo_visits = PhotoVisits(self.kept_files, limits.memory_bytes, limits.faces)
         self.video_queue = VideoQueue(self.folder.path, limits)
         self.metrics = Metrics(
             lambda: Load(self.request_queue.taken, len(self.results), self.video_queue.states())

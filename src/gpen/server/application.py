@@ -17,7 +17,15 @@ from starlette.staticfiles import StaticFiles
 from ..errors import GpenError
 from ..settings import Settings
 from ..version import VERSION
-from . import image_routes, photo_routes, result_routes, status_routes, video_routes
+from . import (
+    clip_routes,
+    image_routes,
+    model_routes,
+    photo_routes,
+    result_routes,
+    status_routes,
+    video_routes,
+)
 from .http_problems import HttpProblem, problem_of
 from .limits import Limits
 from .middleware import SecurityMiddleware
@@ -50,7 +58,15 @@ def build_app(
         lifespan=_lifespan,
     )
     app.state.gpen = app_state
-    for routes in (image_routes, photo_routes, result_routes, video_routes, status_routes):
+    for routes in (
+        image_routes,
+        photo_routes,
+        clip_routes,
+        model_routes,
+        result_routes,
+        video_routes,
+        status_routes,
+    ):
         app.include_router(routes.router)
     app.add_api_route("/", _page, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=PAGE, check_dir=False), name="static")

@@ -139,9 +139,7 @@ def face_rows(faces: list[Face], photo: Image | None) -> list[dict[str, Any]]:
             **face.to_dict(),
             "size_px": round(face.size_px, 1),
             "thumbnail": (
-                data_url(_thumbnail(pixels, face), "image/jpeg")
-                if pixels is not None and number < THUMBNAILS
-                else None
+                face_thumbnail(pixels, face) if pixels is not None and number < THUMBNAILS else None
             ),
         }
         for number, face in enumerate(faces)
@@ -207,12 +205,12 @@ def show(photo: Image, size_wh: tuple[int, int]) -> bytes:
     return file.getvalue()
 
 
-def _thumbnail(pixels: Any, face: Face) -> bytes:
-    """The face with some room around it, as JPEG."""
-    cut = crop_around(pixels, face, THUMBNAIL_PX)
+def face_thumbnail(pixels: Pixels, face: Face) -> str:
+    """The face with some room around it, as the URL of a JPEG image."""
+    cut = crop_around(to_8bit(pixels), face, THUMBNAIL_PX)
     file = io.BytesIO()
     PIL.Image.fromarray(cut).save(file, "JPEG", quality=85)
-    return file.getvalue()
+    return data_url(file.getvalue(), "image/jpeg")
 
 
 def data_url(data: bytes, media_type: str) -> str:

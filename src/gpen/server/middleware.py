@@ -37,7 +37,7 @@ _HEADERS = {
 #: What is served without the token: the page, what it has to know before it asks for the token,
 #: and results, whose names are secrets themselves.
 _OPEN = re.compile(r"/|/healthz|/static/.*|/openapi\.json|/favicon\.ico|/v1/settings")
-_OPEN_TO_GET = re.compile(r"/v1/results(\.zip|/.+)|/v1/videos/[^/]+/result")
+_OPEN_TO_GET = re.compile(r"/v1/results(\.zip|/.+)|/v1/videos/[^/]+/result|/v1/clips/[^/]+/source")
 
 
 class SecurityMiddleware:

@@ -65,7 +65,7 @@ async def new_photo(request: Request) -> Response:
         def work(check: Check) -> dict[str, Any]:
             with kept.path.open("rb") as file:
                 image_requests.check_photo(file, app_state.limits, 1)
-            return photo_json(app_state, _open(app_state, kept, check))
+            return photo_json(app_state, open_photo(app_state, kept, check))
 
         answer = await in_queue(request, work)
     except BaseException:
@@ -74,7 +74,7 @@ async def new_photo(request: Request) -> Response:
     return JSONResponse(answer, HTTPStatus.CREATED, headers={"Location": answer["url"]})
 
 
-def _open(app_state: AppState, kept: KeptFile, check: Check) -> Photo:
+def open_photo(app_state: AppState, kept: KeptFile, check: Check) -> Photo:
     """The photo, decoded and searched for faces if it is not at hand."""
     restorer = app_state.model_pool.restorer()
     restorer = restorer.for_request(check, 0, app_state.settings)
@@ -99,7 +99,7 @@ async def photo(request: Request, photo_id: str) -> Response:
     """As the answer to sending it."""
     app_state = app_state_of(request)
     kept = app_state.kept_files.get(photo_id, "photo")
-    work = lambda check: photo_json(app_state, _open(app_state, kept, check))  # noqa: E731
+    work = lambda check: photo_json(app_state, open_photo(app_state, kept, check))  # noqa: E731
     return JSONResponse(await in_queue(request, work))
 
 
@@ -146,7 +146,7 @@ class _Wanted:
         Raises:
             HttpProblem: Enlarged, it has too many pixels (413).
         """
-        photo = _open(self.app_state, self.kept, check)
+        photo = open_photo(self.app_state, self.kept, check)
         limits, upscale = self.app_state.limits, self._settings.upscale
         width, height = photo.found.source.size_wh
         if width * height * upscale**2 > limits.pixels:
@@ -227,7 +227,7 @@ async def photo_view(request: Request, photo_id: str) -> Response:
 
     def work(check: Check) -> tuple[bytes, str]:
         if which == "before":
-            shown = _open(wanted.app_state, wanted.kept, check).found.source
+            shown = open_photo(wanted.app_state, wanted.kept, check).found.source
             source_wh = shown.size_wh
         else:
             photo, restorer = wanted.open(check)

@@ -90,7 +90,9 @@ class AppState:
 
     def __init__(self, settings: Settings, limits: Limits, token: str | None) -> None:
         from .kept_files import KeptFiles
+        from .model_downloads import ModelDownloads
         from .model_pool import ModelPool
+        from .people_search import PeopleSearches
         from .photo_visits import PhotoVisits
         from .prometheus import Load, Metrics
         from .request_queue import RequestQueue
@@ -108,6 +110,8 @@ class AppState:
             keep_s=limits.keep_s,
             most_bytes=limits.kept_bytes,
         )
+        self.downloads = ModelDownloads(settings.models_dir)
+        self.people = PeopleSearches()
         self.photo_visits = PhotoVisits(self.kept_files, limits.memory_bytes, limits.faces)
         self.video_queue = VideoQueue(self.folder.path, limits)
         self.metrics = Metrics(
@@ -118,6 +122,8 @@ class AppState:
         """Start no more work, and ask running work to end."""
         self.request_queue.stop()
         self.video_queue.stop()
+        self.people.stop()
+        self.downloads.stop()
 
     def close(self, *, seconds: float = 5.0) -> bool:
         """End, and leave no files behind.

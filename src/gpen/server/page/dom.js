@@ -115,17 +115,21 @@ export function note(text, { button, onClick, onGone } = {}) {
   say(text);
 }
 
+/** A number as the language of the page writes it. @param {number} value @param {number} digits */
+const written = (value, digits) => value.toLocaleString(document.documentElement.lang,
+  { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
 /** @param {number} bytes */
 export function inBytes(bytes) {
   if (bytes < 1000) return `${bytes} B`;
   const step = Math.min(3, Math.floor(Math.log10(bytes) / 3));
   const value = bytes / 1000 ** step;
-  return `${value.toFixed(value < 10 ? 1 : 0)} ${["B", "kB", "MB", "GB"][step]}`;
+  return `${written(value, value < 10 ? 1 : 0)} ${["B", "kB", "MB", "GB"][step]}`;
 }
 
 /** @param {number} seconds */
 export function inTime(seconds) {
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 10) return `${written(seconds, 1)} s`;
   if (seconds < 90) return `${Math.round(seconds)} s`;
   const minutes = Math.round(seconds / 60);
   return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;

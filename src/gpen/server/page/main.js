@@ -230,6 +230,10 @@ async function begin() {
     // A job goes on without the page, and is found again; what is being sent is lost.
     if (work.items.some((one) => one.stop && !one.photo && !one.clip)) event.preventDefault();
   });
+  addEventListener("online", () => {
+    const lost = work.items.filter((one) => one.state === "failed" && one.problem === t("noAnswer"));
+    for (const one of lost) work.start(one);
+  });
   settings.addEventListener("change", () => {
     byId("reset").hidden = !settings.changed;
     settingsChanged();

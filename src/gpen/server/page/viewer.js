@@ -207,7 +207,7 @@ export class Viewer {
   /** A point of the frame in the pane it is in. @returns {[number, number]} */
   #inPane(x, y) {
     const { width, height } = this.#camera.pane;
-    return [x % (width + 2), y % (height + 2)];
+    return [x % (width + 2), y % (height + 2)]; // two pixels lie between them
   }
 
   /** Move the camera; what is seen then is fetched once it rests. @param {() => any} act */
@@ -259,5 +259,7 @@ export class Viewer {
     const [left, width] = this.#span; // where the tags are
     this.#frame.style.setProperty("--from", `${left}px`);
     this.#frame.style.setProperty("--to", `${this.#camera.pane.width - left - width}px`);
+    const { y, scale, source, pane } = this.#camera;
+    this.#frame.style.setProperty("--foot", `${Math.max(0, pane.height - y - source.height * scale)}px`);
   }
 }

@@ -237,7 +237,8 @@ class Restorer(ModelSet):
             crop = crop_of_image(source.pixels, template_points(self.model.template, size), size)
         note = padding_note(source.size_wh, size)
         faces = [FaceAnswer(0, crop, None)]
-        return Answers(found, crop.pixels, faces, seconds, (note,) if note else ())
+        alone = replace(found, faces=[])  # the crop is the face, whatever was found in it
+        return Answers(alone, crop.pixels, faces, seconds, (note,) if note else ())
 
     def _choose(self, faces: Sequence[Face], image: Image) -> list[int]:
         """Numbers of the faces to restore."""

@@ -89,9 +89,15 @@ def test_enlarged_result_has_more_pixels_in_the_same_box(
     assert got.shape == (400, 400, 3)
 
 
-def test_file_is_that_of_restoring_at_once(client: httpx.Client, demo_photo: Path) -> None:
+@pytest.mark.parametrize(
+    "options", [{"blend": 0.7}, {"aligned": "true"}, {"faces": "largest", "fusion": "false"}]
+)
+def test_file_is_that_of_restoring_at_once(
+    client: httpx.Client, demo_photo: Path, options: dict[str, Any]
+) -> None:
     photo = send(client, demo_photo)
-    settings = {"blend": 0.7, "format": "png"}
+    settings = {**options, "format": "png"}
+    assert client.post(f"{photo['url']}/restore", params=settings).status_code == 200
     made = client.post(f"{photo['url']}/file", params=settings).json()
     assert made["name"] == "demo_gpen.png"
     with demo_photo.open("rb") as file:

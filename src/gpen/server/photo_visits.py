@@ -19,7 +19,7 @@ from ..images.read import read_image
 from ..pipeline import with_pixels
 from ..settings import Settings
 from ..types import Image, Pixels
-from .kept_files import KeptFile, KeptFiles
+from .kept_files import KeptFile
 from .model_pool import CancellableRestorer
 
 T = TypeVar("T")
@@ -53,18 +53,24 @@ class Photo:
     @property
     def n_bytes(self) -> int:
         """Of all that is at hand, about."""
-        pixels = [self.found.source.pixels, *self.results.values()]
-        pixels += [answers.canvas for answers in self.answers.values()]
-        return sum({id(one): one.nbytes for one in pixels}.values())
+        pixels: list[Pixels | None] = [self.found.source.pixels, *self.results.values()]
+        for answers in list(self.answers.values()):
+            pixels.append(answers.canvas)
+            for face in answers.faces:
+                pixels += [face.crop.pixels, face.output]
+        for patches in list(self.finished.values()):
+            pixels += [patch.pixels for patch in patches.values()]
+        return sum({id(one): one.nbytes for one in pixels if one is not None}.values())
 
 
 class PhotoVisits:
     """The photos that are worked on, the least recently used of them only on disk."""
 
-    def __init__(self, files: KeptFiles, most_bytes: int, max_faces: int) -> None:
-        self._files, self._most_bytes, self._max_faces = files, most_bytes, max_faces
+    def __init__(self, most_bytes: int, max_faces: int) -> None:
+        self._most_bytes, self._max_faces = most_bytes, max_faces
         self._open: OrderedDict[str, Photo] = OrderedDict()
-        self._lock, self._opening = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
+        self._opening: dict[str, threading.Lock] = {}
 
     def open(self, kept: KeptFile, restorer: CancellableRestorer) -> Photo:
         """Decode an upload and find its faces, unless it is at hand.
@@ -75,7 +81,9 @@ class PhotoVisits:
         photo = self._at_hand(kept.id)
         if photo is not None:
             return photo
-        with self._opening:  # several views of one photo come at once
+        with self._lock:
+            opening = self._opening.setdefault(kept.id, threading.Lock())
+        with opening:  # several views of one photo come at once
             photo = self._at_hand(kept.id)
             if photo is None:
                 with kept.path.open("rb") as file:
@@ -83,6 +91,7 @@ class PhotoVisits:
                 photo = Photo(kept, restorer.find_faces(source))
                 with self._lock:
                     self._open[kept.id] = photo
+                    self._opening.pop(kept.id, None)
         self._make_room()
         return photo
 

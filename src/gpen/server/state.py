@@ -112,7 +112,7 @@ class AppState:
         )
         self.downloads = ModelDownloads(settings.models_dir)
         self.people = PeopleSearches()
-        self.photo_visits = PhotoVisits(self.kept_files, limits.memory_bytes, limits.faces)
+        self.photo_visits = PhotoVisits(limits.memory_bytes, limits.faces)
         self.video_queue = VideoQueue(self.folder.path, limits)
         self.metrics = Metrics(
             lambda: Load(self.request_queue.taken, len(self.results), self.video_queue.states())

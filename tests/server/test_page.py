@@ -288,6 +288,7 @@ def test_model_panel_says_where_files_go_and_what_their_licence_means(
     give(page, demo_photo)
     page.click("#add-model")
     dialog = page.locator("#models-dialog")
+    dialog.get_by_text("Apache-2.0").wait_for()
     assert "gpen/models" in dialog.inner_text()
     assert "Apache-2.0" in dialog.inner_text()
     assert "non-commercial" in dialog.inner_text()

@@ -89,7 +89,9 @@ def test_strength_is_live_and_no_network_runs_again(
     wait_for_shown(sized, "fusion=false")
     (again,) = photo.answers.values()
     assert all(
-        face.output is known for face, known in zip(again.faces, outputs, strict=True) if known
+        face.output is known
+        for face, known in zip(again.faces, outputs, strict=True)
+        if known is not None
     )
     sized.keyboard.press("Control+z")
     sized.keyboard.press("Control+z")
@@ -142,7 +144,8 @@ def test_hold_side_by_side_and_outlines(sized: Any, photo_with_two_faces: Path) 
     assert sized.locator(".pane.right").is_visible()
     sized.get_by_role("button", name="Side by side").click()
     left, right = (sized.locator(f".pane.{side}").bounding_box() for side in ("left", "right"))
-    assert left["x"] + left["width"] <= right["x"]
+    is_beside = left["x"] + left["width"] <= right["x"]
+    assert is_beside or left["y"] + left["height"] <= right["y"]  # on a phone one below the other
 
 
 @pytest.fixture

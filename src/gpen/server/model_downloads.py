@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from .http_problems import Cancelled, HttpProblem, problem_of
 class Download:
     """One download. One thread works on it, others read it."""
 
-    def __init__(self, offer: Offer, target: Path) -> None:
-        self.offer, self._target = offer, target
+    def __init__(self, offer: Offer, target: Path, on_done: Callable[[], None]) -> None:
+        self.offer, self._target, self._on_done = offer, target, on_done
         self.done = 0
         self.total = offer.size
         self.state = "running"
@@ -43,6 +44,7 @@ class Download:
                 check=self._check,
                 progress=self._progress,
             )
+            self._on_done()
             self.state = "done"
         except Cancelled:
             self.state = "cancelled"
@@ -76,8 +78,9 @@ class Download:
 class ModelDownloads:
     """What can be fetched, and what is being fetched."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path | None, on_done: Callable[[], None]) -> None:
+        """Fetch into a folder, by default gpen's; `on_done` is told that a file has come."""
+        self._folder, self._on_done = folder, on_done
         self._downloads: dict[str, Download] = {}
         self._lock = threading.Lock()
 
@@ -126,7 +129,7 @@ class ModelDownloads:
                         return other
                     raise HttpProblem(409, f"{other.offer.name} is being fetched; wait for it")
             accept(offer)
-            started = Download(offer, self._made_folder() / offer.file)
+            started = Download(offer, self._made_folder() / offer.file, self._on_done)
             self._downloads[offer.name] = started
         started.thread.start()
         return started

@@ -110,7 +110,7 @@ class AppState:
             keep_s=limits.keep_s,
             most_bytes=limits.kept_bytes,
         )
-        self.downloads = ModelDownloads(settings.models_dir)
+        self.downloads = ModelDownloads(settings.models_dir, self.model_pool.look_again)
         self.people = PeopleSearches()
         self.photo_visits = PhotoVisits(limits.memory_bytes, limits.faces)
         self.video_queue = VideoQueue(self.folder.path, limits)

@@ -2,7 +2,6 @@
 
 import { onTokenWanted, takeToken } from "./api.js";
 import { mayNotify, notify, showTitle } from "./attention.js";
-import { askToken } from "./dialogs.js";
 import { alertUser, byId, icon, inBytes, inPercent, make, note, say } from "./dom.js";
 import { History } from "./history.js";
 import { takeFiles } from "./intake.js";
@@ -217,7 +216,7 @@ async function begin() {
   listenForTheme();
   listenForSteps();
   takeToken();
-  onTokenWanted(askToken);
+  onTokenWanted(async (again) => (await import("./dialogs.js")).askToken(again));
   byId("choose").addEventListener("click", () => choose());
   byId("sample").addEventListener("click", () => trySample());
   byId("alert").querySelector("button").addEventListener("click", () => alertUser(""));

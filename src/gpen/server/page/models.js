@@ -34,13 +34,21 @@ export function showModels(settings, onChange) {
     drawHere();
     onChange();
   };
+  let fetching = false;
+  const begun = () => {
+    fetching = true;
+    return watch();
+  };
   const watch = async () => {
-    const wasBusy = offered.querySelector("progress") !== null;
     const { can_fetch: can, offers: found } = await request("GET", "/v1/offers");
     offered.replaceChildren(...(can ? found.filter((one) => !one.is_here)
-      .map((one) => offerRow(one, watch)) : [make("li.help", {}, t("modelsRemote"))]));
+      .map((one) => offerRow(one, begun)) : [make("li.help", {}, t("modelsRemote"))]));
     const busy = found.some((one) => one.download?.state === "running");
-    if (wasBusy && !busy) await look();
+    if (fetching && !busy) {
+      fetching = false;
+      await look();
+      await watch();
+    }
     if (busy && dialog.open) setTimeout(() => watch().catch(tell), LOOK_MS);
   };
   const tell = (error) => (told.textContent = error.message);

@@ -14,7 +14,7 @@ const PATIENT_MS = 400;
 
 /** Shows one item of the visit at a time. */
 export class Stage {
-  #name = make("h2.name", { tabindex: "-1" });
+  #name = make("h1.name", { tabindex: "-1" });
   #facts = make("p.facts", {});
   #back = make("button.ghost", { type: "button", hidden: true }, t("backToVideo"));
   #download = make("button.primary", { type: "button", id: "download" }, icon("down"), t("download"));

@@ -36,8 +36,8 @@ function busy(item, work) {
   /** @type {[string, () => void, boolean?][]} */
   const buttons = [[t("cancel"), () => work.cancel(item)]];
   const { job } = item;
-  if (job?.state === "paused") buttons.unshift([t("resume"), () => work.clips.control(item, "resume"), true]);
-  else if (job) buttons.unshift([t("pause"), () => work.clips.control(item, "pause")]);
+  if (job?.state === "paused") buttons.unshift([t("resume"), () => work.clip("control", item, "resume"), true]);
+  else if (job) buttons.unshift([t("pause"), () => work.clip("control", item, "pause")]);
   return { ...progressOf(item), buttons };
 }
 
@@ -45,9 +45,9 @@ function busy(item, work) {
 function clip(item, work, at) {
   /** @type {[string, () => void, boolean?][]} */
   const buttons = [
-    [t("tryFrame"), () => work.clips.tryFrame(item, at())],
-    [t("trySeconds"), () => work.clips.trySeconds(item, at())],
-    [t("choosePeople"), () => work.clips.findPeople(item)],
+    [t("tryFrame"), () => work.clip("tryFrame", item, at())],
+    [t("trySeconds"), () => work.clip("trySeconds", item, at())],
+    [t("choosePeople"), () => work.clip("findPeople", item)],
   ];
   const waiting = work.items.filter((one) => one.kind === "clip" && one.state === "waiting");
   if (waiting.length > 1 && item.state === "waiting") {

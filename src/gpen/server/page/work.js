@@ -1,7 +1,6 @@
 // The photos and videos of this visit: which there are, which is shown, what is done with them.
 
 import { forget, request } from "./api.js";
-import { Clips } from "./clips.js";
 import { itemOfFile, makeItem, noteOf, photoValues } from "./items.js";
 import { recall, remember } from "./memory.js";
 import { Photos } from "./photos.js";
@@ -18,7 +17,17 @@ export class Work extends EventTarget {
     super();
     this.settings = settings;
     this.photos = new Photos(this);
-    this.clips = new Clips(this);
+  }
+
+  /** @type {Promise<import("./clips.js").Clips> | null} */ #clips = null;
+
+  /**
+   * Do something with a video; the code for it is fetched with the first.
+   * @param {string} act A method of Clips. @param {Item} item @param {...any} more
+   */
+  async clip(act, item, ...more) {
+    this.#clips ??= import("./clips.js").then(({ Clips }) => new Clips(this));
+    return /** @type {any} */ (await this.#clips)[act](item, ...more);
   }
 
   /** What is to be seen: the chosen item, or a frame of it that is tried. */
@@ -53,7 +62,8 @@ export class Work extends EventTarget {
 
   /** Restore, or restore again with the settings of now. @param {Item} item */
   start(item) {
-    (item.kind === "clip" ? this.clips : this.photos).start(item);
+    if (item.kind === "clip") this.clip("start", item);
+    else this.photos.start(item);
     this.#note();
   }
 
@@ -124,7 +134,7 @@ export class Work extends EventTarget {
     } else if (notes.length) this.#note();
     for (const item of items) {
       if (item.kind === "photo") this.start(item);
-      else if (item.job) this.clips.follow(item, item.job);
+      else if (item.job) this.clip("follow", item, item.job);
     }
     return notes.length - items.length;
   }

@@ -180,6 +180,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch, running: Running, tmp_path: Path) ->
     monkeypatch.setattr("gpen.models.catalogue.OFFERS", (offer,))
     monkeypatch.setattr("gpen.server.model_downloads.OFFERS", (offer,))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    running.app_state.model_pool.look_again()  # the folder of an earlier test is gone
     yield offer
     server.shutdown()
     server.server_close()

@@ -126,11 +126,14 @@ class Restorer(ModelSet):
             raise SettingsError(f"{photo} shows no face; expected a photo of the person to restore")
         return self.identity.embed(image.pixels, faces[0].points_xy)
 
-    def restore(self, source: Source, *, points_xy: ArrayLike | None = None) -> Restoration:
+    def restore(
+        self, source: Source | Image, *, points_xy: ArrayLike | None = None
+    ) -> Restoration:
         """Restore the faces of one photo.
 
         Args:
-            source: A path, bytes, an open file, a Pillow image, or an RGB(A) or grey array.
+            source: A path, bytes, an open file, a Pillow image, an RGB(A) or grey array, or a photo
+                read already.
             points_xy: (faces, 5, 2) points in image pixels, instead of detecting faces.
 
         Raises:
@@ -180,11 +183,13 @@ class Restorer(ModelSet):
             source = read_image(source, max_pixels=self.settings.max_pixels)
         return self.detector.detect(to_8bit(source.pixels))
 
-    def _prepare(self, source: Source, points_xy: ArrayLike | None) -> _Work:
+    def _prepare(self, source: Source | Image, points_xy: ArrayLike | None) -> _Work:
         """Read, detect and align."""
         options, seconds = self.settings, dict[str, float]()
         with _timed(seconds, "read"):
-            image = read_image(source, max_pixels=options.max_pixels)
+            image = source
+            if not isinstance(image, Image):
+                image = read_image(image, max_pixels=options.max_pixels)
         if options.aligned:
             return _aligned_work(image, self.engine.size, self.model.template, seconds)
         if points_xy is None:

@@ -15,6 +15,8 @@ import PIL.Image
 from .formats import READABLE, TARGA_SUFFIXES
 
 _TARGA_END = b"TRUEVISION-XFILE.\0"
+#: What Pillow's own test of the beginning of a file is given.
+_HEAD_BYTES = 16
 _lock = threading.RLock()
 
 
@@ -52,6 +54,19 @@ def open_pil_image(file: BinaryIO, suffix: str = "") -> PIL.Image.Image:
         known.append("TGA")
     with lenient_pillow():
         return PIL.Image.open(file, formats=known)
+
+
+def is_known_head(file: BinaryIO) -> bool:
+    """Whether a file begins like one of the formats that gpen reads, or ends like Targa.
+
+    Nothing is parsed: what begins like a photo need not be one.
+    """
+    register_formats()
+    file.seek(0)
+    head = file.read(_HEAD_BYTES)
+    accepts = (PIL.Image.OPEN[name][1] for name in READABLE if name in PIL.Image.OPEN)
+    is_known = any(accept is not None and accept(head) for accept in accepts)
+    return is_known or _ends_like_targa(file)
 
 
 def _ends_like_targa(file: BinaryIO) -> bool:

@@ -65,6 +65,7 @@ def build_app(
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app_state: AppState = app.state.gpen
+    await app_state.decoder.open()
     tasks = [asyncio.create_task(_open_model(app_state)), asyncio.create_task(_tidy(app_state))]
     try:
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -39,6 +40,10 @@ class HttpProblem(Exception):  # noqa: N818
     ) -> None:
         super().__init__(detail)
         self.status, self.detail, self.headers = status, detail, dict(headers or {})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled where a process raises it for the server's."""
+        return partial(HttpProblem, headers=self.headers), (self.status, self.detail)
 
     def to_dict(self) -> dict[str, Any]:
         """The body of the response."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,11 +13,13 @@ from starlette.responses import JSONResponse, Response
 from ..errors import SettingsError
 from . import image_requests, schemas
 from .option_schema import image_settings_of, parse_flag, read_values
+from .photo_check import refuse_other_files
 from .request_queue import Check
 from .responses import app_state_of, disposition, named
 from .result_store import StoredResult
 from .state import AppState
 from .uploads import Upload, read_upload
+from .visitors import address_of
 
 T = TypeVar("T")
 router = APIRouter()
@@ -31,17 +34,23 @@ async def _with_photo(request: Request, plan: Callable[[Upload], Callable[[Check
         plan: Says what to do, before the work waits for its turn.
     """
     app_state = app_state_of(request)
-    with app_state.request_queue.slot():
+    address = address_of(request)
+    with app_state.request_queue.slot(address):
         upload = await read_upload(
             request, app_state.folder.spool(), app_state.limits.photo_bytes, app_state.limits
         )
         try:
             work = plan(upload)
+            await asyncio.to_thread(refuse_other_files, upload.file)
         except BaseException:
             upload.file.close()
             raise
         return await app_state.request_queue.run(
-            request.receive, work, seconds=app_state.limits.photo_s, end=upload.file.close
+            request.receive,
+            work,
+            seconds=app_state.limits.photo_s,
+            end=upload.file.close,
+            address=address,
         )
 
 
@@ -90,7 +99,9 @@ async def restore(request: Request) -> Response:
                 check, app_state.limits.faces, settings
             )
             name = named(upload, values)
-            restored = image_requests.restore_photo(restorer, upload.file, name, app_state.limits)
+            restored = image_requests.restore_photo(
+                restorer, app_state.decoder, upload.file, name
+            )
             app_state.metrics.faces.inc(len(restored.result.restored))
             check()
             if as_json:
@@ -158,7 +169,7 @@ def _restored_json(
         },
         "image_base64": base64.b64encode(restored.data).decode() if wants.within else None,
         "seconds": {step: round(s, 4) for step, s in result.seconds.items()},
-        "notes": list(result.notes),
+        "notes": restored.notes,
     }
 
 
@@ -201,7 +212,7 @@ async def detect(request: Request) -> Response:
         def work(check: Check) -> Response:
             restorer = app_state.model_pool.restorer().for_request(check, 0, app_state.settings)
             photo, response = image_requests.detect_faces(
-                restorer, upload.file, app_state.limits, thumbnails=thumbnails, preview=preview
+                restorer, app_state.decoder, upload.file, thumbnails=thumbnails, preview=preview
             )
             source = image_requests.source_of(photo, named(upload, values))
             return JSONResponse({"source": source, **response})

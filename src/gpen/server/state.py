@@ -89,6 +89,7 @@ class AppState:
     """
 
     def __init__(self, settings: Settings, limits: Limits, token: str | None) -> None:
+        from .decode_process import Decoder
         from .model_pool import ModelPool
         from .prometheus import Load, Metrics
         from .request_queue import RequestQueue
@@ -99,6 +100,7 @@ class AppState:
         self.ended = False
         self.model_pool = ModelPool(settings)
         self.folder = PrivateFolder()
+        self.decoder = Decoder(self.folder.path, limits)
         self.request_queue = RequestQueue(limits.jobs, limits.queue)
         self.results = ResultStore(self.folder.path, limits)
         self.video_queue = VideoQueue(self.folder.path, limits)

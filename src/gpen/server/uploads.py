@@ -131,19 +131,26 @@ async def _at_once(take: Callable[[bytes], Any], chunk: bytes) -> None:
 
 
 async def _chunks(receive: Receive, limits: Limits) -> AsyncIterator[bytes]:
-    """The body as it comes in."""
+    """The body as it comes in, as long as it comes fast enough."""
+    least = limits.upload_rate * limits.idle_s
     end_s = time.monotonic() + limits.upload_s
+    period_end_s, n_bytes = time.monotonic() + limits.idle_s, 0
     while True:
-        wait_s = min(limits.idle_s, end_s - time.monotonic())
+        wait_s = min(period_end_s, end_s) - time.monotonic()
         try:
             message = await asyncio.wait_for(receive(), max(0.0, wait_s))
         except TimeoutError:
-            raise HttpProblem(
-                408, "the upload stood still or took too long; send it again"
-            ) from None
+            if n_bytes < least or time.monotonic() >= end_s:
+                raise HttpProblem(
+                    408, "the upload stood still or was too slow; send it again"
+                ) from None
+            period_end_s, n_bytes = time.monotonic() + limits.idle_s, 0
+            continue
         if message["type"] == "http.disconnect":
             raise Cancelled
-        yield message.get("body", b"")
+        body = message.get("body", b"")
+        n_bytes += len(body)
+        yield body
         if not message.get("more_body", False):
             return
 

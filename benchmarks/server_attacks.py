@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from fractions import Fraction
-from pathlib import Path
 
 import httpx
+
 from report import markdown
 from server import PHOTO, ROOT, server
 

@@ -126,9 +126,7 @@ class Restorer(ModelSet):
             raise SettingsError(f"{photo} shows no face; expected a photo of the person to restore")
         return self.identity.embed(image.pixels, faces[0].points_xy)
 
-    def restore(
-        self, source: Source | Image, *, points_xy: ArrayLike | None = None
-    ) -> Restoration:
+    def restore(self, source: Source | Image, *, points_xy: ArrayLike | None = None) -> Restoration:
         """Restore the faces of one photo.
 
         Args:

@@ -56,17 +56,19 @@ def open_pil_image(file: BinaryIO, suffix: str = "") -> PIL.Image.Image:
         return PIL.Image.open(file, formats=known)
 
 
-def is_known_head(file: BinaryIO) -> bool:
-    """Whether a file begins like one of the formats that gpen reads, or ends like Targa.
+def format_of_head(file: BinaryIO) -> str | None:
+    """Pillow's name of the readable format that a file begins like, or ends like (Targa).
 
     Nothing is parsed: what begins like a photo need not be one.
     """
     register_formats()
     file.seek(0)
     head = file.read(_HEAD_BYTES)
-    accepts = (PIL.Image.OPEN[name][1] for name in READABLE if name in PIL.Image.OPEN)
-    is_known = any(accept is not None and accept(head) for accept in accepts)
-    return is_known or _ends_like_targa(file)
+    for name in READABLE:
+        accept = PIL.Image.OPEN.get(name, (None, None))[1]
+        if accept is not None and accept(head):
+            return name
+    return "TGA" if _ends_like_targa(file) else None
 
 
 def _ends_like_targa(file: BinaryIO) -> bool:

@@ -6,24 +6,24 @@ process can be, and takes the memory and the crash of a hostile file with it.
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import contextlib
 import dataclasses
-import io
+import pickle
 import shutil
+import subprocess
+import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, BinaryIO, cast
 
-import anyio
-import anyio.to_process
 import numpy as np
 
 from ..errors import ReadError
 from ..types import Image
+from .decode_worker import ALPHA, PIXELS, Question
 from .http_problems import HttpProblem, stopping
 from .limits import Limits
 from .request_queue import Check
@@ -32,34 +32,27 @@ from .request_queue import Check
 _SMALL = 1 << 20
 #: How often it is asked whether somebody waits, in seconds.
 _TICK_S = 0.1
-_PIXELS, _ALPHA = "pixels.npy", "alpha.npy"
-
-
-class _Bounds(NamedTuple):
-    """How large a photo may be: for gpen, and for the server, enlarged."""
-
-    max_pixels: int
-    served_pixels: int
-    upscale: int
+#: The module of the program that runs is not imported again, as `multiprocessing` would.
+_PROGRAM = (
+    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
+    "from gpen.server.decode_worker import serve; serve()"
+)
 
 
 class Decoder:
-    """Processes that decode photos. Threads call it while the server's event loop runs."""
+    """Processes that decode photos, one for each thread that asks at the same time."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder, self._limits = folder, limits
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._idle: list[_Process] = []
+        self._readers = ThreadPoolExecutor(limits.jobs, thread_name_prefix="gpen-decode")
+        self._lock, self._stopped = threading.Lock(), False
 
-    async def open(self) -> None:
-        """Belong to the running event loop, and have the first process ready."""
-        self._loop = asyncio.get_running_loop()
-        self._limiter = anyio.CapacityLimiter(self._limits.jobs)
-        with contextlib.suppress(anyio.BrokenWorkerProcess):  # the first photo says more
-            await anyio.to_process.run_sync(_warm_up, cancellable=True, limiter=self._limiter)
+    def warm_up(self) -> None:
+        """Have a process ready for the first photo."""
+        self._give_back(self._take())
 
-    def decode(
-        self, file: BinaryIO, check: Check, *, max_pixels: int, upscale: int = 1
-    ) -> Image:
+    def decode(self, file: BinaryIO, check: Check, *, max_pixels: int, upscale: int = 1) -> Image:
         """Decode a photo.
 
         Args:
@@ -72,48 +65,111 @@ class Decoder:
             ReadError: It is damaged, or made the decoder crash.
             HttpProblem: It is no photo (415), too large (413), takes longer than the limit (504),
                 or the server is being stopped.
-            Exception: What `check` raises; the process is killed.
         """
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix="photo-") as folder:
-            source = _source(file, Path(folder))
-            bounds = _Bounds(max_pixels, self._limits.pixels, upscale)
-            image = self._in_process(check, source, bounds, folder)
-            alpha = Path(folder, _ALPHA)
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix="photo-") as name:
+            folder = Path(name)
+            question = Question(
+                _source(file, folder), folder, max_pixels, self._limits.pixels, upscale
+            )
+            image, alpha = self._ask(question, check), folder / ALPHA
             return dataclasses.replace(
                 image,
-                pixels=np.load(Path(folder, _PIXELS)),
+                pixels=np.load(folder / PIXELS),
                 alpha=np.load(alpha) if alpha.exists() else None,
             )
 
-    def _in_process(
-        self, check: Check, source: bytes | Path, bounds: _Bounds, folder: str
-    ) -> Image:
-        if self._loop is None or self._loop.is_closed():
-            raise stopping()
-        call = anyio.to_process.run_sync(
-            _decode, source, bounds, folder, cancellable=True, limiter=self._limiter
-        )
-        future = asyncio.run_coroutine_threadsafe(call, self._loop)
-        end_s = time.monotonic() + self._limits.decode_s
+    def _ask(self, question: Question, check: Check) -> Image:
+        process = self._take()
         try:
-            for _ in _until(end_s):
-                check()
-                with contextlib.suppress(TimeoutError):
-                    return future.result(_TICK_S)
-        except anyio.BrokenWorkerProcess:
-            raise ReadError("cannot read the photo: it is damaged, its decoder crashed") from None
-        except concurrent.futures.CancelledError:
-            raise stopping() from None
-        finally:
-            future.cancel()  # kills the process
+            answer = self._answer(process, question, check)
+        except BaseException:
+            process.kill()
+            raise
+        self._give_back(process)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _answer(self, process: _Process, question: Question, check: Check) -> Image | Exception:
+        future = self._readers.submit(process.ask, question)
+        end_s = time.monotonic() + self._limits.decode_s
+        while time.monotonic() < end_s:
+            check()
+            try:
+                return future.result(_TICK_S)
+            except TimeoutError:
+                continue
+            except (OSError, EOFError, pickle.UnpicklingError):
+                raise ReadError(
+                    "cannot read the photo: it is damaged, and its decoder crashed"
+                ) from None
         raise HttpProblem(
             504, f"decoding the photo took longer than {self._limits.decode_s:g} s; save it anew"
         )
 
+    def _take(self) -> _Process:
+        with self._lock:
+            if self._stopped:
+                raise stopping()
+            while self._idle:
+                if (process := self._idle.pop()).is_alive():
+                    return process
+        return _Process()
 
-def _until(end_s: float) -> Iterator[None]:
-    while time.monotonic() < end_s:
-        yield
+    def _give_back(self, process: _Process) -> None:
+        with self._lock:
+            if not self._stopped:
+                self._idle.append(process)
+                return
+        process.kill()
+
+    def stop(self) -> None:
+        """End the processes that are idle; others end when their threads do."""
+        with self._lock:
+            self._stopped = True
+            idle, self._idle = self._idle, []
+        for process in idle:
+            process.kill()
+        self._readers.shutdown(wait=False)
+
+
+class _Process:
+    """A process that decodes one photo after the other."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - ourselves
+            [sys.executable, "-c", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the server
+        )
+        self._questions = cast("IO[bytes]", self._process.stdin)
+        self._answers = cast("IO[bytes]", self._process.stdout)
+        self._send(sys.path)
+
+    def _send(self, what: object) -> None:
+        pickle.dump(what, self._questions, pickle.HIGHEST_PROTOCOL)
+        self._questions.flush()
+
+    def ask(self, question: Question) -> Image | Exception:
+        """Send a question and wait for its answer.
+
+        Raises:
+            OSError, EOFError, pickle.UnpicklingError: The process has ended.
+        """
+        self._send(question)
+        answer: Image | Exception = pickle.load(self._answers)  # noqa: S301 - our own
+        return answer
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        with contextlib.suppress(OSError):  # it wanted to write more
+            self._questions.close()
+        self._answers.close()
 
 
 def _source(file: BinaryIO, folder: Path) -> bytes | Path:
@@ -127,34 +183,3 @@ def _source(file: BinaryIO, folder: Path) -> bytes | Path:
         copy.write(head)
         shutil.copyfileobj(file, copy)
     return path
-
-
-def _decode(source: bytes | Path, bounds: _Bounds, folder: str) -> Image:
-    """In the process: decode, and leave the pixels in a folder."""
-    from ..images.read import read_image
-    from .photo_check import check_size
-
-    with _opened(source) as file:
-        check_size(file, bounds.served_pixels, bounds.upscale)
-        image = read_image(file, max_pixels=bounds.max_pixels)
-    np.save(Path(folder, _PIXELS), image.pixels)
-    if image.alpha is not None:
-        np.save(Path(folder, _ALPHA), image.alpha)
-    return dataclasses.replace(image, pixels=image.pixels[:0], alpha=None)
-
-
-@contextlib.contextmanager
-def _opened(source: bytes | Path) -> Iterator[BinaryIO]:
-    if isinstance(source, bytes):
-        yield io.BytesIO(source)
-        return
-    with source.open("rb") as file:
-        yield file
-
-
-def _warm_up() -> None:
-    """In the process: import what decoding needs."""
-    from ..images.pillow import register_formats
-    from . import photo_check  # noqa: F401
-
-    register_formats()

@@ -17,7 +17,7 @@ class _Waiting(NamedTuple):
 
 
 class FairPool:
-    """Threads whose next work is that of the visitor who was served longest ago."""
+    """Threads whose next work is that of the visitor who has waited longest for a turn."""
 
     def __init__(self, threads: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)

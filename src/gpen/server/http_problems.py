@@ -24,6 +24,7 @@ from ..errors import (
 _log = logging.getLogger("gpen.server")
 #: Seconds after which a client may try again where nothing better is known.
 RETRY_S = 5
+PROBLEM_TYPE = "application/problem+json"
 
 
 class HttpProblem(Exception):  # noqa: N818
@@ -60,7 +61,7 @@ class HttpProblem(Exception):  # noqa: N818
             self.to_dict(),
             self.status,
             headers=self.headers,
-            media_type="application/problem+json",
+            media_type=PROBLEM_TYPE,
         )
 
 

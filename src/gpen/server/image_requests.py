@@ -15,11 +15,15 @@ from ..faces.alignment import crop_around
 from ..images import transforms
 from ..images.color_profiles import to_srgb
 from ..images.formats import JPEG, PNG, FileFormat, find_format
+from ..images.pillow import format_of_head
 from ..images.tones import to_8bit
 from ..images.write import encode_image
 from ..result import Restoration
+from ..settings import Settings
 from ..types import Face, Image, Pixels
+from .accepted_types import preferred
 from .decode_process import Decoder
+from .http_problems import HttpProblem
 from .model_pool import CancellableRestorer
 
 #: Side of a thumbnail in pixels.
@@ -62,6 +66,27 @@ class Restored:
     @property
     def media_type(self) -> str:
         return _MEDIA_TYPES[self.kind.name]
+
+
+def negotiate(accept: str, settings: Settings, file: BinaryIO) -> tuple[bool, Settings]:
+    """What a client accepts: whether it is JSON, and the settings with the file format if not.
+
+    Raises:
+        HttpProblem: It accepts nothing that there is (406).
+    """
+    own = find_format(settings.format or format_of_head(file) or "") or PNG
+    offers = [_MEDIA_TYPES[own.name], "application/json"]
+    if settings.format is None:
+        offers += _MEDIA_TYPES.values()
+    chosen = preferred(accept, list(dict.fromkeys(offers)))
+    if chosen is None:
+        raise HttpProblem(
+            406, f"nothing that is accepted can be sent; expected {offers[0]} or JSON"
+        )
+    name = next((name for name, media_type in _MEDIA_TYPES.items() if media_type == chosen), None)
+    if name not in (None, own.name):
+        settings = settings.with_(format=name)
+    return name is None, settings
 
 
 def restore_photo(

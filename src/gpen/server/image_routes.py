@@ -63,12 +63,13 @@ async def _with_photo(request: Request, plan: Callable[[Upload], Callable[[Check
             "description": "The photo, or with `Accept: application/json` what became of it",
             "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
         },
-        **schemas.problems(*_UPLOAD_PROBLEMS),
+        **schemas.problems(*_UPLOAD_PROBLEMS, 406, 409),
     },
     openapi_extra={
         "requestBody": schemas.body_of(videos=False),
         "parameters": [
             *schemas.parameters_of(videos=False),
+            schemas.IDEMPOTENCY_KEY,
             schemas.flag("thumbnails", "Include a thumbnail of each face (JSON only)."),
             schemas.flag("previews", "Include before and after previews (JSON only)."),
             schemas.flag(
@@ -84,24 +85,26 @@ async def _with_photo(request: Request, plan: Callable[[Upload], Callable[[Check
 )
 async def restore(request: Request) -> Response:
     """Answers with the photo, or with JSON if that is what the client accepts."""
+    keys = app_state_of(request).idempotency_keys
+    return await keys.once(request, lambda: _restore(request))
+
+
+async def _restore(request: Request) -> Response:
     app_state = app_state_of(request)
-    accepted = request.headers.get("accept", "")
-    as_json = "application/json" in accepted and "image/" not in accepted
 
     def plan(upload: Upload) -> Callable[[Check], Response]:
         values = read_values(upload.fields, ("name", "image", *_FLAGS))
         model = values.pop("model", "") or None
         settings = image_settings_of(app_state.settings, values)
-        wants = _Wants(values)
+        wants, accept = _Wants(values), request.headers.get("accept", "")
+        as_json, settings = image_requests.negotiate(accept, settings, upload.file)
 
         def work(check: Check) -> Response:
             restorer = app_state.model_pool.restorer(model).for_request(
                 check, app_state.limits.faces, settings
             )
             name = named(upload, values)
-            restored = image_requests.restore_photo(
-                restorer, app_state.decoder, upload.file, name
-            )
+            restored = image_requests.restore_photo(restorer, app_state.decoder, upload.file, name)
             app_state.metrics.faces.inc(len(restored.result.restored))
             check()
             if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from ..errors import ReadError
-from ..images.pillow import is_known_head, open_pil_image
+from ..images.pillow import format_of_head, open_pil_image
 from ..images.read import read_image
 from .http_problems import HttpProblem
 
@@ -16,7 +16,7 @@ def refuse_other_files(file: BinaryIO) -> None:
     Raises:
         HttpProblem: It is no photo (415).
     """
-    if not is_known_head(file):
+    if format_of_head(file) is None:
         raise _unreadable(file)
 
 

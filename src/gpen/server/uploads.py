@@ -226,7 +226,8 @@ class _Form:
             if self._has_file:
                 raise HttpProblem(400, "the form has several files; send one at a time")
             self._has_file = True
-            self._upload.name = disposition.get(b"filename", b"").decode("utf-8", "replace")
+            name = disposition.get(b"filename", b"").decode("utf-8", "replace")
+            self._upload.name = name.replace("%22", '"')  # as browsers send it
 
     def _data(self, data: bytes) -> None:
         if self._is_file:
@@ -257,7 +258,7 @@ def _text(data: bytes) -> str:
 def safe_name(name: str) -> str:
     """A file name that no system takes for anything else; "photo" where nothing is left of it."""
     last = re.split(r"[/\\]", name)[-1]
-    plain = "".join(c for c in last if c.isprintable() and c not in '<>:"|?*%').strip(" .")
+    plain = "".join(c for c in last if c.isprintable() and c not in "<>:|?*").strip(" .")
     path = PurePosixPath(plain or "photo")
     suffix = path.suffix if len(path.suffix) <= 10 else ""
     stem = plain.removesuffix(suffix) if suffix else plain

@@ -35,6 +35,9 @@ class Job:
         done: Frames of the stage that are done.
         total: Frames of the stage, if known.
         most_frames: More are refused while they are counted.
+        visitor: Whose it is, by the cookie; address: where it came from.
+        webhook: Where to say that it has ended; "" for nowhere.
+        heard_s: When somebody last asked for it, by the monotonic clock.
         ended_s: When it ended, by the monotonic clock.
         error: Why it failed.
         result: What became of it.
@@ -49,6 +52,10 @@ class Job:
     done: int = 0
     total: int | None = None
     most_frames: float = float("inf")
+    visitor: str = ""
+    address: str = ""
+    webhook: str = ""
+    heard_s: float = field(default_factory=time.monotonic)
     ended_s: float | None = None
     error: HttpProblem | None = None
     result: ClipResult | None = None
@@ -88,6 +95,11 @@ class Job:
         self._abandoned.set()
         if self.state == "queued":
             self.end("cancelled")
+
+    def is_forgotten(self, unheard_s: float) -> bool:
+        """Whether it is not done, and nobody has asked for so many seconds."""
+        silent_s = time.monotonic() - self.heard_s
+        return self.state not in ENDED and not self.webhook and silent_s > unheard_s
 
     def check(self) -> None:
         """Ask whether to go on.

@@ -16,7 +16,14 @@ from starlette.responses import Response
 from ..errors import GpenError
 from ..settings import Settings
 from ..version import VERSION
-from . import image_routes, result_routes, status_routes, video_routes, video_status_routes
+from . import (
+    batch_routes,
+    image_routes,
+    result_routes,
+    status_routes,
+    video_routes,
+    video_status_routes,
+)
 from .http_problems import HttpProblem, problem_of
 from .limits import Limits
 from .middleware import SecurityMiddleware
@@ -28,7 +35,9 @@ from .text_responses import TextMiddleware
 _log = logging.getLogger("gpen.server")
 #: How often old results are looked for, in seconds.
 _TIDY_S = 30.0
-_ROUTES = (image_routes, result_routes, video_routes, video_status_routes, status_routes)
+_ROUTES = (
+    image_routes, batch_routes, result_routes, video_routes, video_status_routes, status_routes,
+)  # fmt: skip
 
 
 def build_app(

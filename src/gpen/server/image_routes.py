@@ -37,7 +37,7 @@ async def _with_photo(request: Request, plan: Callable[[Upload], Callable[[Check
     address = address_of(request)
     with app_state.request_queue.slot(address):
         upload = await read_upload(
-            request, app_state.folder.spool(), app_state.limits.photo_bytes, app_state.limits
+            request, app_state.folder.spool, app_state.limits.photo_bytes, app_state.limits
         )
         try:
             work = plan(upload)
@@ -93,10 +93,10 @@ async def _restore(request: Request) -> Response:
     app_state = app_state_of(request)
 
     def plan(upload: Upload) -> Callable[[Check], Response]:
-        values = read_values(upload.fields, ("name", "image", *_FLAGS))
+        values = read_values(upload.fields, ("name", "image", *FLAGS))
         model = values.pop("model", "") or None
         settings = image_settings_of(app_state.settings, values)
-        wants, accept = _Wants(values), request.headers.get("accept", "")
+        wants, accept = Wants(values), request.headers.get("accept", "")
         as_json, settings = image_requests.negotiate(accept, settings, upload.file)
 
         def work(check: Check) -> Response:
@@ -108,7 +108,7 @@ async def _restore(request: Request) -> Response:
             app_state.metrics.faces.inc(len(restored.result.restored))
             check()
             if as_json:
-                return JSONResponse(_restored_json(app_state, restored, name, wants))
+                return JSONResponse(restored_json(app_state, restored, name, wants))
             return _image(restored)
 
         return work
@@ -117,14 +117,14 @@ async def _restore(request: Request) -> Response:
 
 
 #: Parameters of /v1/restore that choose the fields of the JSON response.
-_FLAGS = ("thumbnails", "previews", "similarity")
+FLAGS = ("thumbnails", "previews", "similarity")
 
 
-class _Wants:
+class Wants:
     """Fields of the JSON response."""
 
     def __init__(self, values: dict[str, str]) -> None:
-        flags = {name: parse_flag(name, values.get(name, "0")) for name in _FLAGS}
+        flags = {name: parse_flag(name, values.get(name, "0")) for name in FLAGS}
         self.thumbnails, self.previews = flags["thumbnails"], flags["previews"]
         self.similarity = flags["similarity"]
         image = values.get("image", "url")
@@ -147,8 +147,8 @@ def _image(restored: image_requests.Restored) -> Response:
     )
 
 
-def _restored_json(
-    app_state: AppState, restored: image_requests.Restored, name: str, wants: _Wants
+def restored_json(
+    app_state: AppState, restored: image_requests.Restored, name: str, wants: Wants
 ) -> dict[str, Any]:
     result, kept = restored.result, None
     if not wants.within:

@@ -51,7 +51,7 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
             yield block
 
 
-_RESULT_FILE = {**schemas.file_answers("image/*"), **schemas.problems(404, 416)}
+_RESULT_FILE = {**schemas.file_answers("image/*"), **schemas.problems(400, 404, 416)}
 
 
 @router.get(

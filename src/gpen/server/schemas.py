@@ -83,6 +83,21 @@ class Restored(BaseModel):
     notes: list[str]
 
 
+class BatchItem(BaseModel):
+    """What became of one photo of several; either `restored` or `error` is null."""
+
+    name: str
+    restored: Restored | None
+    error: Problem | None
+
+
+class Batch(BaseModel):
+    """What became of several photos, in the order in which they were sent."""
+
+    items: list[BatchItem]
+    zip_url: str | None = Field(description="All that are restored in one file.")
+
+
 class Detected(BaseModel):
     """The faces of a photo, largest first."""
 
@@ -139,6 +154,16 @@ def body_of(*, videos: bool) -> dict[str, Any]:
             **dict.fromkeys((*kinds, "application/octet-stream"), raw),
         },
     }
+
+
+def body_of_many(most: int) -> dict[str, Any]:
+    """A form with several files."""
+    body: dict[str, Any] = body_of(videos=False)
+    form = body["content"]["multipart/form-data"]
+    file = {"type": "array", "maxItems": most, "items": form["schema"]["properties"]["file"]}
+    form["schema"]["properties"]["file"] = file
+    form["example"] = {"file": ["(bytes)", "(bytes)"], "blend": 0.8}
+    return {"required": True, "content": {"multipart/form-data": form}}
 
 
 def parameters_of(*, videos: bool) -> list[dict[str, Any]]:

@@ -59,7 +59,10 @@ async def _take_in(request: Request) -> Response:
     job = app_state.video_queue.new_job(address, visitor)
     try:
         upload = await read_upload(
-            request, job.source.open("wb+"), app_state.limits.video_bytes, app_state.limits
+            request,
+            lambda: job.source.open("wb+"),
+            app_state.limits.video_bytes,
+            app_state.limits,
         )
         await asyncio.to_thread(upload.file.close)
         look, video = _plan(app_state, job, upload)

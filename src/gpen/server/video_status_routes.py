@@ -108,7 +108,7 @@ async def _events(videos: VideoQueue, job: Job) -> AsyncIterator[str]:
     "/v1/videos/{job_id}/result",
     response_class=FileResponse,
     summary="The restored video",
-    responses={**schemas.file_answers("video/*"), **schemas.problems(404, 409, 416)},
+    responses={**schemas.file_answers("video/*"), **schemas.problems(400, 404, 409, 416)},
     openapi_extra={"parameters": [schemas.flag("download", "As an attachment.")]},
 )
 async def clip_result(request: Request, job_id: str) -> Response:

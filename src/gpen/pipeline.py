@@ -112,11 +112,12 @@ class Restorer(ModelSet):
             raise SettingsError(f"{photo} shows no face; expected a photo of the person to restore")
         return self.identity.embed(image.pixels, faces[0].points_xy)
 
-    def restore(self, source: Source, *, points_xy: ArrayLike | None = None) -> Restoration:
+    def restore(self, source: Source | Image, *, points_xy: ArrayLike | None = None) -> Restoration:
         """Restore the faces of one photo.
 
         Args:
-            source: A path, bytes, an open file, a Pillow image, or an RGB(A) or grey array.
+            source: A path, bytes, an open file, a Pillow image, an RGB(A) or grey array, or a photo
+                read already.
             points_xy: (faces, 5, 2) points in image pixels, instead of detecting faces.
 
         Raises:

@@ -26,6 +26,7 @@ from .responses import app_state_of
 from .uploads import read_upload, safe_name
 from .video_job import MEDIA_TYPES, Job
 from .video_routes import check_video, suffix_of
+from .visitors import address_of, new_visitor, remember, visitor_of
 
 router = APIRouter()
 _SETTINGS = schemas.parameters_of(videos=True)[1:]  # without `name`
@@ -48,7 +49,7 @@ async def new_clip(request: Request) -> Response:
     kept = app_state.kept_files.begin("clip")
     try:
         upload = await read_upload(
-            request, kept.path.open("wb+"), app_state.limits.video_bytes, app_state.limits
+            request, lambda: kept.path.open("wb+"), app_state.limits.video_bytes, app_state.limits
         )
         await asyncio.to_thread(upload.file.close)
         values = read_values(upload.fields, ("name",))
@@ -195,7 +196,8 @@ async def restore_clip(request: Request, clip_id: str) -> Response:
     values = read_values(request.query_params.multi_items(), ("container",))
     model = values.pop("model", "") or None
     settings, video = video_settings_of(app_state.settings, VideoSettings(), values)
-    job = app_state.video_queue.new_job()
+    visitor = visitor_of(request) or new_visitor()
+    job = app_state.video_queue.new_job(address_of(request), visitor)
     try:
         job.name = kept.name
         job.suffix = suffix_of(job.name, values.get("container", ""))
@@ -211,8 +213,10 @@ async def restore_clip(request: Request, clip_id: str) -> Response:
     except BaseException:
         app_state.video_queue.remove(job.id)
         raise
-    answer = app_state.video_queue.to_dict(job)
-    return JSONResponse(answer, HTTPStatus.ACCEPTED, headers={"Location": answer["url"]})
+    status = app_state.video_queue.to_dict(job)
+    response = JSONResponse(status, HTTPStatus.ACCEPTED, headers={"Location": status["url"]})
+    remember(request, response, visitor)
+    return response
 
 
 def _link(kept: KeptFile, job: Job) -> None:

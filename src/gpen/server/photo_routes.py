@@ -12,17 +12,18 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from ..errors import SettingsError
 from ..images.formats import PNG, find_format
-from ..images.write import encode_image
 from . import image_requests, schemas, views
 from .http_problems import HttpProblem
 from .kept_files import KeptFile
 from .model_pool import CancellableRestorer
 from .option_schema import image_settings_of, parse_flag, read_values
+from .photo_check import refuse_other_files
 from .photo_visits import Photo
 from .request_queue import Check
 from .responses import app_state_of
 from .state import AppState
 from .uploads import read_upload, safe_name
+from .visitors import address_of
 
 T = TypeVar("T")
 router = APIRouter()
@@ -32,10 +33,14 @@ _PROBLEMS = schemas.problems(404, 413, 415, 429, 504)
 
 async def in_queue(request: Request, work: Callable[[Check], T]) -> T:
     """Do work for a client that waits, in a thread, when it is its turn."""
-    app_state = app_state_of(request)
-    with app_state.request_queue.slot():
+    app_state, address = app_state_of(request), address_of(request)
+    with app_state.request_queue.slot(address):
         return await app_state.request_queue.run(
-            request.receive, work, seconds=app_state.limits.photo_s, end=lambda: None
+            request.receive,
+            work,
+            seconds=app_state.limits.photo_s,
+            end=lambda: None,
+            address=address,
         )
 
 
@@ -55,16 +60,17 @@ async def new_photo(request: Request) -> Response:
     kept = app_state.kept_files.begin("photo")
     try:
         upload = await read_upload(
-            request, kept.path.open("wb+"), app_state.limits.photo_bytes, app_state.limits
+            request, lambda: kept.path.open("wb+"), app_state.limits.photo_bytes, app_state.limits
         )
-        await asyncio.to_thread(upload.file.close)
+        try:
+            await asyncio.to_thread(refuse_other_files, upload.file)
+        finally:
+            await asyncio.to_thread(upload.file.close)
         values = read_values(upload.fields, ("name",))
         name = safe_name(values["name"]) if values.get("name") else upload.name
         kept = app_state.kept_files.keep(kept, name)
 
         def work(check: Check) -> dict[str, Any]:
-            with kept.path.open("rb") as file:
-                image_requests.check_photo(file, app_state.limits, 1)
             return photo_json(app_state, open_photo(app_state, kept, check))
 
         answer = await in_queue(request, work)
@@ -178,22 +184,16 @@ async def restore_photo(request: Request, photo_id: str) -> Response:
 
     def work(check: Check) -> dict[str, Any]:
         photo, restorer = wanted.open(check)
-        visits, settings = wanted.app_state.photo_visits, restorer.settings
-        answers = visits.answers(photo, restorer)
-        wanted.app_state.metrics.faces.inc(len(answers.faces))
-        result = visits.result(photo, restorer)
-        described = restorer.describe(answers, visits.patches(photo, restorer), result)
+        described = wanted.app_state.photo_visits.describe(photo, restorer)
+        wanted.app_state.metrics.faces.inc(len(described.restored))
         rows = image_requests.restored_rows(described, similarity=similarity)
         source = photo.found.source
-        kind = find_format(settings.format or source.format or "") or PNG
+        kind = find_format(restorer.settings.format or source.format or "") or PNG
+        width, height = described.photo.size_wh
         return {
             "faces": rows,
             "source": image_requests.source_of(source, photo.kept.name),
-            "result": {
-                "width": result.size_wh[0],
-                "height": result.size_wh[1],
-                "format": kind.name,
-            },
+            "result": {"width": width, "height": height, "format": kind.name},
             "seconds": {step: round(s, 4) for step, s in described.seconds.items()},
             "notes": list(described.notes),
         }
@@ -252,23 +252,18 @@ async def photo_file(request: Request, photo_id: str) -> Response:
 
     def work(check: Check) -> dict[str, Any]:
         photo, restorer = wanted.open(check)
-        settings = restorer.settings
-        result = wanted.app_state.photo_visits.result(photo, restorer)
+        described = wanted.app_state.photo_visits.describe(photo, restorer)
         check()
-        data = encode_image(
-            result, format=settings.format, quality=settings.quality, strip=settings.strip
-        )
-        kind = find_format(settings.format or result.format or "") or PNG
-        stem = photo.kept.name.rpartition(".")[0] or photo.kept.name
-        name, media_type = f"{stem}_gpen{kind.suffixes[0]}", image_requests.MEDIA_TYPES[kind.name]
-        stored = wanted.app_state.results.keep(data, name, media_type, None)
+        with photo.kept.path.open("rb") as file:
+            made = image_requests.file_of(described, file, photo.kept.name)
+        stored = wanted.app_state.results.keep(made.data, made.name, made.media_type, None)
         return {
             "id": stored.id,
             "url": f"/v1/results/{stored.id}",
-            "name": name,
-            "media_type": media_type,
-            "format": kind.name,
-            "bytes": len(data),
+            "name": made.name,
+            "media_type": made.media_type,
+            "format": made.kind.name,
+            "bytes": len(made.data),
             "expires_s": wanted.app_state.limits.keep_s,
         }
 

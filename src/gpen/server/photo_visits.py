@@ -10,15 +10,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from ..blending.patches import Patch
 from ..composition import Answers, FoundFaces, compose_photo, finish_face
 from ..errors import SettingsError
-from ..images.read import read_image
 from ..pipeline import with_pixels
+from ..result import Restoration
 from ..settings import Settings
 from ..types import Image, Pixels
+from .decode_process import Decoder
 from .kept_files import KeptFile
 from .model_pool import CancellableRestorer
 
@@ -66,8 +67,8 @@ class Photo:
 class PhotoVisits:
     """The photos that are worked on, the least recently used of them only on disk."""
 
-    def __init__(self, most_bytes: int, max_faces: int) -> None:
-        self._most_bytes, self._max_faces = most_bytes, max_faces
+    def __init__(self, decoder: Decoder, most_bytes: int, max_faces: int) -> None:
+        self._decoder, self._most_bytes, self._max_faces = decoder, most_bytes, max_faces
         self._open: OrderedDict[str, Photo] = OrderedDict()
         self._lock = threading.Lock()
         self._opening: dict[str, threading.Lock] = {}
@@ -87,7 +88,9 @@ class PhotoVisits:
             photo = self._at_hand(kept.id)
             if photo is None:
                 with kept.path.open("rb") as file:
-                    source = decode(file, restorer)
+                    source = self._decoder.decode(
+                        file, restorer.check, max_pixels=restorer.settings.max_pixels
+                    )
                 photo = Photo(kept, restorer.find_faces(source))
                 with self._lock:
                     self._open[kept.id] = photo
@@ -122,11 +125,6 @@ class PhotoVisits:
     def n_bytes(self) -> int:
         return sum(photo.n_bytes for photo in self._open.values())
 
-    def answers(self, photo: Photo, restorer: CancellableRestorer) -> Answers:
-        """What the networks say of a photo; asked only for what is not known yet."""
-        with photo.lock:
-            return self._answers(photo, restorer)
-
     def result(self, photo: Photo, restorer: CancellableRestorer) -> Image:
         """The restored photo, composed only if it is not at hand."""
         settings = restorer.settings
@@ -142,10 +140,13 @@ class PhotoVisits:
         self._make_room()
         return with_pixels(photo.found.source, pixels)
 
-    def patches(self, photo: Photo, restorer: CancellableRestorer) -> list[Patch]:
-        """The finished faces, in the order of the answers."""
+    def describe(self, photo: Photo, restorer: CancellableRestorer) -> Restoration:
+        """What became of the photo and of each face."""
+        result = self.result(photo, restorer)
         with photo.lock:
-            return self._patches(photo, self._answers(photo, restorer), restorer)
+            answers = self._answers(photo, restorer)
+            patches = self._patches(photo, answers, restorer)
+        return restorer.describe(answers, patches, result)
 
     def _answers(self, photo: Photo, restorer: CancellableRestorer) -> Answers:
         key = _key_of(restorer)
@@ -181,11 +182,6 @@ class PhotoVisits:
             replace(finished[answer.number], blend=settings.blend_of(answer.number))
             for answer in answers.faces
         ]
-
-
-def decode(file: BinaryIO, restorer: CancellableRestorer) -> Image:
-    """Read an upload."""
-    return read_image(file, max_pixels=restorer.settings.max_pixels)
 
 
 def _key_of(restorer: CancellableRestorer) -> Hashable:

@@ -133,7 +133,7 @@ class ResultStore:
             with zipfile.ZipFile(file, "w") as archive:
                 for result_id in dict.fromkeys(result_ids):
                     kept = self.get(result_id)
-                    name = Path(kept.name)
+                    name = Path(kept.name.replace('"', "'"))  # which Windows does not take
                     free = free_path(Path(), name.stem, name.suffix, taken)
                     archive.write(self.path(result_id, "file"), free)
         except BaseException:

@@ -48,6 +48,9 @@ class Job:
         pace: How many times as long a frame takes to be restored as to be searched for faces.
         gives_way: Whether others wait, for whom a paused job leaves its place.
         most_frames: More are refused while they are counted.
+        visitor: Whose it is, by the cookie; address: where it came from.
+        webhook: Where to say that it has ended; "" for nowhere.
+        heard_s: When somebody last asked for it, by the monotonic clock.
         ended_s: When it ended, by the monotonic clock.
         error: Why it failed.
         result: What became of it.
@@ -65,6 +68,10 @@ class Job:
     pace: float = 3.0
     gives_way: Callable[[], bool] = lambda: False
     most_frames: float = float("inf")
+    visitor: str = ""
+    address: str = ""
+    webhook: str = ""
+    heard_s: float = field(default_factory=time.monotonic)
     ended_s: float | None = None
     error: HttpProblem | None = None
     result: ClipResult | None = None
@@ -133,6 +140,11 @@ class Job:
         """The job has no thread any more, and goes on from its finished parts."""
         self._worked_s = self._elapsed_s
         self._began_s = None
+
+    def is_forgotten(self, unheard_s: float) -> bool:
+        """Whether it is not done, and nobody has asked for so many seconds."""
+        silent_s = time.monotonic() - self.heard_s
+        return self.state not in ENDED and not self.webhook and silent_s > unheard_s
 
     def check(self) -> None:
         """Ask whether to go on.

@@ -150,6 +150,7 @@ export class Clips {
 
 /** @param {import("./api.js").Job} job */
 function endOf(job) {
-  if (job.state === "failed") return job.error?.detail ?? t("failedNoReason");
+  if (job.error) return job.error.detail;
+  if (job.state === "failed") return t("failedNoReason");
   return t(job.state === "stopped" ? "lost" : "wasCancelled");
 }

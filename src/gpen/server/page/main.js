@@ -202,7 +202,7 @@ function listenForSteps() {
 }
 
 async function trySample() {
-  const blob = await (await fetch("/static/sample.jpg")).blob();
+  const blob = await (await fetch(new URL("sample.jpg", import.meta.url))).blob();
   work.add([new File([blob], "sample.jpg", { type: "image/jpeg" })]);
 }
 

@@ -1,0 +1,168 @@
+"""What clients of bad will do to honest ones, as rows of a table.
+
+    python benchmarks/server_attacks.py [--only NAME ...]
+
+Each attack meets a fresh server. The attacker calls from 127.0.0.2, the honest client from
+127.0.0.1, which systems other than Linux may not allow. An honest client that is not served within
+150 s is given up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from fractions import Fraction
+
+import httpx
+
+from report import markdown
+from server import PHOTO, ROOT, server
+
+ATTACKER, HONEST = "127.0.0.2", "127.0.0.1"
+#: Longest time that anyone is waited for, in seconds.
+PATIENCE_S = 150
+SCANS = ROOT.parent / "shared/cases/scans.jpg"
+
+
+def client(url: str, address: str) -> httpx.Client:
+    transport = httpx.HTTPTransport(local_address=address)
+    return httpx.Client(base_url=url, timeout=PATIENCE_S, trust_env=False, transport=transport)
+
+
+def honest_photo(url: str) -> str:
+    """What an honest client sees of its photo."""
+    started = time.perf_counter()
+    try:
+        with client(url, HONEST) as one:
+            status = one.post("/v1/restore", content=PHOTO.read_bytes()).status_code
+    except httpx.TimeoutException:
+        return f"not served in {PATIENCE_S} s"
+    return f"{status} after {time.perf_counter() - started:.1f} s"
+
+
+def sending(url: str, path: str, length: int, body: bytes) -> socket.socket:
+    """A request whose body is as long as it says only if `body` is all of it."""
+    host, port = re.findall(r"//([^:]+):(\d+)", url)[0]
+    connection = socket.create_connection((host, int(port)), source_address=(ATTACKER, 0))
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+def slow_jpeg() -> bytes:
+    """As many scans of the shared case as gpen lets pass."""
+    data = SCANS.read_bytes()
+    starts = [match.start() for match in re.finditer(rb"\xff\xda", data)]
+    return data[: starts[99]] + b"\xff\xd9"
+
+
+def slow_decoding(url: str) -> str:
+    """Photos that take long to decode, from clients that leave after 2 seconds."""
+    data = slow_jpeg()
+    gone = [sending(url, "/v1/restore", len(data), data) for _ in range(6)]
+    time.sleep(2)
+    for one in gone:
+        one.close()
+    return honest_photo(url)
+
+
+def slow_uploads(url: str) -> str:
+    """128 uploads of a byte every 4 seconds."""
+    with ExitStack() as stack:
+        slow = [stack.enter_context(sending(url, "/v1/restore", 99999, b"x")) for _ in range(128)]
+        for _ in range(6):
+            time.sleep(4)
+            for one in slow:
+                with suppress(OSError):  # refused by now
+                    one.sendall(b"x")
+        return honest_photo(url)
+
+
+def full_queue(url: str) -> str:
+    """90 photos at once, before the honest one."""
+    data = PHOTO.read_bytes()
+    with ExitStack() as stack:
+        for _ in range(90):
+            stack.enter_context(sending(url, "/v1/restore", len(data), data))
+        return honest_photo(url)
+
+
+def many_connections(url: str) -> str:
+    """1,000 connections that say nothing."""
+    host, port = re.findall(r"//([^:]+):(\d+)", url)[0]
+    with ExitStack() as stack:
+        for _ in range(1000):
+            stack.enter_context(
+                socket.create_connection((host, int(port)), source_address=(ATTACKER, 0))
+            )
+        return honest_photo(url)
+
+
+def clip(seconds: int, rate: int) -> bytes:
+    """A video of 16 × 16 px that repeats its one packet."""
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as container:
+        stream = container.add_stream("mjpeg", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 16, 16, "yuvj420p"
+        packet = stream.encode(av.VideoFrame(16, 16, "yuvj420p"))[0]
+        data = bytes(packet)
+        for index in range(seconds * rate):
+            copy = av.Packet(data)
+            copy.stream, copy.is_keyframe, copy.time_base = stream, True, Fraction(1, rate)
+            copy.pts = copy.dts = index
+            container.mux(copy)
+    return file.getvalue()
+
+
+def many_frames(url: str) -> str:
+    """A video of 1,000 frames per second and 1.7 million frames."""
+    with client(url, ATTACKER) as one:
+        response = one.post("/v1/videos", content=clip(1700, 1000))
+    return f"{response.status_code} {response.json().get('detail', response.json().get('state'))}"
+
+
+def forgotten_videos(url: str) -> str:
+    """Videos until no more are taken, and nobody who asks for them; then an honest one."""
+    data, states = clip(60, 25), list[int]()
+    with client(url, ATTACKER) as one:
+        states += [one.post("/v1/videos", content=data).status_code for _ in range(9)]
+    with client(url, HONEST) as one:
+        answer = one.post("/v1/videos", content=clip(1, 25))
+        if answer.status_code != 202:
+            return f"{answer.status_code} {answer.json()['detail']}"
+        job, started = answer.json(), time.perf_counter()
+        while time.perf_counter() - started < PATIENCE_S and job["state"] in ("queued", "running"):
+            job = one.get(job["url"], params={"wait": 20}).json()
+    return f"{job['state']} after {time.perf_counter() - started:.1f} s"
+
+
+ATTACKS: dict[str, Callable[[str], str]] = {
+    one.__name__: one
+    for one in (
+        slow_decoding, slow_uploads, full_queue, many_connections, many_frames, forgotten_videos,
+    )
+}  # fmt: skip
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--only", choices=list(ATTACKS), nargs="*", default=list(ATTACKS))
+    rows = []
+    for name in parser.parse_args().only:
+        with server() as (url, _):
+            honest_photo(url)  # the networks are open
+            rows.append({"attack": name, "the honest client": ATTACKS[name](url)})
+            print(rows[-1], flush=True)
+    print(markdown(rows))
+
+
+if __name__ == "__main__":
+    main()

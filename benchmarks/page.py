@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
 from report import machine, median_spread, write_results
 
@@ -174,7 +174,7 @@ def strength_s(chromium: Browser, url: str, faces: int, runs: int) -> list[float
     return spent
 
 
-def large_photo(faces: int) -> dict[str, Any]:
+def large_photo(faces: int) -> FilePayload:
     """A photo with so many faces, as Playwright takes files."""
     width, height = LARGE_WH
     pixels = np.full((height, width, 3), 120, np.uint8)

@@ -18,7 +18,10 @@ from ..settings import Settings
 from ..version import VERSION
 from . import (
     batch_routes,
+    clip_routes,
     image_routes,
+    model_routes,
+    photo_routes,
     result_routes,
     status_routes,
     video_routes,
@@ -36,7 +39,8 @@ _log = logging.getLogger("gpen.server")
 #: How often old results are looked for, in seconds.
 _TIDY_S = 30.0
 _ROUTES = (
-    image_routes, batch_routes, result_routes, video_routes, video_status_routes, status_routes,
+    image_routes, batch_routes, photo_routes, clip_routes, result_routes, video_routes,
+    video_status_routes, model_routes, status_routes,
 )  # fmt: skip
 
 
@@ -108,6 +112,8 @@ async def _tidy(app_state: AppState) -> None:
         await asyncio.sleep(_TIDY_S)
         await asyncio.to_thread(app_state.results.tidy)
         await asyncio.to_thread(app_state.video_queue.tidy)
+        await asyncio.to_thread(app_state.kept_files.tidy)
+        await asyncio.to_thread(app_state.photo_visits.tidy)
 
 
 async def _document(files: PageFiles, name: str) -> Response:

@@ -33,7 +33,7 @@ THUMBNAILS = 200
 #: Longer side of images that are shown, in pixels: for comparing, and before restoring.
 COMPARED_PX, SHOWN_PX = 2048, 1024
 _JPEG_MARK = b"\xff\xd8"
-_MEDIA_TYPES = {
+MEDIA_TYPES = {
     "JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "TIFF": "image/tiff",
     "AVIF": "image/avif", "HEIF": "image/heic", "BMP": "image/bmp",
 }  # fmt: skip
@@ -65,7 +65,7 @@ class Restored:
 
     @property
     def media_type(self) -> str:
-        return _MEDIA_TYPES[self.kind.name]
+        return MEDIA_TYPES[self.kind.name]
 
 
 def negotiate(accept: str, settings: Settings, file: BinaryIO) -> tuple[bool, Settings]:
@@ -75,15 +75,15 @@ def negotiate(accept: str, settings: Settings, file: BinaryIO) -> tuple[bool, Se
         HttpProblem: It accepts nothing that there is (406).
     """
     own = find_format(settings.format or format_of_head(file) or "") or PNG
-    offers = [_MEDIA_TYPES[own.name], "application/json"]
+    offers = [MEDIA_TYPES[own.name], "application/json"]
     if settings.format is None:
-        offers += _MEDIA_TYPES.values()
+        offers += MEDIA_TYPES.values()
     chosen = preferred(accept, list(dict.fromkeys(offers)))
     if chosen is None:
         raise HttpProblem(
             406, f"nothing that is accepted can be sent; expected {offers[0]} or JSON"
         )
-    name = next((name for name, media_type in _MEDIA_TYPES.items() if media_type == chosen), None)
+    name = next((name for name, media_type in MEDIA_TYPES.items() if media_type == chosen), None)
     if name not in (None, own.name):
         settings = settings.with_(format=name)
     return name is None, settings
@@ -105,6 +105,18 @@ def restore_photo(
     read_s = time.perf_counter() - started
     result = restorer.restore(photo)
     result.seconds["read"] = read_s
+    return file_of(result, file, name)
+
+
+def file_of(result: Restoration, file: BinaryIO, name: str) -> Restored:
+    """Make a file of a result; where nothing changed, it is the file that was sent.
+
+    Args:
+        result: The restored photo.
+        file: As it was sent.
+        name: What the user calls it.
+    """
+    settings = result.settings
     kind = find_format(settings.format or result.photo.format or "") or PNG
     file.seek(0)
     if is_same := _is_unchanged(result, file.read(len(_JPEG_MARK))):
@@ -130,7 +142,13 @@ def _is_unchanged(result: Restoration, head: bytes) -> bool:
 
 def faces_of(restored: Restored, *, thumbnails: bool, similarity: bool) -> list[dict[str, Any]]:
     """The faces of a restored photo, for JSON."""
-    result = restored.result
+    return restored_rows(restored.result, thumbnails=thumbnails, similarity=similarity)
+
+
+def restored_rows(
+    result: Restoration, *, thumbnails: bool = False, similarity: bool = False
+) -> list[dict[str, Any]]:
+    """The faces of a result, for JSON."""
     done = {face.index: face for face in result.restored}
     rows = face_rows(result.faces, result.source if thumbnails else None)
     for row in rows:
@@ -150,9 +168,7 @@ def face_rows(faces: list[Face], photo: Image | None) -> list[dict[str, Any]]:
             **face.to_dict(),
             "size_px": round(face.size_px, 1),
             "thumbnail": (
-                data_url(_thumbnail(pixels, face), "image/jpeg")
-                if pixels is not None and number < THUMBNAILS
-                else None
+                face_thumbnail(pixels, face) if pixels is not None and number < THUMBNAILS else None
             ),
         }
         for number, face in enumerate(faces)
@@ -217,12 +233,12 @@ def show(photo: Image, size_wh: tuple[int, int]) -> bytes:
     return file.getvalue()
 
 
-def _thumbnail(pixels: Any, face: Face) -> bytes:
-    """The face with some room around it, as JPEG."""
-    cut = crop_around(pixels, face, THUMBNAIL_PX)
+def face_thumbnail(pixels: Pixels, face: Face) -> str:
+    """The face with some room around it, as the URL of a JPEG image."""
+    cut = crop_around(to_8bit(pixels), face, THUMBNAIL_PX)
     file = io.BytesIO()
     PIL.Image.fromarray(cut).save(file, "JPEG", quality=85)
-    return file.getvalue()
+    return data_url(file.getvalue(), "image/jpeg")
 
 
 def data_url(data: bytes, media_type: str) -> str:

@@ -31,6 +31,8 @@ class Limits:
         upload_s: Longest time that an upload takes, in seconds.
         upload_rate: Least bytes per second of an upload, over any `idle_s` seconds.
         keep_s: How long results are kept, in seconds.
+        kept_bytes: Uploads that are kept for visits, all together; the oldest go first.
+        memory_bytes: Decoded photos of visits in memory, all together; others are decoded again.
         results_bytes: Photos that are kept, all together; the oldest go first.
     """
 
@@ -51,6 +53,8 @@ class Limits:
     upload_s: float = 3600.0
     upload_rate: float = 1024.0
     keep_s: float = 3600.0
+    kept_bytes: int = 8 << 30
+    memory_bytes: int = 1 << 30
     results_bytes: int = 2 << 30
 
     def __post_init__(self) -> None:

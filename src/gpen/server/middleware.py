@@ -39,7 +39,9 @@ _HEADERS = {
 #: What is served without the token: the page, what it has to know before it asks for the token,
 #: and results, whose names are secrets themselves.
 _OPEN = re.compile(r"/|/docs|/healthz|/static/.*|/openapi\.json|/favicon\.ico|/v1/settings")
-_OPEN_TO_GET = re.compile(r"/v1/results(\.zip|/.+)|/v1/videos/[^/]+/(result|events)")
+_OPEN_TO_GET = re.compile(
+    r"/v1/results(\.zip|/.+)|/v1/videos/[^/]+/(result|events)|/v1/clips/[^/]+/source"
+)
 
 
 def is_open(method: str, path: str) -> bool:

@@ -144,6 +144,11 @@ class ModelPool:
                 self._listed = (time.monotonic(), models)
             return models
 
+    def look_again(self) -> None:
+        """Forget the list: a file has come."""
+        with self._list_lock:
+            self._listed = (float("-inf"), [])
+
     def _list(self) -> list[ModelInfo]:
         found: dict[str, ModelInfo] = {}
         for model in list_models(self._settings.models_dir):

@@ -117,6 +117,7 @@ class JobStatus(BaseModel):
     done: int
     total: int | None
     fps: float | None
+    part: float | None
     eta_s: float | None
     position: int
     elapsed_s: float

@@ -101,7 +101,11 @@ class AppState:
     ) -> None:
         from .decode_process import Decoder
         from .idempotency import IdempotencyKeys
+        from .kept_files import KeptFiles
+        from .model_downloads import ModelDownloads
         from .model_pool import ModelPool
+        from .people_search import PeopleSearches
+        from .photo_visits import PhotoVisits
         from .prometheus import Load, Metrics
         from .request_queue import RequestQueue
         from .result_store import ResultStore
@@ -115,6 +119,14 @@ class AppState:
         self.decoder = Decoder(self.folder.path, limits)
         self.request_queue = RequestQueue(limits.jobs, limits.queue)
         self.results = ResultStore(self.folder.path, limits)
+        self.kept_files = KeptFiles(
+            cache_dir() / "web" / "visits",
+            keep_s=limits.keep_s,
+            most_bytes=limits.kept_bytes,
+        )
+        self.downloads = ModelDownloads(settings.models_dir, self.model_pool.look_again)
+        self.people = PeopleSearches()
+        self.photo_visits = PhotoVisits(self.decoder, limits.memory_bytes, limits.faces)
         self.webhooks = Webhooks(webhook_hosts, token)
         self.video_queue = VideoQueue(self.folder.path, limits, self._tell)
         self.idempotency_keys = IdempotencyKeys(limits.keep_s)
@@ -130,6 +142,8 @@ class AppState:
         """Start no more work, and ask running work to end."""
         self.request_queue.stop()
         self.video_queue.stop()
+        self.people.stop()
+        self.downloads.stop()
         self.webhooks.stop()
         self.decoder.stop()
 

@@ -10,16 +10,22 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..settings import VideoSettings
 from .fair_pool import FairPool
 from .http_problems import RETRY_S, Cancelled, HttpProblem, problem_of, stopping
 from .limits import Limits
 from .model_pool import CancellableRestorer
-from .video_job import ENDED, Job
+from .video_job import ENDED, Job, Paused
 from .visitors import share_of
 
+if TYPE_CHECKING:
+    from ..video.video_result import ClipResult
+
+#: The pace of a network of 256 px before any video was restored, and the frames of one that tells
+#: it; see benchmarks/video_speed.py.
+_PACE_256, _TELLING = 2.5, 24
 #: How often a client that waits is looked after, in seconds.
 _TICK_S = 0.1
 
@@ -32,6 +38,8 @@ class VideoQueue:
         self._folder, self._limits, self._on_end = folder, limits, on_end
         self._pool = FairPool(1, "gpen-clip")
         self._jobs: dict[str, Job] = {}
+        self._left: dict[str, tuple[CancellableRestorer, VideoSettings]] = {}
+        self._paces: dict[str, float] = {}
         self._futures: dict[Future[None], Job] = {}
         self._lock = threading.Lock()
         self._stopped = False
@@ -76,6 +84,11 @@ class VideoQueue:
             HttpProblem: The server is being stopped.
         """
         job.state = "queued"
+        job.gives_way = self._someone_waits
+        job.pace = self._pace_of(restorer)
+        self._submit(job, restorer, video)
+
+    def _submit(self, job: Job, restorer: CancellableRestorer, video: VideoSettings) -> None:
         try:
             future = self._pool.submit(job.address, lambda: self._work(job, restorer, video))
         except RuntimeError:
@@ -100,16 +113,57 @@ class VideoQueue:
                 job.target,
                 video,
                 on_progress=job.on_progress,
+                faces_log=job.faces_log,
             )
             job.finish(result)
+            self._learn(restorer, result)
+        except Paused:
+            job.leave()
+            self._left[job.id] = restorer, video
         except Cancelled:
             job.end("stopped" if self._stopped else "cancelled")
         except Exception as error:
             job.fail(problem_of(error, name=job.name))
         finally:
-            job.source.unlink(missing_ok=True)
-            if job.state != "done":
+            if job.state in ENDED:
+                job.source.unlink(missing_ok=True)
+            if job.state in ENDED and job.state != "done":
                 shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _someone_waits(self) -> bool:
+        return any(job.state == "queued" for job in list(self._jobs.values()))
+
+    def _pace_of(self, restorer: CancellableRestorer) -> float:
+        """How many times as long frames take to be restored as to be searched for faces."""
+        usual = _PACE_256 * (restorer.engine.size / 256) ** 2
+        return self._paces.get(str(restorer.model.path), usual)
+
+    def _learn(self, restorer: CancellableRestorer, result: ClipResult) -> None:
+        searching_s, restoring_s = result.seconds["faces"], result.seconds["frames"]
+        if result.frames >= _TELLING and not result.resumed and searching_s > 1:
+            self._paces[str(restorer.model.path)] = restoring_s / searching_s
+
+    def pause(self, job: Job) -> None:
+        """Let a job stand still.
+
+        Raises:
+            HttpProblem: It neither waits nor runs.
+        """
+        if job.state not in ("queued", "running"):
+            raise HttpProblem(409, f"the video is {job.state}; only one that runs can be paused")
+        job.pause()
+
+    def resume(self, job: Job) -> None:
+        """Let a paused job go on; one that has left its place waits for its turn again.
+
+        Raises:
+            HttpProblem: It is not paused.
+        """
+        if job.state != "paused":
+            raise HttpProblem(409, f"the video is {job.state}; only a paused one can go on")
+        job.resume()
+        if left := self._left.pop(job.id, None):
+            self._submit(job, *left)
 
     def get(self, job_id: str) -> Job:
         """A job.
@@ -152,13 +206,15 @@ class VideoQueue:
             self.remove(job.id)
             return
         job.abandon()
-        if job.state in ENDED:  # it had not begun
+        if job.state in ENDED:  # it had not begun, or has left its place
+            self._left.pop(job.id, None)
             shutil.rmtree(job.folder, ignore_errors=True)
 
     def remove(self, job_id: str) -> None:
         """Forget a job with its files."""
         with self._lock:
             job = self._jobs.pop(job_id, None)
+            self._left.pop(job_id, None)
         if job is not None:
             job.abandon()
             shutil.rmtree(job.folder, ignore_errors=True)
@@ -189,7 +245,7 @@ class VideoQueue:
         self._stopped = True
         self._pool.stop()
         for job in list(self._jobs.values()):
-            if job.state in ("queued", "uploading"):
+            if job.state in ("queued", "uploading", "paused"):
                 job.end("stopped")
             job.abandon()
 

@@ -93,23 +93,23 @@ def _plan(
     job.name = named(upload, values)
     if webhook := values.get("webhook"):
         job.webhook = app_state.webhooks.check(webhook)
-    job.suffix = _suffix(job.name, values.get("container", ""))
+    job.suffix = suffix_of(job.name, values.get("container", ""))
 
     def look(_: Check) -> CancellableRestorer:
-        _check_video(job, settings, video, app_state)
+        check_video(job, settings, video, app_state)
         return app_state.model_pool.restorer(model).for_request(job.check, 0, settings)
 
     return look, video
 
 
-def _suffix(name: str, container: str) -> str:
+def suffix_of(name: str, container: str) -> str:
     """Ending of the result."""
     CONTAINER.check(container[:40] or None)
     own = PurePath(name).suffix.lower()
     return f".{container}" if container else own if own in MEDIA_TYPES else ".mp4"
 
 
-def _check_video(job: Job, settings: Settings, video: VideoSettings, app_state: AppState) -> None:
+def check_video(job: Job, settings: Settings, video: VideoSettings, app_state: AppState) -> None:
     """Look at a video before it waits for its turn.
 
     Raises:

@@ -55,6 +55,7 @@ def restore_clip(
     *,
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
+    faces_log: Path | None = None,
 ) -> ClipResult:
     """Restore the faces of a video.
 
@@ -69,6 +70,8 @@ def restore_clip(
         video: How the video is held still and written.
         overwrite: Replace the target if it is there.
         on_progress: Called after each frame of each pass.
+        faces_log: Where `gpen.video.analysis.analyse` has noted the faces of the same part of the
+            source, so that they are not looked for again.
 
     Raises:
         ReadError: The source is no video that can be read.
@@ -79,5 +82,7 @@ def restore_clip(
     """
     check_apart(Path(source), Path(target))
     check_target(Path(target), overwrite=overwrite)
-    job = Job(restorer, Path(source), Path(target), video or VideoSettings(), on_progress)
+    job = Job(
+        restorer, Path(source), Path(target), video or VideoSettings(), on_progress, faces_log
+    )
     return job.run(overwrite=overwrite)

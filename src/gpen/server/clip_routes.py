@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from ..errors import ReadError
 from ..images.write import encode_image
@@ -22,7 +22,7 @@ from .kept_files import KeptFile
 from .option_schema import parse, read_values, video_settings_of
 from .photo_routes import in_queue, open_photo, photo_json
 from .request_queue import Check
-from .responses import app_state_of
+from .responses import app_state_of, file_response
 from .uploads import read_upload, safe_name
 from .video_job import MEDIA_TYPES, Job
 from .video_routes import check_video, suffix_of
@@ -96,18 +96,18 @@ async def clip(request: Request, clip_id: str) -> Response:
     return JSONResponse(await in_queue(request, lambda _: clip_json(kept)))
 
 
-@router.get("/v1/clips/{clip_id}/source", summary="The video as sent", responses=_PROBLEMS)
-async def clip_source(request: Request, clip_id: str) -> FileResponse:
+@router.get(
+    "/v1/clips/{clip_id}/source",
+    response_class=Response,
+    summary="The video as sent",
+    responses={**schemas.file_answers("video/*"), **schemas.problems(400, 404, 416)},
+)
+async def clip_source(request: Request, clip_id: str) -> Response:
     """The file, or ranges of it."""
     kept = app_state_of(request).kept_files.get(clip_id, "clip")
     suffix = f".{kept.name.rpartition('.')[2].lower()}"
-    return FileResponse(
-        kept.path,
-        media_type=MEDIA_TYPES.get(suffix, "video/mp4"),
-        filename=kept.name,
-        content_disposition_type="inline",
-        headers={"Cache-Control": "private, no-store"},
-    )
+    media_type = MEDIA_TYPES.get(suffix, "video/mp4")
+    return file_response(request, kept.path, media_type, kept.name)
 
 
 @router.delete(

@@ -21,7 +21,7 @@ from ..settings import Settings
 from ..types import Image, Pixels
 from .decode_process import Decoder
 from .kept_files import KeptFile
-from .model_pool import CancellableRestorer
+from .model_pool import CancellableRestorer, refuse_missing
 
 T = TypeVar("T")
 #: Results that are at hand for each photo: two, for comparing models.
@@ -161,6 +161,8 @@ class PhotoVisits:
 
     def _check_count(self, photo: Photo, restorer: CancellableRestorer) -> None:
         faces = photo.found.faces
+        if not restorer.settings.aligned:
+            refuse_missing(restorer.settings, len(faces))
         if len(faces) > self._max_faces and restorer.settings.faces == "all":
             raise SettingsError(
                 f"{len(faces)} faces are to be restored, more than the limit of "

@@ -18,7 +18,11 @@ from .responses import app_state_of
 router = APIRouter()
 
 
-@router.get("/v1/offers", summary="Models that can be fetched, and those being fetched")
+@router.get(
+    "/v1/offers",
+    summary="Models that can be fetched, and those being fetched",
+    responses=schemas.problems(),
+)
 async def offers(request: Request) -> dict[str, Any]:
     """Restorers of the catalogue with their licences; `can_fetch` says whether this client may."""
     app_state = app_state_of(request)

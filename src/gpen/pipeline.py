@@ -200,11 +200,10 @@ class Restorer(ModelSet):
         """
         seconds = dict(found.seconds)
         if self.settings.aligned:
-            answers = self._whole_crop(found, seconds)
+            answers = self._whole_crop(found, known, seconds)
         else:
             answers = self._crops(found, known, seconds)
-        heard = {face.number: face for face in known.faces} if known else {}
-        faces = [heard.get(face.number, face) for face in answers.faces]
+        faces = answers.faces
         with _timed(seconds, "judge"):
             faces = self._judged(faces)
         with _timed(seconds, "restore"):
@@ -224,20 +223,23 @@ class Restorer(ModelSet):
                 canvas = transforms.enlarge(found.source.pixels, self.settings.upscale)
             else:
                 canvas = known.canvas
-            crops = [self._cut_out(canvas, found.faces[number]) for number in chosen]
-        faces = [
-            FaceAnswer(number, crop, None, seed=number)
-            for number, crop in zip(chosen, crops, strict=True)
-        ]
+            heard = {face.number: face for face in known.faces} if known else {}
+            faces = [
+                heard.get(number)
+                or FaceAnswer(number, self._cut_out(canvas, found.faces[number]), None, seed=number)
+                for number in chosen
+            ]
         return Answers(found, canvas, faces, seconds)
 
-    def _whole_crop(self, found: FoundFaces, seconds: dict[str, float]) -> Answers:
+    def _whole_crop(
+        self, found: FoundFaces, known: Answers | None, seconds: dict[str, float]
+    ) -> Answers:
         """The whole photo as one crop at the network's size, its points where crops have them."""
         size, source = self.engine.size, found.source
         with _timed(seconds, "align"):
             crop = crop_of_image(source.pixels, template_points(self.model.template, size), size)
         note = padding_note(source.size_wh, size)
-        faces = [FaceAnswer(0, crop, None)]
+        faces = known.faces if known else [FaceAnswer(0, crop, None)]
         alone = replace(found, faces=[])  # the crop is the face, whatever was found in it
         return Answers(alone, crop.pixels, faces, seconds, (note,) if note else ())
 

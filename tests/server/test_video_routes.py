@@ -208,10 +208,12 @@ def test_results_go_when_time_or_room_is_up(start: Start, demo_photo: Path) -> N
             for _ in range(4)
         ]
         assert [client.get(url).status_code for url in urls] == [404, 404, 200, 200]
+        assert "needed its room" in client.get(urls[0]).json()["detail"]
     running = start(keep_s=0.2)
     with running.client() as client:
         response = client.post("/v1/restore", content=demo_photo.read_bytes(), headers=JSON).json()
         time.sleep(0.3)
         running.app_state.results.tidy()
-        assert client.get(response["result"]["url"]).status_code == 404
+        expired = client.get(response["result"]["url"])
+        assert (expired.status_code, "has expired" in expired.text) == (404, True)
     assert not running.files()

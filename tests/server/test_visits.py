@@ -46,6 +46,20 @@ def test_photo_is_sent_once_and_seen_before_and_after(
     assert np.abs(none - before).max() <= 2
 
 
+@pytest.mark.parametrize("upscale", [1, 2])
+def test_view_is_composed_as_the_file_is(
+    client: httpx.Client, demo_photo: Path, upscale: int
+) -> None:
+    photo = send(client, demo_photo)
+    box = {"box": "150,40,310,200", "size": "160x160", "upscale": upscale}
+    seen = image_of(client.get(f"{photo['url']}/view", params=box))
+    made = client.post(f"{photo['url']}/file", params={"upscale": upscale, "format": "png"}).json()
+    whole = PIL.Image.fromarray(image_of(client.get(made["url"])).astype(np.uint8))
+    k = upscale
+    part = whole.crop((150 * k, 40 * k, 310 * k, 200 * k)).resize((160, 160), PIL.Image.BOX)
+    assert np.abs(seen - np.asarray(part).astype(int)).mean() < 1.5  # JPEG
+
+
 @pytest.mark.parametrize(
     ("box", "size", "expected"),
     [

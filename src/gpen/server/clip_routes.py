@@ -25,8 +25,7 @@ from .request_queue import Check
 from .responses import app_state_of, file_response
 from .uploads import read_upload, safe_name
 from .video_job import MEDIA_TYPES, Job
-from .video_routes import check_video, suffix_of
-from .visitors import address_of, new_visitor, remember, visitor_of
+from .video_routes import accepted, check_video, new_job, suffix_of
 
 router = APIRouter()
 _SETTINGS = schemas.parameters_of(videos=True)[1:]  # without `name`
@@ -196,8 +195,7 @@ async def restore_clip(request: Request, clip_id: str) -> Response:
     values = read_values(request.query_params.multi_items(), ("container",))
     model = values.pop("model", "") or None
     settings, video = video_settings_of(app_state.settings, VideoSettings(), values)
-    visitor = visitor_of(request) or new_visitor()
-    job = app_state.video_queue.new_job(address_of(request), visitor)
+    job = new_job(request)
     try:
         job.name = kept.name
         job.suffix = suffix_of(job.name, values.get("container", ""))
@@ -213,10 +211,7 @@ async def restore_clip(request: Request, clip_id: str) -> Response:
     except BaseException:
         app_state.video_queue.remove(job.id)
         raise
-    status = app_state.video_queue.to_dict(job)
-    response = JSONResponse(status, HTTPStatus.ACCEPTED, headers={"Location": status["url"]})
-    remember(request, response, visitor)
-    return response
+    return accepted(request, job)
 
 
 def _link(kept: KeptFile, job: Job) -> None:

@@ -231,12 +231,12 @@ async def photo_view(request: Request, photo_id: str) -> Response:
     def work(check: Check) -> tuple[bytes, str]:
         if which == "before":
             shown = open_photo(wanted.app_state, wanted.kept, check).found.source
-            source_wh = shown.size_wh
-        else:
-            photo, restorer = wanted.open(check)
-            source_wh = photo.found.source.size_wh
-            shown = wanted.app_state.photo_visits.result(photo, restorer)
-        return views.render(shown, views.view_of(wanted.values, source_wh), source_wh)
+            view = views.view_of(wanted.values, shown.size_wh)
+            area = views.area_of(view, shown.size_wh, shown.size_wh)
+            return views.encode(views.cut_photo(shown, area))
+        photo, restorer = wanted.open(check)
+        view = views.view_of(wanted.values, photo.found.source.size_wh)
+        return views.encode(wanted.app_state.photo_visits.seen(photo, restorer, view))
 
     data, media_type = await in_queue(request, work)
     return Response(data, media_type=media_type, headers={"Cache-Control": "private, no-store"})

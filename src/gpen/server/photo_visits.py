@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ..blending.patches import Patch
-from ..composition import Answers, FoundFaces, compose_photo, finish_face
+from ..composition import Answers, FoundFaces, compose, compose_photo, finish_face
 from ..errors import SettingsError
+from ..images import transforms
 from ..pipeline import with_pixels
 from ..result import Restoration
 from ..settings import Settings
@@ -22,6 +23,7 @@ from ..types import Image, Pixels
 from .decode_process import Decoder
 from .kept_files import KeptFile
 from .model_pool import CancellableRestorer, refuse_missing
+from .views import Area, View, area_of, cut, cut_photo
 
 T = TypeVar("T")
 #: Results that are at hand for each photo: two, for comparing models.
@@ -50,11 +52,16 @@ class Photo:
     answers: OrderedDict[Hashable, Answers] = field(default_factory=OrderedDict)
     finished: OrderedDict[Hashable, dict[int, Patch]] = field(default_factory=OrderedDict)
     results: OrderedDict[Hashable, Pixels] = field(default_factory=OrderedDict)
+    shrunk: OrderedDict[Hashable, Pixels] = field(default_factory=OrderedDict)
 
     @property
     def n_bytes(self) -> int:
         """Of all that is at hand, about."""
-        pixels: list[Pixels | None] = [self.found.source.pixels, *self.results.values()]
+        pixels: list[Pixels | None] = [
+            self.found.source.pixels,
+            *self.results.values(),
+            *self.shrunk.values(),
+        ]
         for answers in list(self.answers.values()):
             pixels.append(answers.canvas)
             for face in answers.faces:
@@ -127,25 +134,54 @@ class PhotoVisits:
 
     def result(self, photo: Photo, restorer: CancellableRestorer) -> Image:
         """The restored photo, composed only if it is not at hand."""
-        settings = restorer.settings
-        key = _key_of(restorer), settings.with_(**_OF_FILE)
-        with photo.lock:
-            pixels = photo.results.get(key)
-            if pixels is None:
-                answers = self._answers(photo, restorer)
-                pixels = compose_photo(answers, self._patches(photo, answers, restorer), settings)
+        key = _result_key(restorer)
+        pixels = photo.results.get(key)
+        if pixels is None:
+            answers, patches = self._finished_faces(photo, restorer)
+            pixels = compose_photo(answers, patches, restorer.settings)
+            with photo.lock:
                 _remember(photo.results, key, pixels, _RESULTS)
-            else:
-                photo.results.move_to_end(key)
         self._make_room()
         return with_pixels(photo.found.source, pixels)
+
+    def seen(self, photo: Photo, restorer: CancellableRestorer, view: View) -> Image:
+        """A part of the restored photo at the size it is seen; no more than that is composed.
+
+        It is the part of `result` to within the rounding of shrinking.
+        """
+        source, settings = photo.found.source, restorer.settings
+        if settings.aligned or _result_key(restorer) in photo.results:
+            whole = self.result(photo, restorer)
+            return cut_photo(whole, area_of(view, whole.size_wh, source.size_wh))
+        answers, patches = self._finished_faces(photo, restorer)
+        height, width = answers.canvas.shape[:2]
+        area = area_of(view, (width, height), source.size_wh)
+        canvas = self._shrunk(photo, answers.canvas, area)
+        pixels = compose(canvas, [_within(patch, area) for patch in patches], settings)
+        alpha = cut_photo(source, area_of(view, source.size_wh, source.size_wh)).alpha
+        return with_pixels(replace(source, alpha=alpha), pixels)
+
+    def _shrunk(self, photo: Photo, canvas: Pixels, area: Area) -> Pixels:
+        """What a slider that moves is composed into, again and again."""
+        key = id(canvas), str(area)
+        with photo.lock:
+            shrunk = photo.shrunk.get(key)
+            if shrunk is None:
+                shrunk = cut(canvas, area)
+                _remember(photo.shrunk, key, shrunk, _RESULTS)
+        return shrunk
+
+    def _finished_faces(
+        self, photo: Photo, restorer: CancellableRestorer
+    ) -> tuple[Answers, list[Patch]]:
+        with photo.lock:
+            answers = self._answers(photo, restorer)
+            return answers, self._patches(photo, answers, restorer)
 
     def describe(self, photo: Photo, restorer: CancellableRestorer) -> Restoration:
         """What became of the photo and of each face."""
         result = self.result(photo, restorer)
-        with photo.lock:
-            answers = self._answers(photo, restorer)
-            patches = self._patches(photo, answers, restorer)
+        answers, patches = self._finished_faces(photo, restorer)
         return restorer.describe(answers, patches, result)
 
     def _answers(self, photo: Photo, restorer: CancellableRestorer) -> Answers:
@@ -184,6 +220,23 @@ class PhotoVisits:
             replace(finished[answer.number], blend=settings.blend_of(answer.number))
             for answer in answers.faces
         ]
+
+
+def _within(patch: Patch, area: Area) -> Patch:
+    """A face of a photo in an area of it."""
+    rows, columns, (width, height) = area
+    shrink = transforms.scaling(
+        width / (columns.stop - columns.start), height / (rows.stop - rows.start)
+    )
+    area_from_image = transforms.compose(shrink, transforms.shifting(-columns.start, -rows.start))
+    crop_from_area = transforms.compose(
+        patch.crop.crop_from_image, transforms.invert(area_from_image)
+    )
+    return replace(patch, crop=replace(patch.crop, crop_from_image=crop_from_area))
+
+
+def _result_key(restorer: CancellableRestorer) -> Hashable:
+    return _key_of(restorer), restorer.settings.with_(**_OF_FILE)
 
 
 def _key_of(restorer: CancellableRestorer) -> Hashable:

@@ -13,7 +13,7 @@ from ..errors import SettingsError
 from ..images import transforms
 from ..images.color_profiles import to_srgb
 from ..images.tones import to_8bit
-from ..types import Image
+from ..types import Image, Pixels
 
 #: Longest side of a view.
 MOST_PX = 4096
@@ -53,30 +53,47 @@ def view_of(values: dict[str, str], source_wh: tuple[int, int]) -> View:
     return View(box_xyxy, (width, height))
 
 
-def render(photo: Image, view: View, source_wh: tuple[int, int]) -> tuple[bytes, str]:
-    """The file of a view and its media type: sRGB, never larger than the photo's own pixels.
+class Area(NamedTuple):
+    """What a view is of a photo with its own number of pixels.
 
-    Args:
-        photo: The photo, or an enlarged one.
-        view: Which part of it.
-        source_wh: Size that the view's box is in pixels of.
+    Attributes:
+        rows, columns: Of the photo's pixels.
+        size_wh: Of the image made of them, never larger than they are.
     """
-    factor = photo.size_wh[0] / source_wh[0]
+
+    rows: slice
+    columns: slice
+    size_wh: tuple[int, int]
+
+
+def area_of(view: View, photo_wh: tuple[int, int], source_wh: tuple[int, int]) -> Area:
+    """The area of a photo, which may be enlarged, for a view in pixels of its source."""
+    factor = photo_wh[0] / source_wh[0]
     left, top, right, bottom = (round(edge * factor) for edge in view.box_xyxy)
-    right, bottom = max(right, left + 1), max(bottom, top + 1)
-    rows, columns = slice(top, bottom), slice(left, right)
-    pixels = photo.pixels[rows, columns]
-    alpha = None if photo.alpha is None else photo.alpha[rows, columns]
-    shrink = min(1.0, view.size_wh[0] / (right - left), view.size_wh[1] / (bottom - top))
-    if shrink < 1:
-        size_wh = max(1, round((right - left) * shrink)), max(1, round((bottom - top) * shrink))
-        pixels = transforms.resize(pixels, size_wh)
-        alpha = None if alpha is None else transforms.resize(alpha, size_wh)
-    small = replace(photo, pixels=to_8bit(pixels), alpha=None).to_pil()
+    width, height = max(1, right - left), max(1, bottom - top)
+    shrink = min(1.0, view.size_wh[0] / width, view.size_wh[1] / height)
+    size_wh = max(1, round(width * shrink)), max(1, round(height * shrink))
+    return Area(slice(top, top + height), slice(left, left + width), size_wh)
+
+
+def cut(pixels: Pixels, area: Area) -> Pixels:
+    """An area at its size; any number of channels, or none."""
+    return transforms.resize(pixels[area.rows, area.columns], area.size_wh)
+
+
+def cut_photo(photo: Image, area: Area) -> Image:
+    """The same of a photo with its alpha."""
+    alpha = None if photo.alpha is None else cut(photo.alpha, area)
+    return replace(photo, pixels=cut(photo.pixels, area), alpha=alpha)
+
+
+def encode(photo: Image) -> tuple[bytes, str]:
+    """A file in sRGB that any browser shows, and its media type."""
+    small = replace(photo, pixels=to_8bit(photo.pixels), alpha=None).to_pil()
     shown = to_srgb(small, photo.metadata.icc_profile)
     file = io.BytesIO()
-    if alpha is not None:
-        shown.putalpha(PIL.Image.fromarray(to_8bit(alpha)))
+    if photo.alpha is not None:
+        shown.putalpha(PIL.Image.fromarray(to_8bit(photo.alpha)))
         shown.save(file, "WEBP", quality=_JPEG_QUALITY, method=0)
         return file.getvalue(), "image/webp"
     shown.save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)

@@ -25,7 +25,7 @@ import httpx
 import psutil
 
 from report import markdown
-from server import PHOTO, ROOT, server
+from server import PHOTO, ROOT, memory_mib, server
 
 ATTACKER, HONEST = "127.0.0.2", "127.0.0.1"
 #: Longest time that anyone is waited for, in seconds.
@@ -155,8 +155,8 @@ ATTACKS: dict[str, Callable[[str], str]] = {
 }  # fmt: skip
 
 
-def load(url: str, pid: int, seconds: float) -> list[dict[str, object]]:
-    """What 100 clients see: a row after a tenth of the time and one at the end."""
+def load(url: str, pid: int, seconds: float) -> Iterator[dict[str, object]]:
+    """What 100 clients see: memory after a tenth of the time and at the end, and all answers."""
     photo, end_s, statuses = PHOTO.read_bytes(), time.monotonic() + seconds, Counter[str]()
 
     def ask(number: int) -> None:
@@ -165,19 +165,24 @@ def load(url: str, pid: int, seconds: float) -> list[dict[str, object]]:
                 try:
                     for response in bit_of_everything(one, photo):
                         statuses[str(response.status_code)] += 1
+                        if time.monotonic() > end_s:
+                            break
                 except httpx.HTTPError as error:
                     statuses[type(error).__name__] += 1
 
-    rows = []
     with ThreadPoolExecutor(100) as pool:
         for number in range(100):
             pool.submit(ask, number)
         for part in (0.1, 0.9):
             time.sleep(seconds * part)
-            processes = [psutil.Process(pid), *psutil.Process(pid).children()]
-            sizes = [round(one.memory_info().rss / 2**20) for one in processes]
-            rows.append({"s": round(seconds * part), "MiB": sizes[0], "decoders": sizes[1:]})
-    return [*rows, {"answers": dict(statuses)}]
+            decoders = [memory_mib(one.pid) for one in children_of(pid)]
+            yield {"after": part, "MiB": memory_mib(pid), "decoders MiB": decoders}
+    yield {"answers": dict(statuses)}
+
+
+def children_of(pid: int) -> list[Any]:
+    children: list[Any] = psutil.Process(pid).children()  # type: ignore[no-untyped-call]
+    return children
 
 
 def bit_of_everything(one: httpx.Client, photo: bytes) -> Iterator[httpx.Response]:
@@ -201,7 +206,8 @@ def main() -> None:
     if options.load:
         with server() as (url, pid):
             honest_photo(url)
-            print(*load(url, pid, options.load), sep="\n")
+            for row in load(url, pid, options.load):
+                print(row, flush=True)
         return
     rows = []
     for name in options.only:

@@ -1,10 +1,11 @@
 """What clients of bad will do to honest ones, as rows of a table.
 
-    python benchmarks/server_attacks.py [--only NAME ...]
+    python benchmarks/server_attacks.py [--only NAME ...] [--load SECONDS]
 
 Each attack meets a fresh server. The attacker calls from 127.0.0.2, the honest client from
 127.0.0.1, which systems other than Linux may not allow. An honest client that is not served within
-150 s is given up.
+150 s is given up. `--load` lets 100 honest clients from ten addresses do a bit of everything
+instead, and reads the memory of the server and its decoding processes.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ import io
 import re
 import socket
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from fractions import Fraction
+from typing import Any
 
 import httpx
+import psutil
 
 from report import markdown
-from server import PHOTO, ROOT, server
+from server import PHOTO, ROOT, memory_mib, server
 
 ATTACKER, HONEST = "127.0.0.2", "127.0.0.1"
 #: Longest time that anyone is waited for, in seconds.
@@ -151,12 +156,62 @@ ATTACKS: dict[str, Callable[[str], str]] = {
 }  # fmt: skip
 
 
+def load(url: str, pid: int, seconds: float) -> Iterator[dict[str, object]]:
+    """What 100 clients see: memory after a tenth of the time and at the end, and all answers."""
+    photo, end_s, statuses = PHOTO.read_bytes(), time.monotonic() + seconds, Counter[str]()
+
+    def ask(number: int) -> None:
+        with client(url, f"127.0.0.{2 + number % 10}") as one:
+            while time.monotonic() < end_s:
+                try:
+                    for response in bit_of_everything(one, photo):
+                        statuses[str(response.status_code)] += 1
+                        if time.monotonic() > end_s:
+                            break
+                except httpx.HTTPError as error:
+                    statuses[type(error).__name__] += 1
+
+    with ThreadPoolExecutor(100) as pool:
+        for number in range(100):
+            pool.submit(ask, number)
+        for part in (0.1, 0.9):
+            time.sleep(seconds * part)
+            decoders = [memory_mib(one.pid) for one in children_of(pid)]
+            yield {"after": part, "MiB": memory_mib(pid), "decoders MiB": decoders}
+    yield {"answers": dict(statuses)}
+
+
+def children_of(pid: int) -> list[Any]:
+    children: list[Any] = psutil.Process(pid).children()  # type: ignore[no-untyped-call]
+    return children
+
+
+def bit_of_everything(one: httpx.Client, photo: bytes) -> Iterator[httpx.Response]:
+    """Requests of one visitor; each answer."""
+    yield one.get("/")
+    yield one.get("/v1/settings")
+    yield one.post("/v1/detect", content=photo)
+    yield one.post("/v1/restore", content=photo, params={"format": "png"})
+    kept = one.post("/v1/restore", content=photo, headers={"Accept": "application/json"})
+    yield kept
+    yield one.get(kept.json()["result"]["url"])
+    yield one.delete(kept.json()["result"]["url"])
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", choices=list(ATTACKS), nargs="*", default=list(ATTACKS))
+    parser.add_argument("--load", type=float, metavar="SECONDS")
+    options = parser.parse_args()
+    if options.load:
+        with server() as (url, pid):
+            honest_photo(url)
+            for row in load(url, pid, options.load):
+                print(row, flush=True)
+        return
     rows = []
-    for name in parser.parse_args().only:
+    for name in options.only:
         with server() as (url, _):
             honest_photo(url)  # the networks are open
             rows.append({"attack": name, "the honest client": ATTACKS[name](url)})

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from ..errors import ReadError
 from ..images.write import encode_image
@@ -22,11 +22,10 @@ from .kept_files import KeptFile
 from .option_schema import parse, read_values, video_settings_of
 from .photo_routes import in_queue, open_photo, photo_json
 from .request_queue import Check
-from .responses import app_state_of
+from .responses import app_state_of, file_response
 from .uploads import read_upload, safe_name
 from .video_job import MEDIA_TYPES, Job
-from .video_routes import check_video, suffix_of
-from .visitors import address_of, new_visitor, remember, visitor_of
+from .video_routes import accepted, check_video, new_job, suffix_of
 
 router = APIRouter()
 _SETTINGS = schemas.parameters_of(videos=True)[1:]  # without `name`
@@ -96,18 +95,18 @@ async def clip(request: Request, clip_id: str) -> Response:
     return JSONResponse(await in_queue(request, lambda _: clip_json(kept)))
 
 
-@router.get("/v1/clips/{clip_id}/source", summary="The video as sent", responses=_PROBLEMS)
-async def clip_source(request: Request, clip_id: str) -> FileResponse:
+@router.get(
+    "/v1/clips/{clip_id}/source",
+    response_class=Response,
+    summary="The video as sent",
+    responses={**schemas.file_answers("video/*"), **schemas.problems(400, 404, 416)},
+)
+async def clip_source(request: Request, clip_id: str) -> Response:
     """The file, or ranges of it."""
     kept = app_state_of(request).kept_files.get(clip_id, "clip")
     suffix = f".{kept.name.rpartition('.')[2].lower()}"
-    return FileResponse(
-        kept.path,
-        media_type=MEDIA_TYPES.get(suffix, "video/mp4"),
-        filename=kept.name,
-        content_disposition_type="inline",
-        headers={"Cache-Control": "private, no-store"},
-    )
+    media_type = MEDIA_TYPES.get(suffix, "video/mp4")
+    return file_response(request, kept.path, media_type, kept.name)
 
 
 @router.delete(
@@ -196,8 +195,7 @@ async def restore_clip(request: Request, clip_id: str) -> Response:
     values = read_values(request.query_params.multi_items(), ("container",))
     model = values.pop("model", "") or None
     settings, video = video_settings_of(app_state.settings, VideoSettings(), values)
-    visitor = visitor_of(request) or new_visitor()
-    job = app_state.video_queue.new_job(address_of(request), visitor)
+    job = new_job(request)
     try:
         job.name = kept.name
         job.suffix = suffix_of(job.name, values.get("container", ""))
@@ -213,10 +211,7 @@ async def restore_clip(request: Request, clip_id: str) -> Response:
     except BaseException:
         app_state.video_queue.remove(job.id)
         raise
-    status = app_state.video_queue.to_dict(job)
-    response = JSONResponse(status, HTTPStatus.ACCEPTED, headers={"Location": status["url"]})
-    remember(request, response, visitor)
-    return response
+    return accepted(request, job)
 
 
 def _link(kept: KeptFile, job: Job) -> None:

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -97,7 +98,7 @@ class Decoder:
             check()
             try:
                 return future.result(_TICK_S)
-            except TimeoutError:
+            except FutureTimeoutError:
                 continue
             except (OSError, EOFError, pickle.UnpicklingError):
                 raise ReadError(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("gpen.server")
 #: Connections at the same time, three quarters of them from one address; more are answered 503.
 CONNECTIONS = 1000
+#: Seconds for whoever cannot be served to ask, and to be told so.
+_CROWDED_S = 2
 #: Seconds for requests to end when the server is stopped.
 GRACE_S = 3
 
@@ -95,6 +97,8 @@ def _protocol(idle_s: float, *, has_proxy: bool) -> type[asyncio.Protocol]:
             super().connection_made(transport)
             if _is_crowded(self.connections, None if has_proxy else self.client):
                 self.app = _crowded
+                self.connections.discard(self)  # it takes no place
+                self.loop.call_later(_CROWDED_S, transport.abort)
             self._watch = self.loop.call_later(idle_s / 2, self._look)
 
         def send_400_response(self, msg: str) -> None:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from ..errors import SettingsError
 from ..images.formats import PNG, find_format
@@ -20,7 +20,7 @@ from .option_schema import image_settings_of, parse_flag, read_values
 from .photo_check import refuse_other_files
 from .photo_visits import Photo
 from .request_queue import Check
-from .responses import app_state_of
+from .responses import app_state_of, file_response
 from .state import AppState
 from .uploads import read_upload, safe_name
 from .visitors import address_of
@@ -124,16 +124,19 @@ async def remove_photo(request: Request, photo_id: str) -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-@router.get("/v1/photos/{photo_id}/source", summary="The photo as it was sent", responses=_PROBLEMS)
-async def photo_source(request: Request, photo_id: str) -> FileResponse:
+@router.get(
+    "/v1/photos/{photo_id}/source",
+    response_class=Response,
+    summary="The photo as it was sent",
+    responses={
+        **schemas.file_answers("application/octet-stream"),
+        **schemas.problems(400, 404, 416),
+    },
+)
+async def photo_source(request: Request, photo_id: str) -> Response:
     """The file."""
     kept = app_state_of(request).kept_files.get(photo_id, "photo")
-    return FileResponse(
-        kept.path,
-        media_type="application/octet-stream",
-        filename=kept.name,
-        headers={"Cache-Control": "private, no-store"},
-    )
+    return file_response(request, kept.path, "application/octet-stream", kept.name)
 
 
 class _Wanted:

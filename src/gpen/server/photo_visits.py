@@ -22,7 +22,7 @@ from ..settings import Settings
 from ..types import Image, Pixels
 from .decode_process import Decoder
 from .kept_files import KeptFile
-from .model_pool import CancellableRestorer
+from .model_pool import CancellableRestorer, refuse_missing
 from .views import Area, View, area_of, cut, cut_photo
 
 T = TypeVar("T")
@@ -197,6 +197,8 @@ class PhotoVisits:
 
     def _check_count(self, photo: Photo, restorer: CancellableRestorer) -> None:
         faces = photo.found.faces
+        if not restorer.settings.aligned:
+            refuse_missing(restorer.settings, len(faces))
         if len(faces) > self._max_faces and restorer.settings.faces == "all":
             raise SettingsError(
                 f"{len(faces)} faces are to be restored, more than the limit of "

@@ -192,7 +192,7 @@ async def _chunks(receive: Receive, limits: Limits) -> AsyncIterator[bytes]:
         wait_s = min(period_end_s, end_s) - time.monotonic()
         try:
             message = await asyncio.wait_for(receive(), max(0.0, wait_s))
-        except TimeoutError:
+        except asyncio.TimeoutError:
             if n_bytes < least or time.monotonic() >= end_s:
                 raise HttpProblem(
                     408, "the upload stood still or was too slow; send it again"

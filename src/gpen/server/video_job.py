@@ -13,7 +13,7 @@ from .http_problems import Cancelled, HttpProblem
 from .speed import Speed
 
 if TYPE_CHECKING:
-    from ..video.video_result import ClipResult
+    from ..video.video_result import VideoResult
 
 State = Literal[
     "uploading", "queued", "running", "paused", "done", "failed", "cancelled", "stopped"
@@ -74,7 +74,7 @@ class Job:
     heard_s: float = field(default_factory=time.monotonic)
     ended_s: float | None = None
     error: HttpProblem | None = None
-    result: ClipResult | None = None
+    result: VideoResult | None = None
     n_bytes: int = 0
     _abandoned: threading.Event = field(default_factory=threading.Event)
     _began_s: float | None = None
@@ -185,7 +185,7 @@ class Job:
         self.ended_s = time.monotonic()
         self.state = state
 
-    def finish(self, result: ClipResult) -> None:
+    def finish(self, result: VideoResult) -> None:
         """All went well."""
         self.result, self.n_bytes = result, self.target.stat().st_size
         self.end("done")

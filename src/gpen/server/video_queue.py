@@ -21,7 +21,7 @@ from .video_job import ENDED, Job, Paused
 from .visitors import share_of
 
 if TYPE_CHECKING:
-    from ..video.video_result import ClipResult
+    from ..video.video_result import VideoResult
 
 #: The pace of a network of 256 px before any video was restored, and the frames of one that tells
 #: it; see benchmarks/video_speed.py.
@@ -103,15 +103,15 @@ class VideoQueue:
             self._on_end(job)
 
     def _work(self, job: Job, restorer: CancellableRestorer, video: VideoSettings) -> None:
-        from ..video.run import restore_clip
+        from ..video.run import restore_video
 
         try:
             job.begin(self._limits.video_s)
-            result = restore_clip(
-                restorer,
+            result = restore_video(
                 job.source,
                 job.target,
-                video,
+                restorer=restorer,
+                video=video,
                 on_progress=job.on_progress,
                 faces_log=job.faces_log,
             )
@@ -138,7 +138,7 @@ class VideoQueue:
         usual = _PACE_256 * (restorer.engine.size / 256) ** 2
         return self._paces.get(str(restorer.model.path), usual)
 
-    def _learn(self, restorer: CancellableRestorer, result: ClipResult) -> None:
+    def _learn(self, restorer: CancellableRestorer, result: VideoResult) -> None:
         searching_s, restoring_s = result.seconds["faces"], result.seconds["frames"]
         if result.frames >= _TELLING and not result.resumed and searching_s > 1:
             self._paces[str(restorer.model.path)] = restoring_s / searching_s

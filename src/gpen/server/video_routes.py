@@ -54,9 +54,7 @@ async def new_clip(request: Request) -> Response:
 
 
 async def _take_in(request: Request) -> Response:
-    app_state, address = app_state_of(request), address_of(request)
-    visitor = visitor_of(request) or new_visitor()
-    job = app_state.video_queue.new_job(address, visitor)
+    app_state, job = app_state_of(request), new_job(request)
     try:
         upload = await read_upload(
             request,
@@ -71,15 +69,26 @@ async def _take_in(request: Request) -> Response:
             look,
             seconds=app_state.limits.photo_s,
             end=upload.file.close,
-            address=address,
+            address=job.address,
         )
         app_state.video_queue.start(job, restorer, video)
     except BaseException:
         app_state.video_queue.remove(job.id)
         raise
-    status = app_state.video_queue.to_dict(job)
+    return accepted(request, job)
+
+
+def new_job(request: Request) -> Job:
+    """A job of the visitor who asks; see `VideoQueue.new_job`."""
+    visitor = visitor_of(request) or new_visitor()
+    return app_state_of(request).video_queue.new_job(address_of(request), visitor)
+
+
+def accepted(request: Request, job: Job) -> Response:
+    """The answer that a job waits for its turn; it lets the visitor find it again."""
+    status = app_state_of(request).video_queue.to_dict(job)
     response = JSONResponse(status, HTTPStatus.ACCEPTED, headers={"Location": status["url"]})
-    remember(request, response, visitor)
+    remember(request, response, job.visitor)
     return response
 
 

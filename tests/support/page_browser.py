@@ -100,6 +100,13 @@ def wait_for_states(page: Any, *states: str) -> None:
     )
 
 
+def wait_for_shown(page: Any, query: str) -> None:
+    """Wait until the comparison shows a result whose settings have this in their query."""
+    page.wait_for_function(
+        "wanted => document.querySelector('.frame')?.dataset.shown?.includes(wanted)", arg=query
+    )
+
+
 def press_until(page: Any, key: str, selector: str, most: int = 60) -> None:
     """Press a key until an element has the focus."""
     for _ in range(most):

@@ -19,20 +19,20 @@ import numpy as np
 from .blending.paste import Patch
 from .composition import Answers, FaceAnswer, FoundFaces, compose_photo, finish_face
 from .concurrency import in_parallel
+from .description import describe, with_pixels
 from .errors import GpenError, SettingsError
 from .face_templates import template_points
 from .faces.aligned_images import crop_of_image, padding_note
 from .faces.alignment import align_face
-from .faces.embedding import Identity
 from .faces.restoration import restore_crops
 from .faces.selection import choose_faces, faces_from_points
 from .images import transforms
 from .images.read import read_image
 from .images.tones import to_8bit
 from .model_set import ModelSet
-from .result import Restoration, RestoredFace
+from .result import Restoration
 from .settings import Settings
-from .types import Crop, Face, Float64Array, FloatArray, Image, Pixels
+from .types import Crop, Face, FloatArray, Image, Pixels
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -306,58 +306,8 @@ class Restorer(ModelSet):
         return self.describe(answers, patches, photo)
 
     def describe(self, answers: Answers, patches: Sequence[Patch], photo: Image) -> Restoration:
-        """The result of a photo that is composed already.
-
-        Args:
-            answers: Of the networks.
-            patches: The finished faces, in the order of the answers.
-            photo: What was composed of them.
-        """
-        options, source = self.settings, answers.found.source
-        compare = partial(_similarity, self._identity, source.pixels, photo.pixels)
-        restored = [
-            RestoredFace(
-                answer.number,
-                answer.crop,
-                patch.pixels,
-                partial(compare, _points(answers, answer)),
-                answer.reliability.damage if answer.reliability and options.fusion else None,
-            )
-            for answer, patch in zip(answers.faces, patches, strict=True)
-        ]
-        faces = _with_results(answers.found.faces, restored)
-        sharp = _sharpness_note(answers.faces) if options.fusion else ()
-        notes = (*source.notes, *answers.notes, *sharp)
-        return Restoration(photo, source, faces, restored, answers.seconds, options, notes)
-
-
-def with_pixels(source: Image, pixels: Pixels) -> Image:
-    """The photo with other pixels, its alpha channel at their size."""
-    alpha = source.alpha
-    if alpha is not None and alpha.shape != pixels.shape[:2]:
-        alpha = transforms.resize(alpha, (pixels.shape[1], pixels.shape[0]))
-    return replace(source, pixels=pixels, alpha=alpha)
-
-
-def _sharpness_note(faces: Sequence[FaceAnswer]) -> tuple[str, ...]:
-    """A note for users who see no change."""
-    sharp = sum(face.reliability is not None and face.reliability.is_undamaged for face in faces)
-    if not sharp:
-        return ()
-    if len(faces) == 1:
-        return ("already sharp, left as it was",)
-    return (f"{sharp} of {len(faces)} faces already sharp, left as they were",)
-
-
-def _with_results(faces: Sequence[Face], restored: Sequence[RestoredFace]) -> list[Face]:
-    """The faces, with damage and change filled in."""
-    described = list(faces)
-    for one in restored:
-        if one.index < len(described):  # an aligned photo has a crop, and no face was looked for
-            described[one.index] = replace(
-                described[one.index], damage=one.damage, change_levels=one.change_levels
-            )
-    return described
+        """The result of a photo that is composed already; see `gpen.description.describe`."""
+        return describe(answers, patches, photo, self.settings, self._identity)
 
 
 def restore(source: Source | Sequence[Source], **options: Any) -> Any:
@@ -395,17 +345,3 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - started
-
-
-def _points(answers: Answers, answer: FaceAnswer) -> Float64Array:
-    """The five points of a face, in pixels of the source."""
-    if answers.found.faces:
-        return answers.found.faces[answer.number].points_xy
-    crop = answer.crop
-    return transforms.apply(transforms.invert(crop.crop_from_image), crop.points_xy)
-
-
-def _similarity(
-    identity: Callable[[], Identity], before: Pixels, after: Pixels, points_xy: Float64Array
-) -> float:
-    return identity().compare(before, after, points_xy)

@@ -11,6 +11,7 @@ docs/http.md says what it offers. Modules, from the outside in:
     option_schema   settings as clients see them
     request_queue   photos that wait; fair_pool: whose turn it is
     decode_process  photos to pixels, in processes that can be killed
+    kept_files      uploads of visits; photo_visits: decoded, with what the networks said
     image_requests  restores and describes one photo, in a thread
     video_queue     video jobs; webhooks tell of their end
     state           what requests share: folder, queue, models, results

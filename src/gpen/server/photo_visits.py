@@ -14,9 +14,9 @@ from typing import TypeVar
 
 from ..blending.patches import Patch
 from ..composition import Answers, FoundFaces, compose, compose_photo, finish_face
+from ..description import with_pixels
 from ..errors import SettingsError
 from ..images import transforms
-from ..pipeline import with_pixels
 from ..result import Restoration
 from ..settings import Settings
 from ..types import Image, Pixels

@@ -24,7 +24,8 @@ export function listen(pane, keys, acts) {
   pane.addEventListener("wheel", (event) => {
     event.preventDefault();
     const lines = event.deltaMode === 1 ? 30 : 1;
-    acts.zoom(Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0018)), .../** @type {[number, number]} */ (at(event)));
+    const factor = Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0018));
+    acts.zoom(factor, .../** @type {[number, number]} */ (at(event)));
   }, { passive: false });
   pane.addEventListener("dblclick", (event) => {
     if (event.target instanceof HTMLElement && event.target.closest("button")) return;

@@ -50,7 +50,8 @@ export class Viewer {
     this.element = make("div.viewer", {}, this.#frame);
     this.tools = this.#makeTools();
     listen(this.#frame, this.element, {
-      zoom: (factor, x, y) => this.#move(() => this.#camera.zoomTo(this.#camera.scale * factor, ...this.#inPane(x, y))),
+      zoom: (factor, x, y) => this.#move(() =>
+        this.#camera.zoomTo(this.#camera.scale * factor, ...this.#inPane(x, y))),
       pan: (dx, dy) => this.#move(() => this.#camera.pan(dx, dy)),
       toggle: (x, y) => this.#move(() => (this.#camera.fits
         ? this.#camera.zoomTo(Math.max(this.#camera.realScale, 2 * this.#camera.fitScale), ...this.#inPane(x, y))

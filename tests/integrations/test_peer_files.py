@@ -202,7 +202,7 @@ def test_detail_finer_than_the_network_stays(
 def test_what_was_written_for_a_program_runs_here_with_its_template(tmp_path: Path) -> None:
     path = export_for("reactor", gpen.Settings().model, tmp_path)
     info = gpen.find_model(path.stem, tmp_path)
-    assert (info.kind, info.size, info.template) == ("onnx-restorer", 512, "ffhq_512")
+    assert (info.usable, info.size, info.template) == (True, 512, "ffhq_512")
     with pytest.raises(gpen.WeightsError, match="was not written by gpen"):
         gpen.convert(path, tmp_path / "weights.safetensors")
 

@@ -5,12 +5,14 @@
 
 Each environment gets one package with one extra, and restores a photo; those with an extra also do
 what it is for. Before the extra `torch`, `--torch` is installed, so that the wheel can be chosen.
+uv installs where it is at hand, which takes a fraction of pip's time; else pip does.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -90,12 +92,16 @@ def _try(dist: Path, python: str, extra: str, torch: str) -> str:
     wanted = str(package) if extra in ("sdist", "core") else f"{package}[{extra}]"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _run(folder, python, "-m", "venv", "venv")
         scripts = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
+        pip: tuple[str | Path, ...] = (scripts / "python", "-m", "pip")
+        make: tuple[str, ...] = (python, "-m", "venv", "venv")
+        if uv := shutil.which("uv"):
+            pip, make = (uv, "pip"), (uv, "venv", "--quiet", "--python", python, "venv")
+        _run(folder, *make)
         if extra == "torch":
-            _run(folder, scripts / "python", "-m", "pip", "install", "--quiet", *torch.split())
-        _run(folder, scripts / "python", "-m", "pip", "install", "--quiet", wanted)
-        _run(folder, scripts / "python", "-m", "pip", "check")
+            _run(folder, *pip, "install", "--quiet", *torch.split())
+        _run(folder, *pip, "install", "--quiet", wanted)
+        _run(folder, *pip, "check")
         photo = (ROOT / "examples" / "demo.jpg").read_bytes()
         (folder / "demo.jpg").write_bytes(photo)
         said = _run(folder, scripts / "gpen", "restore", "demo.jpg")
@@ -109,7 +115,7 @@ def _try(dist: Path, python: str, extra: str, torch: str) -> str:
 def _run(folder: Path, *command: str | Path) -> str:
     """Run a command in a folder; returns all that it printed."""
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    clean["GPEN_CACHE_DIR"] = str(folder / "cache")
+    clean |= {"GPEN_CACHE_DIR": str(folder / "cache"), "VIRTUAL_ENV": str(folder / "venv")}
     done = subprocess.run(  # noqa: S603
         command, cwd=folder, check=False, capture_output=True, text=True, env=clean
     )

@@ -19,10 +19,10 @@ from gpen.training.augmentation import augment  # noqa: E402
 from gpen.training.batches import Batch  # noqa: E402
 from gpen.training.config import Config  # noqa: E402
 from gpen.training.config_checks import check_config  # noqa: E402
+from gpen.training.loss_views import cut_regions  # noqa: E402
 from gpen.training.perceptual_losses import PerceptualLosses  # noqa: E402
 from gpen.training.processes import Processes  # noqa: E402
 from gpen.training.trainer import Trainer  # noqa: E402
-from gpen.training.views import cut_regions  # noqa: E402
 
 PROJECTED = (
     "network.size=64",

@@ -26,7 +26,7 @@ from .config import Config
 from .config_sections import Data
 from .degradation import Recipe, degrade
 from .face_dataset import Faces, Sample
-from .framing import reframe, vary_tone
+from .reframing import reframe, vary_tone
 
 _LOG = logging.getLogger("gpen")
 _MAX_RESTARTS = 3

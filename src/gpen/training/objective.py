@@ -11,8 +11,8 @@ from . import losses
 from .batches import Batch
 from .config_sections import Loss
 from .discriminator_step import DiscriminatorStep
+from .loss_views import look_closely, without_missing_detail
 from .perceptual_losses import PerceptualLosses
-from .views import look_closely, without_missing_detail
 
 #: Mean absolute error of a typical damaged face, and an offset that keeps weights finite.
 _USUAL_ERROR, _LEAST_ERROR = 0.05, 0.01

@@ -8,8 +8,8 @@ from .augmentation import augment
 from .batches import Batch
 from .config import Config
 from .discriminator_step import Look
+from .loss_views import cut_regions, look_closely
 from .perceptual_losses import PerceptualLosses
-from .views import cut_regions, look_closely
 
 
 def what_to_show(config: Config, perceptual_losses: PerceptualLosses) -> Look:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen.errors import ReadError
-from gpen.training.prepare.candidates import Candidate
+from gpen.training.prepare.candidate_faces import Candidate
 from gpen.training.prepare.filtering import duplicates, refusal, shuffled, split_groups
 from gpen.training.prepare.prepare_options import Options
 

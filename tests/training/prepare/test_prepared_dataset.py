@@ -25,7 +25,7 @@ from gpen.training.prepare import (
     Plan,
     Report,
     build_dataset,
-    candidates,
+    candidate_faces,
     dataset,
     find_faces,
     finished_report,
@@ -51,7 +51,9 @@ def portrait_pixels(portrait: Path) -> np.ndarray:
 def one_detector() -> Iterator[None]:
     """Opening the detector takes longer than looking at a photo with it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates, "load_detector", functools.cache(candidates.load_detector))
+        patch.setattr(
+            candidate_faces, "load_detector", functools.cache(candidate_faces.load_detector)
+        )
         yield
 
 
@@ -346,7 +348,7 @@ def test_a_finished_data_set_is_not_made_again_and_not_replaced_unasked(
 def test_other_thresholds_need_no_second_look(
     album: Path, half: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(candidates, "load_detector", pytest.fail)
+    monkeypatch.setattr(candidate_faces, "load_detector", pytest.fail)
     strict = Options(size=128, max_duplicate=-1, min_sharpness=5)
     assert not any(prepare(plan_work([album], half, strict)).kept.values())
     assert not (half / "manifest.jsonl").exists()

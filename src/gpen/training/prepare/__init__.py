@@ -17,7 +17,7 @@ options give the same bytes.
 
 from __future__ import annotations
 
-from .candidates import find_faces
+from .candidate_faces import find_faces
 from .dataset import Report, build_dataset, finished_report
 from .prepare_options import Options
 from .work_plan import Plan, plan_work

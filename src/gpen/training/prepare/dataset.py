@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import WriteError
 from ...files import written_whole
-from .candidates import Candidate, Finding, read_findings
+from .candidate_faces import Candidate, Finding, read_findings
 from .filtering import DUPLICATE, REASONS, Split, duplicates, refusal, shuffled, split_groups
 from .selection_sheet import draw_sheet
 from .work_plan import PARTS, Plan, finished_digest

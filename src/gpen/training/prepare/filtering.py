@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .candidates import Candidate
+from .candidate_faces import Candidate
 from .prepare_options import Options
 
 Split = Literal["train", "val"]

@@ -16,7 +16,7 @@ from ...errors import GpenError
 from ...files import written_whole
 from ...images import transforms
 from ...images.read import read_image
-from .candidates import Candidate
+from .candidate_faces import Candidate
 from .filtering import BLURRED, DUPLICATE, MIRRORED, NOISY, SMALL, TURNED, UNSURE, Split
 from .work_plan import Plan
 

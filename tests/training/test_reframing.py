@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from gpen.face_templates import template_points  # noqa: E402
 from gpen.training.config_sections import Data  # noqa: E402
-from gpen.training.framing import reframe, vary_tone  # noqa: E402
+from gpen.training.reframing import reframe, vary_tone  # noqa: E402
 
 SIZE = 64
 POINTS = template_points("gpen", SIZE).astype(np.float32)

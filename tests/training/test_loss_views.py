@@ -8,10 +8,10 @@ torch = pytest.importorskip("torch")
 
 from gpen.training.batches import Batch  # noqa: E402
 from gpen.training.config_sections import Loss  # noqa: E402
+from gpen.training.loss_views import look_closely, without_missing_detail  # noqa: E402
 from gpen.training.losses import texture  # noqa: E402
 from gpen.training.objective import Objective  # noqa: E402
 from gpen.training.perceptual_losses import PerceptualLosses  # noqa: E402
-from gpen.training.views import look_closely, without_missing_detail  # noqa: E402
 
 
 def noise(count: int = 2, size: int = 64) -> torch.Tensor:

@@ -89,6 +89,19 @@ def test_server_that_ends_in_the_middle_is_told(
     assert page.get_by_role("button", name="Try again").is_visible()
 
 
+def test_photo_that_met_no_server_is_done_when_it_is_back(
+    start: Start, visit_of: Open, demo_photo: Path
+) -> None:
+    page = visit_of(start()).open()
+    page.context.set_offline(True)
+    give(page, demo_photo)
+    wait_for_states(page, "failed")
+    assert "does not answer" in page.inner_text("#alert")
+    page.context.set_offline(False)
+    wait_for_states(page, "done")
+    assert page.locator("#alert").is_hidden()
+
+
 def test_token_is_asked_for_until_it_is_right(
     start: Start, visit_of: Open, demo_photo: Path
 ) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 #: Longest wait for anything on the page, in milliseconds: the machine may be busy.
-PATIENCE_MS = 30_000
+PATIENCE_MS = 90_000
 #: What Chromium logs of every output from 400 on; the page shows those itself.
 _ANSWERED = "Failed to load resource: "
 

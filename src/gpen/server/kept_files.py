@@ -52,24 +52,27 @@ class KeptFiles:
         """Keep uploads.
 
         Args:
-            folder: Where; made if it is not there.
+            folder: Where; made when the first upload comes.
             keep_s: For how long after the last use.
             most_bytes: All together; what was used least recently goes first.
+        """
+        self._folder, self._keep_s, self._most_bytes = folder, keep_s, most_bytes
+
+    def begin(self, kind: Kind) -> KeptFile:
+        """A place for an upload; `keep` or `remove` it.
 
         Raises:
             WriteError: The folder cannot be made.
         """
-        self._folder, self._keep_s, self._most_bytes = folder, keep_s, most_bytes
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise WriteError(f"cannot make {folder} ({error.strerror})", path=folder) from error
-
-    def begin(self, kind: Kind) -> KeptFile:
-        """A place for an upload; `keep` or `remove` it."""
         file_id = secrets.token_urlsafe(18)
         kept = KeptFile(file_id, kind, "", self._folder / file_id)
-        kept.folder.mkdir(mode=0o700)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            kept.folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise WriteError(
+                f"cannot write to {self._folder} ({error.strerror})", path=self._folder
+            ) from error
         return kept
 
     def keep(self, kept: KeptFile, name: str) -> KeptFile:
@@ -109,7 +112,7 @@ class KeptFiles:
 def _ages(home: Path) -> list[tuple[float, Path]]:
     """When each folder was used last; one that is being written has no note yet."""
     ages = []
-    for folder in home.iterdir():
+    for folder in home.iterdir() if home.is_dir() else ():
         with contextlib.suppress(OSError):
             note = folder / _NOTE
             ages.append(((note if note.exists() else folder).stat().st_mtime, folder))

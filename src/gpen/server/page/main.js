@@ -1,6 +1,6 @@
 // Puts the parts together.
 
-import { onTokenWanted, takeToken } from "./api.js";
+import { onTokenWanted, pause, takeToken } from "./api.js";
 import { mayNotify, notify, showTitle } from "./attention.js";
 import { alertUser, byId, icon, inBytes, inPercent, make, note, say } from "./dom.js";
 import { History } from "./history.js";
@@ -17,6 +17,8 @@ import { Work } from "./work.js";
 
 /** Milliseconds without another change after which the faces are told anew; the image is at once. */
 const SETTLED_MS = 450;
+/** Milliseconds between two looks whether a silent server is back. */
+const ASK_MS = 3000;
 
 const settings = new Settings();
 const work = new Work(settings);
@@ -86,10 +88,27 @@ function announce(item) {
     const text = t("sayFailed", { name, problem });
     if (item.kind === "clip") notify(text);
     say(text);
-    if (problem === t("noAnswer")) alertUser(problem);
+    if (problem === t("noAnswer")) {
+      alertUser(problem);
+      keepAsking();
+    }
   } else if (item.job?.total && item.stop) {
     const { part } = progressOf(item); // in steps: each frame would be a flood
     say(`${name}: ${inPercent(Math.floor((part ?? 0) * 10) / 10)}`);
+  }
+}
+
+let asks = false;
+
+/** Ask until the server answers; then start again what failed for that. */
+async function keepAsking() {
+  if (asks) return;
+  asks = true;
+  do await pause(ASK_MS); while (!(await fetch("/healthz").then(({ ok }) => ok, () => false)));
+  asks = false;
+  alertUser("");
+  for (const one of work.items) {
+    if (one.state === "failed" && one.problem === t("noAnswer")) work.start(one);
   }
 }
 
@@ -228,10 +247,6 @@ async function begin() {
   addEventListener("beforeunload", (event) => {
     // A job goes on without the page, and is found again; what is being sent is lost.
     if (work.items.some((one) => one.stop && !one.photo && !one.clip)) event.preventDefault();
-  });
-  addEventListener("online", () => {
-    const lost = work.items.filter((one) => one.state === "failed" && one.problem === t("noAnswer"));
-    for (const one of lost) work.start(one);
   });
   settings.addEventListener("change", () => {
     byId("reset").hidden = !settings.changed;

@@ -13,7 +13,7 @@ import pytest
 
 from gpen.server.accepted_types import preferred
 from support.image_files import save
-from support.web_server import JSON, Running, Start
+from support.web_server import JSON, Running, Start, eventually
 
 GRAY = save(np.full((30, 50, 3), 90, np.uint8), "PNG")
 TEXTS = ["/", "/docs", "/openapi.json", "/v1/settings", "/v1/models", "/static/main.js"]
@@ -180,7 +180,7 @@ def test_nobody_is_told_to_install_something(
 def test_access_log(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "gpen.server"):
         client.head("/healthz?token=secret")
-    assert "127.0.0.1 HEAD '/healthz' 200" in caplog.text
+        assert eventually(lambda: "127.0.0.1 HEAD '/healthz' 200" in caplog.text)
     assert "secret" not in caplog.text
 
 

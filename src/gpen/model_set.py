@@ -13,6 +13,7 @@ from .concurrency import Once
 from .engines import Engine, open_engine
 from .faces.detection import Detector, load_detector
 from .faces.embedding import Identity, open_identity
+from .faces.given_faces import PointFinder, open_point_finder
 from .models import ASSETS, ModelInfo, find_model
 from .settings import Settings
 
@@ -24,19 +25,21 @@ _MODEL = ("model", "models_dir")
 _ENGINE = (*_MODEL, "engine", "device", "precision")
 _DETECTOR = ("detector", "models_dir", "engine", "device")
 _IDENTITY = ("embedding", "models_dir", "engine", "device")
+_POINT_FINDER = ("engine", "device")
 _RELIABILITY = ("engine",)
 #: All settings that decide which networks are opened, and how.
-FIELDS = tuple(sorted({*_ENGINE, *_DETECTOR, *_IDENTITY, *_RELIABILITY}))
+FIELDS = tuple(sorted({*_ENGINE, *_DETECTOR, *_IDENTITY, *_POINT_FINDER, *_RELIABILITY}))
 
 
 class ModelSet:
-    """The networks named by `Settings`: restorer, detector, face embedding, reliability."""
+    """The networks named by `Settings`: restorer, detector, embedding, reliability and so on."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._model = _model(settings)
         self._engine = _engine(settings, self._model)
         self._detector = _detector(settings)
+        self._point_finder = _point_finder(settings)
         self._identity = _identity(settings)
         self._reliability = _reliability(settings)
 
@@ -54,6 +57,8 @@ class ModelSet:
             other._engine = _engine(settings, other._model)
         if changes(_DETECTOR):
             other._detector = _detector(settings)
+        if changes(_POINT_FINDER):
+            other._point_finder = _point_finder(settings)
         if changes(_IDENTITY):
             other._identity = _identity(settings)
         if changes(_RELIABILITY):
@@ -81,6 +86,11 @@ class ModelSet:
         return self._detector()
 
     @property
+    def point_finder(self) -> PointFinder:
+        """The network that finds the points of faces whose place is given."""
+        return self._point_finder()
+
+    @property
     def identity(self) -> Identity:
         """The face embedding, for `faces="like:PHOTO"` and `RestoredFace.similarity`.
 
@@ -102,7 +112,8 @@ class ModelSet:
             GpenError: One of them cannot run; see `gpen.errors`.
         """
         with ThreadPoolExecutor(1) as pool:
-            detector = None if self.settings.aligned else pool.submit(lambda: self.detector)
+            is_needed = self.settings.are_faces_searched
+            detector = pool.submit(lambda: self.detector) if is_needed else None
             _ = self.engine
             if detector is not None:
                 detector.result()
@@ -134,6 +145,10 @@ def _detector(settings: Settings) -> Once[Detector]:
         )
 
     return Once(open_)
+
+
+def _point_finder(settings: Settings) -> Once[PointFinder]:
+    return Once(lambda: open_point_finder(settings.engine, settings.device))
 
 
 def _identity(settings: Settings) -> Once[Identity]:

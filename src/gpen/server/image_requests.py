@@ -194,7 +194,7 @@ def detect_faces(
     """
     started = time.perf_counter()
     photo = decoder.decode(file, restorer.check, max_pixels=restorer.settings.max_pixels)
-    faces = restorer.detect(photo)
+    faces = restorer.locate(photo)
     shown = None
     if preview:
         shown = data_url(show(photo, fitting(photo.size_wh, SHOWN_PX)), "image/webp")

@@ -44,7 +44,7 @@ export function photoValues(item, settings) {
   }
   if (parts.length) values.face_blend = parts.join(",");
   if (item.added.length && item.photo) { // those that were found keep their numbers
-    const found = item.photo.faces.map((one) => one.points_xy.flat().map(Math.round));
+    const found = item.photo.faces.map((one) => one.points_xy.flat().map((at) => at.toFixed(1)));
     values.at = [...found, ...item.added].map((one) => one.join()).join(";");
   }
   return values;

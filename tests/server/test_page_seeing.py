@@ -148,6 +148,26 @@ def test_hold_side_by_side_and_outlines(sized: Any, photo_with_two_faces: Path) 
     assert is_beside or left["y"] + left["height"] <= right["y"]  # on a phone one below the other
 
 
+def test_face_that_was_not_found_is_added_by_a_click(
+    sized: Any, demo_photo: Path, tmp_path: Path
+) -> None:
+    give(sized, demo_photo)
+    wait_for_states(sized, "done")
+    wait_for_shown(sized, "of=after")
+    sized.locator("#set-min_face").evaluate("one => one.closest('details').open = true")
+    frame = sized.locator(".frame").bounding_box()
+    scale = int(sized.inner_text(".percent").split()[0]) / 100
+    left = frame["x"] + frame["width"] / 2 + (223 - 256) * scale
+    top = frame["y"] + frame["height"] / 2 + (30 - 256) * scale  # the hair, beside the face's box
+    sized.mouse.click(left, top)
+    sized.get_by_role("button", name="Add a face here").click()
+    wait_for_shown(sized, "at=")
+    sized.wait_for_function("() => document.querySelectorAll('.outline').length === 2")
+    assert sized.locator(".people .face").count() == 2
+    sized.keyboard.press("Control+z")
+    sized.wait_for_function("() => document.querySelectorAll('.outline').length === 1")
+
+
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch, running: Running, tmp_path: Path) -> Iterator[Offer]:
     """A model to be fetched from a server of its own, into a folder of its own."""

@@ -189,7 +189,11 @@ async def restore_photo(request: Request, photo_id: str) -> Response:
         photo, restorer = wanted.open(check)
         described = wanted.app_state.photo_visits.describe(photo, restorer)
         wanted.app_state.metrics.faces.inc(len(described.restored))
-        rows = image_requests.restored_rows(described, similarity=similarity)
+        rows = image_requests.restored_rows(
+            described,
+            thumbnails=not restorer.settings.are_faces_searched,  # others came with the photo
+            similarity=similarity,
+        )
         source = photo.found.source
         kind = find_format(restorer.settings.format or source.format or "") or PNG
         width, height = described.photo.size_wh

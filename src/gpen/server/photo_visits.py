@@ -31,7 +31,7 @@ _RESULTS = 2
 #: What is finished or answered for so many combinations of settings.
 _REMEMBERED = 4
 #: Settings that decide what the network is asked, and what is made of a face before it is pasted.
-_ASKED = ("upscale", "aligned")
+_ASKED = ("upscale", "aligned", "at")
 _FINISHED = ("fusion", "keep", "occlusion", "match_grain", "restore_color")
 #: Settings of the file that do not touch its pixels.
 _OF_FILE: dict[str, object] = {"format": None, "quality": None, "strip": False}
@@ -188,12 +188,18 @@ class PhotoVisits:
         key = _key_of(restorer)
         known = photo.answers.get(key)
         self._check_count(photo, restorer)
-        answers = restorer.ask(photo.found, known)
+        answers = restorer.ask(known.found if known else self._found(photo, restorer), known)
         heard = {face.number: face for face in known.faces} if known else {}
         heard |= {face.number: face for face in answers.faces}
         everything = replace(answers, faces=list(heard.values()))
         _remember(photo.answers, key, everything, _REMEMBERED)
         return answers
+
+    def _found(self, photo: Photo, restorer: CancellableRestorer) -> FoundFaces:
+        """The faces that were found, or those that the settings name."""
+        if restorer.settings.aligned or restorer.settings.are_faces_searched:
+            return photo.found
+        return restorer.find_faces(photo.found.source)
 
     def _check_count(self, photo: Photo, restorer: CancellableRestorer) -> None:
         faces = photo.found.faces
@@ -242,7 +248,8 @@ def _result_key(restorer: CancellableRestorer) -> Hashable:
 def _key_of(restorer: CancellableRestorer) -> Hashable:
     """What answers depend on: the weights, and what is cut out."""
     path = restorer.model.path
-    return str(path), path.stat().st_mtime_ns, _values(restorer.settings, _ASKED)
+    is_whole = restorer.settings.faces == "whole"
+    return str(path), path.stat().st_mtime_ns, is_whole, _values(restorer.settings, _ASKED)
 
 
 def _values(settings: Settings, names: tuple[str, ...]) -> Hashable:

@@ -2,6 +2,7 @@
 
 import { inPercent, make } from "./dom.js";
 import { makeRange } from "./fields.js";
+import { facesOf } from "./items.js";
 import { t } from "./texts.js";
 
 /**
@@ -42,9 +43,9 @@ export class FaceList {
       this.#wait(item);
       return;
     }
-    const { faces } = item.photo;
+    const faces = facesOf(item);
     this.element.hidden = !faces.length;
-    const key = `${item.key}:${item.photo.id}`;
+    const key = `${item.key}:${item.photo.id}:${faces.length}`;
     this.#title.textContent = t("nFaces", { n: faces.length });
     if (key !== this.#shown) {
       this.#shown = key;

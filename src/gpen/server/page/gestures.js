@@ -7,7 +7,7 @@ const STEP = 1.35, PAN_PX = 60;
 /**
  * @typedef {{
  *   zoom: (factor: number, x: number, y: number) => void, pan: (dx: number, dy: number) => void,
- *   toggle: (x: number, y: number) => void, fit: () => void, real: () => void,
+ *   toggle: (x: number, y: number) => void, click: (x: number, y: number) => void, fit: () => void, real: () => void,
  *   grabs: (x: number) => boolean, slide: (x: number) => void, hold: (on: boolean) => void}} Acts
  *   `grabs` says whether a drag that begins there moves the line instead of the image.
  */
@@ -68,6 +68,10 @@ function listenForPointers(pane, at, acts) {
     down.set(event.pointerId, now);
     if (slides) acts.slide(now[0]);
     else acts.pan(now[0] - before[0], now[1] - before[1]);
+  });
+  pane.addEventListener("click", (event) => {
+    if (event.target instanceof HTMLElement && event.target.closest("button")) return;
+    if (!moved) acts.click(.../** @type {[number, number]} */ (at(event)));
   });
   for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
     pane.addEventListener(name, (event) => down.delete(/** @type {any} */ (event).pointerId));

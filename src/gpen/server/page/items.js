@@ -9,7 +9,7 @@
  *   job: import("./api.js").Job | null, made: import("./api.js").Job | null,
  *   part: {job: import("./api.js").Job, at: number, seconds: number} | null, sent: number,
  *   silent: number, problem: string, status: number, madeWith: string,
- *   faces: Map<number, FaceChoice>, people: number[] | null, search: any, trial: Item | null,
+ *   faces: Map<number, FaceChoice>, added: number[][], people: number[] | null, search: any, trial: Item | null,
  *   quiet: boolean, stop: AbortController | null}} Item
  *   `photo` and `clip` are what the server keeps; `answer` and `made` what became of it; `job` is
  *   the video being worked on, `part` the five seconds that were tried and `trial` the frame;
@@ -24,7 +24,7 @@ let nextKey = 1;
 export const makeItem = (known) => ({
   key: nextKey++, kind: "photo", file: null, name: "", state: "waiting", local: "", thumb: "",
   photo: null, answer: null, clip: null, job: null, made: null, part: null, sent: 0, silent: 0,
-  problem: "", status: 0, madeWith: "", faces: new Map(), people: null, search: null, trial: null,
+  problem: "", status: 0, madeWith: "", faces: new Map(), added: [], people: null, search: null, trial: null,
   quiet: false, stop: null, ...known,
 });
 
@@ -42,8 +42,17 @@ export function photoValues(item, settings) {
     if (!on) parts.push(`${number}=0`);
     else if (own !== null) parts.push(`${number}=${own}`);
   }
-  return parts.length ? { ...values, face_blend: parts.join(",") } : values;
+  if (parts.length) values.face_blend = parts.join(",");
+  if (item.added.length && item.photo) { // those that were found keep their numbers
+    const found = item.photo.faces.map((one) => one.points_xy.flat().map((at) => at.toFixed(1)));
+    values.at = [...found, ...item.added].map((one) => one.join()).join(";");
+  }
+  return values;
 }
+
+/** The faces of a photo: found, or added by hand. @param {Item} item @returns {any[]} */
+export const facesOf = ({ photo, answer, added }) =>
+  (answer && added.length ? answer.faces : photo?.faces ?? []);
 
 /** What is sent with a video. @param {Item} item @param {import("./settings.js").Settings} settings */
 export function clipValues(item, settings) {
@@ -54,5 +63,5 @@ export function clipValues(item, settings) {
 /** What has to be known to find an item again after a reload. @param {Item} item */
 export const noteOf = (item) => ({
   kind: item.kind, name: item.name, url: (item.photo ?? item.clip)?.url, people: item.people,
-  faces: [...item.faces], job: item.job?.url ?? item.made?.url ?? null,
+  faces: [...item.faces], added: item.added, job: item.job?.url ?? item.made?.url ?? null,
 });

@@ -30,9 +30,9 @@ const models = () => import("./models.js");
 /** @type {ReturnType<typeof setTimeout> | undefined} */ let soon;
 
 const steps = new History(
-  () => ({ chosen: settings.chosen, faces: new Map(work.items.map((one) => [one, new Map(one.faces)])) }),
+  () => ({ chosen: settings.chosen, faces: new Map(work.items.map((one) => [one, [new Map(one.faces), one.added]])) }),
   ({ chosen, faces }) => {
-    for (const [item, choices] of faces) item.faces = new Map(choices);
+    for (const [item, [choices, added]] of faces) Object.assign(item, { faces: new Map(choices), added });
     settings.chosen = chosen;
     drawPanel();
   });

@@ -2,7 +2,7 @@
 
 import { icon, make } from "./dom.js";
 import { FaceList } from "./faces.js";
-import { photoValues } from "./items.js";
+import { facesOf, photoValues } from "./items.js";
 import { factsOf, statusOf } from "./status.js";
 import { t } from "./texts.js";
 import { Viewer } from "./viewer.js";
@@ -45,6 +45,12 @@ export class Stage {
     this.work = work;
     this.viewer = new Viewer({
       onFace: (number) => this.faces.open(number),
+      onAdd: (place) => {
+        if (!this.#item) return;
+        actions.onStep(`add ${this.#item.key} ${place}`);
+        this.#item.added = [...this.#item.added, place];
+        actions.onFaces(this.#item);
+      },
       onError: (error) => this.#item && this.#viewFailed(this.#item, error),
     });
     this.faces = new FaceList(work.settings, {
@@ -127,7 +133,7 @@ export class Stage {
     const values = isClip ? {} : photoValues(item, this.work.settings);
     const result = item.part ?? item.made;
     const shown = isClip ? `${item.local} ${result && (item.part?.job.id ?? item.made?.id)}`
-      : item.answer && item.state !== "failed" ? JSON.stringify([item.photo?.url, values])
+      : item.answer && item.state !== "failed" ? JSON.stringify([item.photo?.url, values, facesOf(item).length])
         : `local ${item.photo?.url}`;
     const drawn = `${item.key} ${shown}`;
     if (drawn === this.#drawn) return;

@@ -1,6 +1,7 @@
 // What is said below the image: what is being done, what went wrong, what can be done next.
 
 import { inBytes, inPercent, inTime } from "./dom.js";
+import { facesOf } from "./items.js";
 import { known, t } from "./texts.js";
 
 /**
@@ -27,7 +28,7 @@ export function statusOf(item, work, at) {
   if (item.kind === "clip") return clip(item, work, at);
   if (item.quiet && item.stop) return { text: t("restoring"), part: null };
   const { notes } = item.answer ?? { notes: [] };
-  if (item.photo && !item.photo.faces.length) return { text: t("noFace"), tone: "note" };
+  if (item.photo && !facesOf(item).length) return { text: t("noFace"), tone: "note" };
   return notes.length ? { text: notes.join(" · "), tone: "note" } : { text: t("drag") };
 }
 

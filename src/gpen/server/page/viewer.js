@@ -3,6 +3,7 @@
 import { icon, inPercent, make } from "./dom.js";
 import { Camera } from "./camera.js";
 import { listen } from "./gestures.js";
+import { facesOf } from "./items.js";
 import { Layers } from "./layers.js";
 import { Outlines } from "./outlines.js";
 import { t } from "./texts.js";
@@ -29,7 +30,8 @@ export class Viewer {
   #line = make("div.divider", { "aria-hidden": "true" }, make("span", {}));
   #leftTag = make("span.tag.left", { "aria-hidden": "true" }, t("before"));
   #rightTag = make("span.tag.right", { "aria-hidden": "true" }, t("after"));
-  #outlines = new Outlines(this.#camera, (number) => this.actions.onFace(number));
+  #outlines = new Outlines(this.#camera, (number) => this.actions.onFace(number),
+    (place) => this.actions.onAdd(place));
   #frame = make("div.frame.alone", { tabindex: 0, role: "group", "aria-label": t("viewport"),
     "data-none": t("noPreview") },
   this.#leftPane, this.#rightPane, this.#outlines.element, this.#line, this.#slider, this.#leftTag,
@@ -44,7 +46,8 @@ export class Viewer {
   #percentAt = 50;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #still;
 
-  /** @param {{onFace: (number: number) => void, onError: (error: any) => void}} actions */
+  /** @param {{onFace: (number: number) => void, onAdd: (place: number[]) => void,
+   *   onError: (error: any) => void}} actions */
   constructor(actions) {
     this.actions = actions;
     this.element = make("div.viewer", {}, this.#frame);
@@ -56,6 +59,7 @@ export class Viewer {
       toggle: (x, y) => this.#move(() => (this.#camera.fits
         ? this.#camera.zoomTo(Math.max(this.#camera.realScale, 2 * this.#camera.fitScale), ...this.#inPane(x, y))
         : this.#camera.fit())),
+      click: (x, y) => this.#offer(...this.#inPane(x, y)),
       fit: () => this.#fit(), real: () => this.#real(),
       grabs: (x) => !this.#beside && !this.#frame.classList.contains("alone")
         && (this.#camera.fits || Math.abs(x - this.#lineX) < GRIP_PX),
@@ -138,7 +142,7 @@ export class Viewer {
     this.#showLeft();
     this.#right.show({ url: photo.url, query: { ...values, of: "after" } },
       t("altAfter", { name: item.name }));
-    this.#outlines.set(photo.faces);
+    this.#outlines.set(facesOf(item));
     this.#slider.disabled = false;
     this.#frame.classList.remove("alone");
     if (first && photo.faces.length) { // the line begins on the largest face
@@ -150,6 +154,7 @@ export class Viewer {
   /** Another photo begins whole. */
   #take(item) {
     if (item === this.#item) return;
+    this.#outlines.offer(null);
     this.#item = item;
     this.#left.clear();
     this.#right.clear();
@@ -180,6 +185,15 @@ export class Viewer {
   /** Mark the face whose settings are in hand. @param {number | null} number */
   mark(number) {
     this.#outlines.mark(number);
+  }
+
+  /** A click beside the faces may mean one that was not found. */
+  #offer(px, py) {
+    const { x, y, scale, source } = this.#camera;
+    const [u, v] = [(px - x) / scale, (py - y) / scale];
+    const inside = u > 0 && v > 0 && u < source.width && v < source.height;
+    const shown = !this.#frame.classList.contains("alone");
+    this.#outlines.offer(inside && shown ? [u, v] : null);
   }
 
   #fit() {

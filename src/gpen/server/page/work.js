@@ -140,9 +140,9 @@ export class Work extends EventTarget {
   }
 
   /** @returns {Promise<Item>} */
-  async #found({ kind, name, url, people, faces, job: jobUrl }) {
+  async #found({ kind, name, url, people, faces, added, job: jobUrl }) {
     const kept = await request("GET", url);
-    if (kind === "photo") return makeItem({ kind, name, photo: kept, faces: new Map(faces) });
+    if (kind === "photo") return makeItem({ kind, name, photo: kept, added, faces: new Map(faces) });
     const job = jobUrl && (await request("GET", jobUrl).catch(() => null));
     const made = job?.state === "done" ? job : null;
     const under = job && ["queued", "running", "paused"].includes(job.state) ? job : null;

@@ -61,6 +61,7 @@ export const words = {
   layout: "Art des Vergleichs",
   compareWith: "Vergleichen mit",
   hold: "Gedrückt halten für Vorher",
+  addFace: "Gesicht hier hinzufügen",
   outlines: "Gesichter",
   noPreview: "Dieser Browser kann diese Datei nicht anzeigen",
   altBefore: "{name}, vorher",

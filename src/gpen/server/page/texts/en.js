@@ -61,6 +61,7 @@ export const words = {
   layout: "How to compare",
   compareWith: "Compare with",
   hold: "Hold for before",
+  addFace: "Add a face here",
   outlines: "Faces",
   noPreview: "This browser has no preview of this file",
   altBefore: "{name}, before",

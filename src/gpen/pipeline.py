@@ -1,62 +1,49 @@
 """The photo pipeline: read → detect → align → restore → paste → write.
 
-The one place that knows the order. Each stage is a plain function in a module of its own.
+The one place that knows the order. Each stage is a plain function in a module of its own. Up to
+the networks' answers a photo takes seconds; composing them (`gpen.composition`), milliseconds.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
 
 import numpy as np
 
-from .blending.finish import Finish, finish_crop
-from .blending.paste import Patch, blend_crop, paste_faces
-from .blending.reliability_estimator import Reliability
+from .blending.paste import Patch
+from .composition import Answers, FaceAnswer, FoundFaces, compose_photo, finish_face
 from .concurrency import in_parallel
+from .description import describe, with_pixels
 from .errors import GpenError, SettingsError
 from .face_templates import template_points
-from .faces.aligned_images import crop_of_image, padding_note, without_padding
+from .faces.aligned_images import crop_of_image, padding_note
 from .faces.alignment import align_face
-from .faces.embedding import Identity
 from .faces.given_faces import faces_at, whole_face
 from .faces.restoration import restore_crops
 from .faces.selection import choose_faces, faces_from_points
 from .images import transforms
 from .images.read import read_image
-from .images.tones import to_8bit, to_gray
+from .images.tones import to_8bit
 from .model_set import ModelSet
-from .result import Restoration, RestoredFace
+from .result import Restoration
 from .settings import Settings
-from .types import Crop, Face, Float64Array, FloatArray, Image, Pixels
+from .types import Crop, Face, FloatArray, Image, Pixels
 
 if TYPE_CHECKING:
     import PIL.Image
     from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
     Source = str | Path | bytes | BinaryIO | PIL.Image.Image | np.ndarray[Any, Any]
 
 #: Photos that are worked on at the same time when a list is restored; see `benchmarks/photo.py`.
 JOBS = 2
-
-
-@dataclass(slots=True)
-class _Work:
-    """A photo between the stages before and after the network."""
-
-    source: Image
-    canvas: Pixels  # the photo at output size
-    faces: list[Face]
-    crops: list[tuple[int, Crop]]
-    seconds: dict[str, float]
-    reliabilities: list[Reliability | None]
-    notes: tuple[str, ...] = ()
 
 
 class Restorer(ModelSet):
@@ -129,7 +116,7 @@ class Restorer(ModelSet):
 
     def restore(
         self,
-        source: Source,
+        source: Source | Image,
         *,
         points_xy: ArrayLike | None = None,
         boxes_xyxy: ArrayLike | None = None,
@@ -137,7 +124,8 @@ class Restorer(ModelSet):
         """Restore the faces of one photo.
 
         Args:
-            source: A path, bytes, an open file, a Pillow image, or an RGB(A) or grey array.
+            source: A path, bytes, an open file, a Pillow image, an RGB(A) or grey array, or a photo
+                read already.
             points_xy: (faces, 5, 2) points in image pixels, instead of detecting faces.
             boxes_xyxy: (faces, 4) boxes in image pixels, likewise; their points are looked for.
                 These faces are numbered after those of `points_xy`.
@@ -146,12 +134,8 @@ class Restorer(ModelSet):
             ReadError: The source is not a photo that can be read.
             GpenError: See `gpen.errors`.
         """
-        work = self._prepare(source, points_xy, boxes_xyxy)
-        with _timed(work.seconds, "judge"):
-            self._estimate_reliability(work)
-        with _timed(work.seconds, "restore"):
-            outputs = self._run(work)
-        return self._finish(work, outputs)
+        found = self.find_faces(source, points_xy=points_xy, boxes_xyxy=boxes_xyxy)
+        return self.compose(self.ask(found))
 
     @overload
     def restore_many(
@@ -220,26 +204,91 @@ class Restorer(ModelSet):
             return [whole_face(self.point_finder, to_8bit(image.pixels))]
         return self.detect(image)
 
-    def _prepare(
-        self, source: Source, points_xy: ArrayLike | None, boxes_xyxy: ArrayLike | None
-    ) -> _Work:
-        """Read, detect and align."""
-        options, seconds = self.settings, dict[str, float]()
-        with _timed(seconds, "read"):
-            image = read_image(source, max_pixels=options.max_pixels)
-        if options.aligned:
-            return _aligned_work(image, self.engine.size, self.model.template, seconds)
-        if points_xy is None and boxes_xyxy is None and options.are_faces_searched:
+    def find_faces(
+        self,
+        source: Source | Image,
+        *,
+        points_xy: ArrayLike | None = None,
+        boxes_xyxy: ArrayLike | None = None,
+    ) -> FoundFaces:
+        """Read a photo, unless it is read already, and find its faces.
+
+        Args:
+            source: As in `restore`, or a photo in memory.
+            points_xy: As in `restore`.
+            boxes_xyxy: As in `restore`.
+
+        Raises:
+            ReadError: The source is not a photo that can be read.
+        """
+        seconds = dict[str, float]()
+        if not isinstance(source, Image):
+            with _timed(seconds, "read"):
+                source = read_image(source, max_pixels=self.settings.max_pixels)
+        if self.settings.aligned:
+            return FoundFaces(source, [], seconds)
+        if points_xy is None and boxes_xyxy is None and self.settings.are_faces_searched:
             _ = self.detector  # loading it is not the time that detecting takes
         with _timed(seconds, "detect"):
-            faces = self.locate(image, points_xy=points_xy, boxes_xyxy=boxes_xyxy)
-            chosen = self._choose(faces, image)
+            faces = self.locate(source, points_xy=points_xy, boxes_xyxy=boxes_xyxy)
+        return FoundFaces(source, faces, seconds)
+
+    def ask(self, found: FoundFaces, known: Answers | None = None) -> Answers:
+        """Ask the networks about the faces to restore.
+
+        Args:
+            found: A photo with its faces.
+            known: Answers about the same photo by the same model, at the same size; what they say
+                is not asked again.
+
+        Raises:
+            SettingsError: `faces` means nothing for this photo.
+            EngineError: The network failed.
+        """
+        seconds = dict(found.seconds)
+        if self.settings.aligned:
+            answers = self._whole_crop(found, known, seconds)
+        else:
+            answers = self._crops(found, known, seconds)
+        faces = answers.faces
+        with _timed(seconds, "judge"):
+            faces = self._judged(faces)
+        with _timed(seconds, "restore"):
+            faces = self._restored(faces)
+        return replace(answers, faces=faces)
+
+    def _crops(
+        self, found: FoundFaces, known: Answers | None, seconds: dict[str, float]
+    ) -> Answers:
+        """The photo at output size, with the faces to restore cut out of it."""
+        with _timed(seconds, "detect"):
+            chosen = self._choose(found.faces, found.source)
         if chosen:
             _ = self.engine  # loading it is not the time that aligning takes
         with _timed(seconds, "align"):
-            canvas = transforms.enlarge(image.pixels, options.upscale)
-            crops = [(index, self._cut_out(canvas, faces[index])) for index in chosen]
-        return _Work(image, canvas, faces, crops, seconds, [None] * len(crops))
+            if known is None:
+                canvas = transforms.enlarge(found.source.pixels, self.settings.upscale)
+            else:
+                canvas = known.canvas
+            heard = {face.number: face for face in known.faces} if known else {}
+            faces = [
+                heard.get(number)
+                or FaceAnswer(number, self._cut_out(canvas, found.faces[number]), None, seed=number)
+                for number in chosen
+            ]
+        return Answers(found, canvas, faces, seconds)
+
+    def _whole_crop(
+        self, found: FoundFaces, known: Answers | None, seconds: dict[str, float]
+    ) -> Answers:
+        """The whole photo as one crop at the network's size, its points where crops have them."""
+        size, source = self.engine.size, found.source
+        with _timed(seconds, "align"):
+            crop = crop_of_image(source.pixels, template_points(self.model.template, size), size)
+        note = padding_note(source.size_wh, size)
+        faces = known.faces if known else [FaceAnswer(0, crop, None)]
+        alone = replace(found, faces=[])  # the crop is the face, whatever was found in it
+        return Answers(alone, crop.pixels, faces, seconds, (note,) if note else ())
 
     def _choose(self, faces: Sequence[Face], image: Image) -> list[int]:
         """Numbers of the faces to restore."""
@@ -268,94 +317,43 @@ class Restorer(ModelSet):
             template=self.model.template,
         )
 
-    def _estimate_reliability(self, work: _Work) -> None:
-        """Estimate how far each crop can be trusted."""
-        if self.settings.fusion and work.crops:
-            estimator = self.reliability
-            work.reliabilities = [estimator.estimate(crop.pixels) for _, crop in work.crops]
-
-    def _run(self, work: _Work) -> list[Pixels]:
-        """Run the network on the crops that need it; others are returned unchanged."""
-        pixels = [crop.pixels for _, crop in work.crops]
-        if not self.settings.restore_color:
-            needed = [r is None or not r.is_undamaged for r in work.reliabilities]
-        else:
-            needed = [True] * len(pixels)
-        damaged = [crop for crop, is_needed in zip(pixels, needed, strict=True) if is_needed]
-        outputs = iter(restore_crops(damaged, self.engine) if damaged else [])
-        return [next(outputs) if one else crop for crop, one in zip(pixels, needed, strict=True)]
-
-    def _finish(self, work: _Work, outputs: Sequence[Pixels]) -> Restoration:
-        """Paste the outputs into the photo and describe the result."""
-        options, source = self.settings, work.source
-        patches = []
-        with _timed(work.seconds, "paste"):
-            for (index, crop), output, reliability in zip(
-                work.crops, outputs, work.reliabilities, strict=True
-            ):
-                patches.append(_finished(crop, output, reliability, options, index, source.is_gray))
-            if options.aligned:
-                pixels = without_padding(blend_crop(patches[0]), source.size_wh)
-            else:
-                pixels = paste_faces(
-                    work.canvas, patches, mask=options.mask, match_color=options.match_color
-                )
-            alpha = source.alpha
-            if alpha is not None and alpha.shape != pixels.shape[:2]:
-                alpha = transforms.resize(alpha, (pixels.shape[1], pixels.shape[0]))
-        photo = dataclasses.replace(source, pixels=pixels, alpha=alpha)
-        compare = partial(_similarity, self._identity, source.pixels, pixels)
-        restored = [
-            RestoredFace(
-                index,
-                crop,
-                patch.pixels,
-                partial(compare, _points(work, index, crop)),
-                None if reliability is None else reliability.damage,
-            )
-            for (index, crop), patch, reliability in zip(
-                work.crops, patches, work.reliabilities, strict=True
-            )
+    def _judged(self, faces: Sequence[FaceAnswer]) -> list[FaceAnswer]:
+        """The faces with how far each crop can be trusted, where that counts."""
+        if not self.settings.fusion:
+            return list(faces)
+        return [
+            face
+            if face.reliability is not None
+            else replace(face, reliability=self.reliability.estimate(face.crop.pixels))
+            for face in faces
         ]
-        faces = _with_results(work.faces, restored)
-        notes = (*source.notes, *work.notes, *_sharpness_note(work.reliabilities))
-        return Restoration(photo, source, faces, restored, work.seconds, options, notes)
 
+    def _restored(self, faces: Sequence[FaceAnswer]) -> list[FaceAnswer]:
+        """The faces with the network's outputs, where they are needed and not known."""
+        asked = [face for face in faces if face.output is None and self._is_needed(face)]
+        outputs = iter(
+            restore_crops([face.crop.pixels for face in asked], self.engine) if asked else []
+        )
+        return [replace(face, output=next(outputs)) if face in asked else face for face in faces]
 
-def _finished(
-    crop: Crop,
-    output: Pixels,
-    reliability: Reliability | None,
-    options: Settings,
-    index: int,
-    is_gray: bool,
-) -> Patch:
-    """A finished face, ready to be pasted."""
-    output = to_gray(output) if is_gray else output
-    pixels, weight = finish_crop(
-        crop, output, Finish.of(options), reliability=reliability, seed=index
-    )
-    keep_residual = options.fusion or options.match_grain
-    return Patch(crop, pixels, weight, options.blend_of(index), keep_residual=keep_residual)
+    def _is_needed(self, face: FaceAnswer) -> bool:
+        """Whether the network has anything to do: sharp faces stay as they are."""
+        options, judged = self.settings, face.reliability
+        return (
+            options.restore_color or not options.fusion or judged is None or not judged.is_undamaged
+        )
 
+    def compose(self, answers: Answers) -> Restoration:
+        """Make the result of what the networks said; no network runs."""
+        options, source = self.settings, answers.found.source
+        with _timed(answers.seconds, "paste"):
+            patches = [finish_face(a, options, is_gray=source.is_gray) for a in answers.faces]
+            photo = with_pixels(source, compose_photo(answers, patches, options))
+        return self.describe(answers, patches, photo)
 
-def _sharpness_note(reliabilities: Sequence[Reliability | None]) -> list[str]:
-    """A note for users who see no change."""
-    sharp, faces = sum(r is not None and r.is_undamaged for r in reliabilities), len(reliabilities)
-    if sharp and faces == 1:
-        return ["already sharp, left as it was"]
-    return [f"{sharp} of {faces} faces already sharp, left as they were"] if sharp else []
-
-
-def _with_results(faces: Sequence[Face], restored: Sequence[RestoredFace]) -> list[Face]:
-    """The faces, with damage and change filled in."""
-    described = list(faces)
-    for one in restored:
-        if one.index < len(described):  # an aligned photo has a crop, and no face was looked for
-            described[one.index] = dataclasses.replace(
-                described[one.index], damage=one.damage, change_levels=one.change_levels
-            )
-    return described
+    def describe(self, answers: Answers, patches: Sequence[Patch], photo: Image) -> Restoration:
+        """The result of a photo that is composed already; see `gpen.description.describe`."""
+        return describe(answers, patches, photo, self.settings, self._identity)
 
 
 def restore(source: Source | Sequence[Source], **options: Any) -> Any:
@@ -392,25 +390,4 @@ def _or_error(work: Callable[[Source], Restoration], source: Source) -> Restorat
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
-    seconds[stage] = time.perf_counter() - started
-
-
-def _aligned_work(image: Image, size: int, template: str, seconds: dict[str, float]) -> _Work:
-    """The whole input as one crop at the network's size, its points where crops have them."""
-    with _timed(seconds, "align"):
-        crop = crop_of_image(image.pixels, template_points(template, size), size)
-    note = padding_note(image.size_wh, size)
-    return _Work(image, crop.pixels, [], [(0, crop)], seconds, [None], (note,) if note else ())
-
-
-def _points(work: _Work, index: int, crop: Crop) -> Float64Array:
-    """The five points of a face, in pixels of the source."""
-    if work.faces:
-        return work.faces[index].points_xy
-    return transforms.apply(transforms.invert(crop.crop_from_image), crop.points_xy)
-
-
-def _similarity(
-    identity: Callable[[], Identity], before: Pixels, after: Pixels, points_xy: Float64Array
-) -> float:
-    return identity().compare(before, after, points_xy)
+    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - started

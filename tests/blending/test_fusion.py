@@ -94,6 +94,23 @@ def test_half_that_is_trusted_stays_while_the_other_changes() -> None:
     assert change[3 * SIZE // 4 :].mean() > 10
 
 
+@pytest.mark.parametrize("lost", [1, 2, 4])
+@pytest.mark.parametrize("recolor", [False, True])
+def test_bands_that_are_lost_everywhere_come_whole_from_the_network(
+    lost: int, recolor: bool
+) -> None:
+    """The way that leaves them out of the sum gives what the sum would."""
+    shares = np.random.default_rng(5).random((2, 4, CELLS, CELLS)).astype(np.float32)
+    shares[:, :lost] = 0
+    nearly = shares.copy()
+    nearly[:, 0, 0, 0] = 1e-6
+    before, after = texture(1), texture(2)
+    quick, summed = (
+        fuse(before, after, Reliability(bands), recolor=recolor) for bands in (shares, nearly)
+    )
+    assert np.abs(quick.astype(int) - summed).max() <= 1
+
+
 def test_recoloured_crop_takes_all_colours_of_the_network() -> None:
     gray = np.repeat(texture(1)[..., :1], 3, axis=2)
     red = gray.copy()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-import tomllib
 from pathlib import Path
 from shutil import copyfile
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import cv2
@@ -19,8 +18,9 @@ import torch
 import gpen
 import gpen.model_set
 from gpen.options import options_of
-from support.comfyui_host import PACK, ComfyUI, InterruptedProcessingError
+from support.comfyui_host import PACK, ROOT, ComfyUI, InterruptedProcessingError
 from support.pointwise import write_pointwise_model
+from support.project_file import read_project_file
 from support.small_networks import TINY_SR, save_safetensors
 
 NOSE = 125, 224
@@ -113,8 +113,8 @@ def test_restoring_changes_the_face_and_leaves_every_other_value(
     assert torch.equal(image, before)
     assert after.shape == image.shape
     assert mask.shape == image.shape[:3]
-    assert mask[0, *NOSE] > 0.99
-    assert not torch.allclose(after[0, *NOSE], image[0, *NOSE], atol=0.05)
+    assert mask[(0, *NOSE)] > 0.99
+    assert not torch.allclose(after[(0, *NOSE)], image[(0, *NOSE)], atol=0.05)
     assert torch.equal(after[mask == 0], image[mask == 0])
     assert 0.02 < mask.mean() < 0.5
 
@@ -127,8 +127,8 @@ def test_settings_reach_the_picture(comfy: ComfyUI, model: Any, image: torch.Ten
     assert torch.equal(run(blend=0.0), image)
     assert torch.equal(run(min_face=400.0), image)
     assert torch.equal(run(faces="7"), image)
-    middle = (full[0, *NOSE] + image[0, *NOSE]) / 2
-    assert torch.allclose(run(blend=0.5)[0, *NOSE], middle, atol=0.01)
+    middle = (full[(0, *NOSE)] + image[(0, *NOSE)]) / 2
+    assert torch.allclose(run(blend=0.5)[(0, *NOSE)], middle, atol=0.01)
     assert (run(mask="box") != image).sum() > (full != image).sum()
 
 
@@ -196,7 +196,7 @@ def test_values_that_are_no_numbers_do_no_harm(
 def test_faces_found_once_are_used_again(comfy: ComfyUI, model: Any, image: torch.Tensor) -> None:
     faces, mask, count, text = comfy.run("GPENDetect", facerestore_model=model, image=image)
     assert count == 1
-    assert mask[0, *NOSE] > 0.99
+    assert mask[(0, *NOSE)] > 0.99
     ((face,),) = json.loads(text)
     assert {"box_xyxy", "points_xy", "score"} <= set(face)
     alone, _ = comfy.run("GPENRestore", facerestore_model=model, image=image)
@@ -264,6 +264,15 @@ def test_crops_enlarged_by_another_node_are_pasted(
     larger = crops.repeat_interleave(2, 1).repeat_interleave(2, 2)
     pasted, _ = comfy.run("GPENPaste", image=image, crops=larger, places=places)
     assert torch.allclose(pasted, image, atol=1e-3)
+
+
+def test_pasting_keeps_transparency(comfy: ComfyUI, model: Any, image: torch.Tensor) -> None:
+    picture = torch.cat([image, torch.rand_like(image[..., :1])], 3)
+    crops, places = comfy.run("GPENCrop", facerestore_model=model, image=picture)
+    pasted, _ = comfy.run("GPENPaste", image=picture, crops=1 - crops, places=places)
+    assert torch.equal(pasted[..., 3], picture[..., 3])
+    opaque, _ = comfy.run("GPENPaste", image=image, crops=1 - crops, places=places)
+    assert torch.equal(pasted[..., :3], opaque)
 
 
 def test_pictures_without_faces_pass_through_crop_and_paste(comfy: ComfyUI, model: Any) -> None:
@@ -388,8 +397,38 @@ def _fits(node: dict[str, Any], kind: Any) -> None:
         assert type(value) is type(rows[name][1]["default"])
 
 
-def test_the_registry_file_is_whole() -> None:
-    pack = tomllib.loads((PACK / "pyproject.toml").read_text())
-    assert {"name", "version", "description", "license", "dependencies"} <= set(pack["project"])
-    assert {"PublisherId", "DisplayName", "Icon"} <= set(pack["tool"]["comfy"])
-    assert pack["project"]["version"] == gpen.__version__
+def test_the_example_workflow_opens_a_photo_with_a_face(comfy: ComfyUI, tmp_path: Path) -> None:
+    workflow = json.loads((PACK / "example_workflows" / "restore_faces.json").read_text())
+    (loader,) = [node for node in workflow["nodes"] if node["type"] == "LoadImage"]
+    photo = tmp_path / "input" / loader["widgets_values"][0]
+    assert len(gpen.restore(photo).faces) == 1
+    photo.write_text("the user's own")
+    sys.modules["custom_nodes_gpen.example"].place_photo(Path("another.jpg"))
+    assert photo.read_text() == "the user's own"
+
+
+def test_messages_call_options_by_the_names_of_inputs(comfy: ComfyUI, image: torch.Tensor) -> None:
+    (model,) = comfy.run(
+        "GPENLoad", model="gpen-default-256", engine="onnxruntime", precision="bf16"
+    )
+    with pytest.raises(gpen.EngineError, match=r"no bf16 switch; expected precision f32 or auto$"):
+        comfy.run("GPENRestore", facerestore_model=model, image=image)
+
+
+def test_comfyuis_own_loader_of_upscale_models_is_told_of_gpen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    known: list[Any] = []
+    spandrel = ModuleType("spandrel")
+    spandrel.Architecture = type("Architecture", (), {"__init__": lambda self, **_: None})
+    spandrel.ArchSupport = SimpleNamespace(from_architecture=lambda architecture: architecture)
+    spandrel.MAIN_REGISTRY = SimpleNamespace(add=lambda support, **_: known.append(support))
+    monkeypatch.setitem(sys.modules, "spandrel", spandrel)
+    monkeypatch.delitem(sys.modules, "gpen.integrations.spandrel", raising=False)
+    ComfyUI(monkeypatch, tmp_path / "models")
+    assert [type(architecture).__name__ for architecture in known] == ["GPENArch"]
+    monkeypatch.delitem(sys.modules, "gpen.integrations.spandrel")
+
+
+def test_the_repository_is_what_the_registry_publishes() -> None:
+    assert {"PublisherId", "DisplayName"} <= set(read_project_file(ROOT)["tool"]["comfy"])

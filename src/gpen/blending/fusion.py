@@ -45,20 +45,38 @@ def fuse(
 
     if reliability.is_undamaged and not recolor:
         return before
+    lost = reliability.lost_bands
     change: Any = cv2.subtract(after, before, dtype=cv2.CV_32F)
+    sizes = []  # of the bands that come from the network whole
+    for _ in range(lost):
+        sizes.append(change.shape[1::-1])
+        change = cv2.pyrDown(change)
+    correction = _kept(change, reliability.bands[:, lost:], recolor=recolor)
+    if lost:
+        correction -= change
+    for size_wh in reversed(sizes):
+        correction = cv2.pyrUp(correction, dstsize=size_wh)
+    depth = cv2.CV_8U if before.dtype == np.uint8 else cv2.CV_16U
+    return cast("Pixels", cv2.add(after if lost else before, correction, dtype=depth))
+
+
+def _kept(change: Any, shares: FloatArray, *, recolor: bool) -> Any:
+    """What is taken of a change, in RGB."""
+    import cv2
+
     change = cv2.transform(change, _LUMA_CHROMA_FROM_RGB)
-    kept = _weighed(change, reliability.bands)
+    kept = _weighed(change, shares)
     if recolor:
         kept[..., 1:] = change[..., 1:]
-    change = cv2.transform(kept, _RGB_FROM_LUMA_CHROMA)
-    depth = cv2.CV_8U if before.dtype == np.uint8 else cv2.CV_16U
-    return cast("Pixels", cv2.add(before, change, dtype=depth))
+    return cv2.transform(kept, _RGB_FROM_LUMA_CHROMA)
 
 
 def _weighed(change: Any, shares: FloatArray) -> Any:
     """Weight the bands of a change by 1 - share and sum them."""
     import cv2
 
+    if not shares.shape[1]:
+        return np.zeros_like(change)
     bands = []
     for luma, chroma in zip(*(1 - shares), strict=True):
         coarser = cv2.pyrDown(change)

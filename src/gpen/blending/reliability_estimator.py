@@ -28,6 +28,8 @@ FILE = "gpen-reliability.onnx"
 COARSEST = 16
 #: Side of a crop in which all bands are judged together; of larger ones the finer bands apart.
 WHOLE = 512
+#: Where less than this share of a band can be trusted, nothing of finer ones can.
+LOST = 0.15
 #: Error over signal at which input and network share a band: luma, chroma.
 HALF_WAY = (0.2, 0.2)
 #: Input shares above the second are 1, those below the first 0.
@@ -61,6 +63,12 @@ class Reliability:
         """Whether nothing is to be restored."""
         return self.damage < UNDAMAGED
 
+    @property
+    def lost_bands(self) -> int:
+        """Finest bands of which nothing can be trusted anywhere in the crop."""
+        trusted = np.flatnonzero(self.bands.any(axis=(0, 2, 3)))
+        return int(trusted[0]) if trusted.size else self.bands.shape[1]
+
 
 class ReliabilityEstimator:
     """Estimates the reliability of crops; thread-safe."""
@@ -86,22 +94,30 @@ class ReliabilityEstimator:
             crop_pixels: (size, size, 3), size a power of two from 32.
         """
         size = len(crop_pixels)
-        whole = resize(crop_pixels, (WHOLE, WHOLE)) if size > WHOLE else crop_pixels
-        bands = self._run(whole)
-        if size > WHOLE:
-            finer = int(math.log2(size // WHOLE))
-            fine = self._run(crop_pixels)[:, :finer]
-            cells = bands.shape[-1]
-            shrunk = [resize(plane, (cells, cells)) for plane in fine.reshape(-1, *fine.shape[2:])]
-            fine = np.stack(shrunk).reshape(2, finer, cells, cells)
-            bands = np.concatenate([fine, bands], axis=1)
+        judged = min(size, WHOLE)
+        bands = self._run(_shrunk(crop_pixels, judged))
+        while judged < size:
+            judged *= 2
+            bands = np.concatenate([self._finer(crop_pixels, judged, bands), bands], axis=1)
         return Reliability(np.ascontiguousarray(bands[:, : band_count(size)]))
+
+    def _finer(self, crop_pixels: Pixels, judged: int, bands: FloatArray) -> FloatArray:
+        """The finest band of a crop shrunk to a side: (2, 1, cells, cells)."""
+        if bands[0, 0].mean() < LOST:
+            return np.zeros_like(bands[:, :1])
+        cells = bands.shape[-1]
+        finest = self._run(_shrunk(crop_pixels, judged))[:, 0]
+        return np.stack([resize(plane, (cells, cells)) for plane in finest])[:, None]
 
     def _run(self, pixels: Pixels) -> FloatArray:
         half_range = np.float32(np.iinfo(pixels.dtype).max / 2)
         planes = pixels.transpose(2, 0, 1)[None].astype(np.float32) / half_range - 1
         logarithm: FloatArray = self._graph.run(np.ascontiguousarray(planes))[0][0]
         return input_share(logarithm)
+
+
+def _shrunk(crop_pixels: Pixels, size: int) -> Pixels:
+    return crop_pixels if len(crop_pixels) == size else resize(crop_pixels, (size, size))
 
 
 def input_share(logarithm: FloatArray) -> FloatArray:

@@ -15,9 +15,8 @@ from itertools import chain
 
 import numpy as np
 
-from ..blending.finish import Finish, finish_crop
-from ..blending.paste import Patch, paste_faces
 from ..blending.reliability_estimator import Reliability, ReliabilityEstimator
+from ..composition import FaceAnswer, compose, finish_face
 from ..engines import BATCH_SIZE, Engine
 from ..faces.alignment import align_face
 from ..faces.restoration import restore_crops
@@ -42,8 +41,8 @@ class Work:
         touched: The canvas differs from the frame even where no face is.
         faces: The faces to restore, in frame pixels.
         crops: Their crops, from the canvas.
-        outputs: What the network made of them.
-        reliabilities: How far each crop can be trusted; empty where that does not count.
+        outputs: The outputs of the network.
+        reliabilities: Reliability of each crop; empty without fusion.
         written: The frame belongs to the part; else it only holds its neighbours still.
     """
 
@@ -64,7 +63,7 @@ def around(
 
     Args:
         part: Their numbers.
-        reach: What `shared` holds twice.
+        reach: Number of frames on each side.
         frames: Where they come from, each once.
         shared: What the last part has read of them; then what the next will need again.
     """
@@ -153,30 +152,22 @@ def _pasted(
     if not work.written:
         return
     reliabilities = _steady_reliabilities(work, around, stabiliser.reach)
-    options = Finish.of(settings)
     patches = []
     for seen, crop, output, reliability in zip(
         work.faces, work.crops, work.outputs, reliabilities, strict=True
     ):
         steady = stabiliser.take(seen.track_id, work.frame.index, output)
         seed = work.frame.index * 1000 + seen.track_id  # fresh grain in every frame
-        pixels, weight = finish_crop(crop, steady, options, reliability=reliability, seed=seed)
-        blend = settings.blend_of(seen.track_id) * seen.opacity
-        keep_residual = settings.fusion or settings.match_grain
-        patches.append(Patch(crop, pixels, weight, blend, keep_residual=keep_residual))
-    pixels = paste_faces(
-        work.canvas,
-        patches,
-        mask=settings.mask,
-        match_color=settings.match_color,
-    )
+        answer = FaceAnswer(seen.track_id, crop, steady, reliability, seed, seen.opacity)
+        patches.append(finish_face(answer, settings))
+    pixels = compose(work.canvas, patches, settings)
     yield _as_frame(work, pixels)
 
 
 def _steady_reliabilities(
     work: Work, around: Iterable[Work], reach: int
 ) -> list[Reliability] | list[None]:
-    """Those of a frame's faces, averaged over the frames next to it: they must not flicker."""
+    """Reliabilities of a frame's faces, averaged over neighbouring frames against flicker."""
     if not work.reliabilities:
         return [None] * len(work.faces)
     bands: dict[int, list[FloatArray]] = {seen.track_id: [] for seen in work.faces}

@@ -1,4 +1,4 @@
-"""Damages sharp faces: the published recipes, and what real photos have.
+"""Degrades sharp faces, by published recipes and by those of real photos.
 
 A recipe is a table (`recipes`); a step is a small function of an image, a random generator and its
 strengths (`blur`, `resampling`, `noise`, `compression`, `prints`, `tone`); `sampling` goes through
@@ -6,8 +6,9 @@ a recipe. The same generator gives the same damage in every process.
 """
 
 from .pixel_types import UInt8Array
-from .recipes import CATALOGUE, PRESETS, Chain, Recipe, Step, recipe
+from .recipes import PRESETS, Chain, Recipe, recipe
 from .sampling import degrade, shrink_and_damage, single_step
+from .step_catalogue import CATALOGUE, Step
 
 __all__ = [
     "CATALOGUE",

@@ -1,4 +1,4 @@
-"""Draws what recipes and steps do to faces: one row per face, one column per kind of damage."""
+"""A sheet of degraded faces: a row for each face, a column for each recipe or step."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 
 from .pixel_types import Random, UInt8Array
-from .recipes import CATALOGUE, Recipe, recipe
+from .recipes import Recipe, recipe
 from .sampling import degrade, single_step
+from .step_catalogue import CATALOGUE
 
-#: A title, and what damages a face.
+#: A title, and a function that degrades a face.
 Column = tuple[str, Callable[[UInt8Array, Random], UInt8Array]]
 
 _BAND_PX, _GAP_PX = 26, 2

@@ -1,4 +1,4 @@
-"""Damages a face by what a recipe allows."""
+"""Degrades a face by a recipe."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from .pixel_types import Random, UInt8Array
-from .recipes import WORKS, Chain, Recipe, Stage, Step
+from .recipes import Chain, Recipe, Stage
 from .resampling import resized
+from .step_catalogue import WORKS, Step
 from .tone import grey
 
 _LIGHT = 1 / 3  # part of each range that faces of the share `light` are damaged over
@@ -38,7 +39,7 @@ def degrade(
 def shrink_and_damage(
     face: UInt8Array, random: Random, recipe: Recipe | None = None
 ) -> tuple[UInt8Array, UInt8Array]:
-    """What `degrade` does, but for the way back to the size: (s, s, 3) and (S, S, 3)."""
+    """Like `degrade`, but without resizing back: (s, s, 3) and (S, S, 3)."""
     recipe = recipe or Recipe()
     return _damage(face, random, _chain(recipe, random), recipe)
 

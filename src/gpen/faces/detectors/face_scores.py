@@ -101,4 +101,4 @@ def least_probability(sizes: Float64Array) -> Float64Array:
 #: Smaller ones are mostly texture, and nothing in them could be restored, in pixels.
 SMALLEST = 12.0
 #: Sizes, and what a face of each must reach.
-LEAST = ([12.0, 20.0], [0.65, 0.5])
+LEAST = ([12.0, 20.0], [0.8, 0.75])

@@ -20,6 +20,8 @@ from support.drawn_faces import textured
 from support.video_files import edit_packets, garbage, make_clip, moving_pixels, times_of
 
 NTSC = Fraction(30000, 1001)
+#: swscale's bicubic, accurate_rnd, full_chroma_int, full_chroma_inp and bitexact.
+EXACT = 4 | 0x40000 | 0x2000 | 0x4000 | 0x80000
 VFR = [0, 3000, 3600, 9000, 9900, 20000, 24000, 24300, 30000]
 
 
@@ -106,20 +108,17 @@ def test_ten_bits_become_uint16_over_the_full_range() -> None:
 @pytest.mark.parametrize("name", ["yuv420p", "yuvj420p", "nv12", "yuv422p10le", "gray", "rgb24"])
 @pytest.mark.parametrize("rgb", ["rgb24", "rgb48le"])
 def test_the_way_through_planes_gives_the_same_rgb(name: str, rgb: str) -> None:
-    from av.video.reformatter import Interpolation as Flags
-
     from gpen.video.io.video_colors import Colors, to_rgb
 
     pixels = textured((101, 54), np.uint8)
     av_frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format=name)
-    exact = Flags.BICUBIC | Flags.ACCURATE_RND | Flags.FULL_CHR_H_INT | Flags.FULL_CHR_H_INP
     expected = av_frame.reformat(
         format=rgb,
         src_colorspace=1,
         dst_colorspace=1,
         src_color_range=2 if name == "rgb24" else 1,
         dst_color_range=2,
-        interpolation=int(exact | Flags.BITEXACT),
+        interpolation=EXACT,
     ).to_ndarray()
     if rgb == "rgb48le" and name != "rgb24":  # swscale has 255 × 256 for white there
         expected = np.minimum(expected.astype(np.uint32) * 257 // 256, 65535)
@@ -127,21 +126,18 @@ def test_the_way_through_planes_gives_the_same_rgb(name: str, rgb: str) -> None:
 
 
 def test_every_level_of_16_bits_becomes_yuv_by_one_rule() -> None:
-    from av.video.reformatter import Interpolation as Flags
-
     from gpen.video.io.video_colors import Colors, from_rgb
 
     levels = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1).repeat(3, axis=2)
     narrow = ((levels.astype(np.int64) * 256 + 128) // 257).astype(np.uint16)
     source = av.VideoFrame.from_ndarray(narrow, format="rgb48le")
-    exact = Flags.BICUBIC | Flags.ACCURATE_RND | Flags.FULL_CHR_H_INT | Flags.FULL_CHR_H_INP
     expected = source.reformat(
         format="yuv444p12le",
         src_colorspace=1,
         dst_colorspace=1,
         src_color_range=2,
         dst_color_range=2,
-        interpolation=int(exact | Flags.BITEXACT),
+        interpolation=EXACT,
     )
     av_frame = from_rgb(levels, "yuv444p12le", Colors(1, 2, 1, 1), source)
     for index in range(3):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from .refinement_crops import (
     ellipse_box,
     inverses,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 REFINEMENT_FILE = "gpen-detector-refiner.onnx"
 #: Numbers in an output of the refinement network; see `gpen.networks.detector.RefinementNetwork`.

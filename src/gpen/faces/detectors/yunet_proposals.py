@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -19,6 +19,9 @@ from ...images import transforms
 from ...types import FloatArray
 from .candidates import Candidates, suppress_overlaps
 from .image_pyramid import Level
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 YUNET_FILE = "gpen-yunet.onnx"
 STRIDES = (8, 16, 32)

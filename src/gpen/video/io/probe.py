@@ -142,7 +142,9 @@ def _first_frame(path: Path, container: Any, stream: Any) -> Any:
 
 def _info(path: Path, container: Any, stream: Any, av_frame: Any) -> VideoInfo:
     colors = colors_of(av_frame)
-    interlaced = bool(av_frame.interlaced_frame) or stream.codec_context.field_order in (2, 3, 4, 5)
+    # PyAV 17, the last for Python 3.10, tells it of frames only.
+    field_order = getattr(stream.codec_context, "field_order", 0)
+    interlaced = bool(av_frame.interlaced_frame) or field_order in (2, 3, 4, 5)
     start = stream.start_time if stream.start_time is not None else av_frame.pts
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     duration = _duration(container, stream)

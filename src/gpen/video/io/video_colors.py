@@ -18,6 +18,11 @@ LIMITED, FULL = 1, 2
 #: H.273 matrix to the number by which swscale knows it; the others are taken for unspecified.
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _BT601, _BT709 = 5, 1
+#: Flags of swscale by their numbers: PyAV 17, the last for Python 3.10, has no names for most.
+_BICUBIC, _AREA, _FULL_CHR_H_INT, _FULL_CHR_H_INP = 4, 32, 0x2000, 0x4000
+_ACCURATE_RND, _BITEXACT = 0x40000, 0x80000
+_EXACT = _BICUBIC | _ACCURATE_RND | _FULL_CHR_H_INT | _FULL_CHR_H_INP | _BITEXACT
+_SHRINKING = _AREA | _BITEXACT
 #: Into planes swscale converts YUV three times as fast, to the same numbers.
 _PLANAR = {"rgb24": "gbrp", "rgb48le": "gbrp16le"}
 
@@ -81,7 +86,7 @@ def to_rgb(
         dst_colorspace=matrix,
         src_color_range=FULL if full else LIMITED,
         dst_color_range=FULL,
-        interpolation=_exact() if size_wh is None else _shrinking(),
+        interpolation=_EXACT if size_wh is None else _SHRINKING,
         threads=1,
     )
     pixels = _interleaved(result) if planar else cast("Pixels", result.to_ndarray())
@@ -111,7 +116,7 @@ def from_rgb(pixels: Pixels, format: str, colors: Colors, like: av.VideoFrame) -
         dst_colorspace=matrix,
         src_color_range=FULL,
         dst_color_range=FULL if full else LIMITED,
-        interpolation=_exact(),
+        interpolation=_EXACT,
         threads=1,
     )
     tag(av_frame, colors)
@@ -129,7 +134,7 @@ def converted(av_frame: av.VideoFrame, format: str, colors: Colors) -> av.VideoF
         dst_colorspace=matrix,
         src_color_range=FULL if source_full else LIMITED,
         dst_color_range=FULL if target_full else LIMITED,
-        interpolation=_exact(),
+        interpolation=_EXACT,
         threads=1,
     )
     tag(result, colors)
@@ -178,19 +183,3 @@ def _matrix(colors: Colors, av_frame: av.VideoFrame) -> int:
     """The number of the matrix in swscale; untagged it is BT.709 for HD and BT.601 else."""
     is_hd = av_frame.width >= 1280 or av_frame.height > 576
     return _SWSCALE.get(colors.matrix, _BT709 if is_hd else _BT601)
-
-
-def _exact() -> int:
-    flags = av.video.reformatter.Interpolation
-    return int(
-        flags.BICUBIC
-        | flags.ACCURATE_RND
-        | flags.FULL_CHR_H_INT
-        | flags.FULL_CHR_H_INP
-        | flags.BITEXACT
-    )
-
-
-def _shrinking() -> int:
-    flags = av.video.reformatter.Interpolation
-    return int(flags.AREA | flags.BITEXACT)

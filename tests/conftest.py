@@ -16,6 +16,8 @@ from support.pointwise import write_pointwise_model
 
 # Networks of tests are tiny, and tests run side by side: more threads of torch wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Some machines switch bytecode off, and every process that a test starts would compile gpen anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A busy machine is no failure.
 settings.register_profile("gpen", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -15,6 +15,7 @@ from .faces.detection import Detector, load_detector
 from .faces.embedding import Identity, open_identity
 from .models import ASSETS, ModelInfo, find_model
 from .settings import Settings
+from .upscaling.upscaler import Upscaler, load_upscaler
 
 # The settings that each network depends on.
 _MODEL = ("model", "models_dir")
@@ -22,12 +23,13 @@ _ENGINE = (*_MODEL, "engine", "device", "precision")
 _DETECTOR = ("detector", "models_dir", "engine", "device")
 _IDENTITY = ("embedding", "models_dir", "engine", "device")
 _RELIABILITY = ("engine",)
+_UPSCALER = ("background", "background_denoise", "models_dir", "engine", "device", "precision")
 #: All settings that decide which networks are opened, and how.
-FIELDS = tuple(sorted({*_ENGINE, *_DETECTOR, *_IDENTITY, *_RELIABILITY}))
+FIELDS = tuple(sorted({*_ENGINE, *_DETECTOR, *_IDENTITY, *_RELIABILITY, *_UPSCALER}))
 
 
 class ModelSet:
-    """The networks named by `Settings`: restorer, detector, face embedding, reliability."""
+    """The networks named by `Settings`: restorer, detector, embedding, reliability, upscaler."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -36,6 +38,7 @@ class ModelSet:
         self._detector = _detector(settings)
         self._identity = _identity(settings)
         self._reliability = _reliability(settings)
+        self._upscaler = _upscaler(settings)
 
     def with_settings(self, settings: Settings) -> Self:
         """Copy for other settings; unaffected networks are shared, whether open or not."""
@@ -55,6 +58,8 @@ class ModelSet:
             other._identity = _identity(settings)
         if changes(_RELIABILITY):
             other._reliability = _reliability(settings)
+        if changes(_UPSCALER):
+            other._upscaler = _upscaler(settings)
         return other
 
     @property
@@ -92,6 +97,16 @@ class ModelSet:
         """The network that estimates how reliable the input is, for `fusion`."""
         return self._reliability()
 
+    @property
+    def upscaler(self) -> Upscaler | None:
+        """The upscaler of the background, ready to run; None where the settings name none.
+
+        Raises:
+            UnknownModelError: There is no such file, or none to mix in for less denoising.
+            WeightsError: It is something else, or enlarges by a factor that gpen has no use for.
+        """
+        return self._upscaler() if self.settings.background else None
+
     def load(self) -> None:
         """Open the networks now, in parallel, instead of on first use.
 
@@ -101,6 +116,7 @@ class ModelSet:
         with ThreadPoolExecutor(1) as pool:
             detector = None if self.settings.aligned else pool.submit(lambda: self.detector)
             _ = self.engine
+            _ = self.upscaler
             if detector is not None:
                 detector.result()
 
@@ -147,3 +163,17 @@ def _identity(settings: Settings) -> Once[Identity]:
 
 def _reliability(settings: Settings) -> Once[ReliabilityEstimator]:
     return Once(lambda: ReliabilityEstimator(ASSETS / RELIABILITY_FILE, engine=settings.engine))
+
+
+def _upscaler(settings: Settings) -> Once[Upscaler]:
+    return Once(
+        partial(
+            load_upscaler,
+            settings.background,
+            models_dir=settings.models_dir,
+            engine=settings.engine,
+            device=settings.device,
+            precision=settings.precision,
+            denoise=settings.background_denoise,
+        )
+    )

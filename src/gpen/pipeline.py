@@ -23,17 +23,19 @@ from .concurrency import in_parallel
 from .errors import GpenError, SettingsError
 from .face_templates import template_points
 from .faces.aligned_images import crop_of_image, padding_note, without_padding
-from .faces.alignment import align_face
+from .faces.alignment import align_face, on_enlarged
 from .faces.embedding import Identity
 from .faces.restoration import restore_crops
 from .faces.selection import choose_faces, faces_from_points
 from .images import transforms
+from .images.enlarged_view import EnlargedView
 from .images.read import read_image
 from .images.tones import to_8bit, to_gray
 from .model_set import ModelSet
 from .result import Restoration, RestoredFace
 from .settings import Settings
 from .types import Crop, Face, Float64Array, FloatArray, Image, Pixels
+from .upscaling.upscaler import OnTile, ignore_tiles
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -51,6 +53,7 @@ class _Work:
 
     source: Image
     canvas: Pixels  # the photo at output size
+    cut_from: EnlargedView | None  # what crops were cut from, where it is not the canvas
     faces: list[Face]
     crops: list[tuple[int, Crop]]
     seconds: dict[str, float]
@@ -110,6 +113,9 @@ class Restorer(ModelSet):
         other = super().with_settings(settings)
         vars(other).pop("person", None)  # it depends on `faces`
         return other
+
+    #: Called from any thread while an upscaler works: tiles that are done, and tiles in all.
+    on_tile: OnTile = staticmethod(ignore_tiles)
 
     @cached_property
     def person(self) -> FloatArray:
@@ -194,10 +200,28 @@ class Restorer(ModelSet):
             chosen = self._choose(faces, image)
         if chosen:
             _ = self.engine  # loading it is not the time that aligning takes
+        cut_from = EnlargedView(image.pixels, options.upscale) if options.background else None
+        _ = self.upscaler  # likewise
+        with _timed(seconds, "background" if options.background else "align"):
+            canvas = self.enlarge(image.pixels, gray=image.is_gray)
         with _timed(seconds, "align"):
-            canvas = transforms.enlarge(image.pixels, options.upscale)
-            crops = [(index, self._cut_out(canvas, faces[index])) for index in chosen]
-        return _Work(image, canvas, faces, crops, seconds, [None] * len(crops))
+            crops = [(index, self.cut_out(canvas, cut_from, faces[index])) for index in chosen]
+        return _Work(image, canvas, cut_from, faces, crops, seconds, [None] * len(crops))
+
+    def enlarge(self, pixels: Pixels, *, gray: bool = False) -> Pixels:
+        """Enlarge an image as the settings say, by Lanczos' kernel or the upscaler of backgrounds.
+
+        Args:
+            pixels: RGB, (height, width, 3), uint8 or uint16.
+            gray: Give it no colour.
+
+        Raises:
+            GpenError: The upscaler cannot be opened or run.
+        """
+        upscaler, factor = self.upscaler, self.settings.upscale
+        if upscaler is None:
+            return transforms.enlarge(pixels, factor)
+        return upscaler.enlarge(pixels, factor, gray=gray, on_tile=self.on_tile)
 
     def _choose(self, faces: Sequence[Face], image: Image) -> list[int]:
         """Numbers of the faces to restore."""
@@ -218,12 +242,27 @@ class Restorer(ModelSet):
             )
         ]
 
-    def _cut_out(self, canvas: Pixels, face: Face) -> Crop:
-        return align_face(
-            canvas,
-            transforms.scale_points(face.points_xy, self.settings.upscale),
-            size=self.engine.size,
-            template=self.model.template,
+    @property
+    def enlarges(self) -> bool:
+        """Whether results differ from their sources even where no face is."""
+        return self.settings.upscale > 1 or bool(self.settings.background)
+
+    def cut_out(self, canvas: Pixels, cut_from: EnlargedView | None, face: Face) -> Crop:
+        """Cut a face out for the network.
+
+        Args:
+            canvas: What `enlarge` made of an image.
+            cut_from: The plain enlargement of the same, where an upscaler made the canvas.
+            face: In pixels of the image.
+        """
+        size, template = self.engine.size, self.model.template
+        factor = self.settings.upscale
+        if cut_from is None:
+            points_xy = transforms.scale_points(face.points_xy, factor)
+            return align_face(canvas, points_xy, size=size, template=template)
+        # What an upscaler makes of a face is nothing to restore: it would be taken for the truth.
+        return on_enlarged(
+            align_face(cut_from.pixels, face.points_xy, size=size, template=template), factor
         )
 
     def _estimate_reliability(self, work: _Work) -> None:
@@ -256,7 +295,12 @@ class Restorer(ModelSet):
                 pixels = without_padding(blend_crop(patches[0]), source.size_wh)
             else:
                 pixels = paste_faces(
-                    work.canvas, patches, mask=options.mask, match_color=options.match_color
+                    work.canvas,
+                    patches if options.restore_color else _pasted(patches, work),
+                    mask=options.mask,
+                    match_color=options.match_color,
+                    cut_from=work.cut_from,
+                    in_place=work.canvas is not source.pixels,
                 )
             alpha = source.alpha
             if alpha is not None and alpha.shape != pixels.shape[:2]:
@@ -295,6 +339,15 @@ def _finished(
     )
     keep_residual = options.fusion or options.match_grain
     return Patch(crop, pixels, weight, options.blend_of(index), keep_residual=keep_residual)
+
+
+def _pasted(patches: Sequence[Patch], work: _Work) -> list[Patch]:
+    """The faces to paste: on an upscaler's image those that it does not show as well itself."""
+    return [
+        patch
+        for patch, reliability in zip(patches, work.reliabilities, strict=True)
+        if work.cut_from is None or reliability is None or not reliability.is_undamaged
+    ]
 
 
 def _sharpness_note(reliabilities: Sequence[Reliability | None]) -> list[str]:
@@ -350,7 +403,7 @@ def _or_error(work: Callable[[Source], Restoration], source: Source) -> Restorat
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
-    seconds[stage] = time.perf_counter() - started
+    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
 def _aligned_work(image: Image, size: int, template: str, seconds: dict[str, float]) -> _Work:
@@ -358,7 +411,8 @@ def _aligned_work(image: Image, size: int, template: str, seconds: dict[str, flo
     with _timed(seconds, "align"):
         crop = crop_of_image(image.pixels, template_points(template, size), size)
     note = padding_note(image.size_wh, size)
-    return _Work(image, crop.pixels, [], [(0, crop)], seconds, [None], (note,) if note else ())
+    notes = (note,) if note else ()
+    return _Work(image, crop.pixels, None, [], [(0, crop)], seconds, [None], notes)
 
 
 def _points(work: _Work, index: int, crop: Crop) -> Float64Array:

@@ -145,6 +145,20 @@ class Settings:
             "comfyui": "ComfyUI's own folders are searched, with those of extra_model_paths.yaml",
         },
     )] = None
+    background: Annotated[str, Option(
+        "Upscaler of the background", NETWORKS,
+        "Name or path of an upscaler for everything around the faces, at ×1 too; without one, the "
+        "photo is enlarged by Lanczos' kernel.",
+        expected="a name or path", metavar="NAME", empty="Lanczos",
+        reasons={"http": _HOST},
+    )] = ""
+    background_denoise: Annotated[float, Option(
+        "Denoising of the background", NETWORKS,
+        "Below 1 the background keeps more of its noise, for upscalers that have a second file "
+        "with wdn in its name.",
+        minimum=0, maximum=1, step=0.05, ends=("least", "as trained"),
+        reasons={"http": _HOST},
+    )] = 1.0
     detector: Annotated[str, Option(
         "Face detector", NETWORKS,
         "Name or path of the detector that finds faces.",

@@ -21,6 +21,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 #: What the Tab key offers.
 _COMPLETIONS = {
     "model": completion.restorers,
+    "background": completion.upscalers,
     "detector": completion.detectors,
     "embedding": completion.embeddings,
 }

@@ -19,9 +19,10 @@ from ..blending.finish import Finish, finish_crop
 from ..blending.paste import Patch, paste_faces
 from ..blending.reliability_estimator import Reliability, ReliabilityEstimator
 from ..engines import BATCH_SIZE, Engine
-from ..faces.alignment import align_face
 from ..faces.restoration import restore_crops
 from ..images import transforms
+from ..images.enlarged_view import EnlargedView
+from ..pipeline import Restorer
 from ..settings import Settings
 from ..types import Crop, FloatArray, Pixels
 from .io.frames import Frame, replace_pixels, whole_frame
@@ -45,6 +46,7 @@ class Work:
         outputs: What the network made of them.
         reliabilities: How far each crop can be trusted; empty where that does not count.
         written: The frame belongs to the part; else it only holds its neighbours still.
+        cut_from: What crops were cut from, where it is not the canvas.
     """
 
     frame: Frame
@@ -55,6 +57,7 @@ class Work:
     outputs: list[Pixels] = field(default_factory=list)
     reliabilities: list[Reliability] = field(default_factory=list)
     written: bool = True
+    cut_from: EnlargedView | None = None
 
 
 def around(
@@ -75,21 +78,16 @@ def around(
             return
 
 
-def align(
-    works: Iterable[Work], *, engine: Engine, template: str, upscale: int
-) -> Generator[Work, None, None]:
+def align(works: Iterable[Work], *, restorer: Restorer) -> Generator[Work, None, None]:
     """Enlarge the canvas and cut its faces out."""
+    settings = restorer.settings
     for work in works:
-        if upscale > 1:
-            work.canvas, work.touched = transforms.enlarge(work.canvas, upscale), True
+        if settings.background:
+            work.cut_from = EnlargedView(work.canvas, settings.upscale)
+        if restorer.enlarges and (work.written or not settings.background):
+            work.canvas, work.touched = restorer.enlarge(work.canvas), True
         work.crops = [
-            align_face(
-                work.canvas,
-                transforms.scale_points(seen.face.points_xy, upscale),
-                size=engine.size,
-                template=template,
-            )
-            for seen in work.faces
+            restorer.cut_out(work.canvas, work.cut_from, seen.face) for seen in work.faces
         ]
         yield work
 
@@ -169,6 +167,7 @@ def _pasted(
         patches,
         mask=settings.mask,
         match_color=settings.match_color,
+        cut_from=work.cut_from,
     )
     yield _as_frame(work, pixels)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import resource
 import subprocess
@@ -95,8 +96,7 @@ def run_one(network: Path, megapixels: float, factor: int, *, whole: bool) -> di
 
 def run_untiled(graph: Path, megapixels: float) -> dict[str, Any]:
     """The whole image through ONNX Runtime at once."""
-    import onnxruntime as ort
-
+    ort = importlib.import_module("onnxruntime")  # its stubs hide what it exports
     options = ort.SessionOptions()
     session = ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     planes = image_of(megapixels).transpose(2, 0, 1)[None] / np.float32(255)

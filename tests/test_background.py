@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,11 +9,10 @@ import numpy as np
 import pytest
 
 import gpen
+from gpen.blending.reliability_estimator import Reliability, ReliabilityEstimator
 from gpen.images import transforms
 from gpen.upscaling.upscaler import load_upscaler
 from support.upscaler_files import save, save_enlarging_graph, small_compact
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +69,16 @@ def test_the_background_is_cleaned_without_a_face_too(upscaler: Path) -> None:
 
 
 def test_a_sharp_face_is_left_to_the_upscaler(
-    portrait: Path, upscaler: Path, demo_points: np.ndarray
+    pixels: np.ndarray,
+    upscaler: Path,
+    demo_points: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    result = gpen.restore(portrait, background=upscaler)
+    trusted = Reliability(np.ones((2, 4, 16, 16), np.float32))
+    monkeypatch.setattr(ReliabilityEstimator, "estimate", lambda self, crop: trusted)
+    result = gpen.Restorer(background=upscaler).restore(pixels, points_xy=demo_points)
     assert "already sharp, left as it was" in result.notes
-    assert np.array_equal(result.image, load_upscaler(upscaler).enlarge(result.source.pixels, 1))
+    assert np.array_equal(result.image, load_upscaler(upscaler).enlarge(pixels, 1))
 
 
 def test_gray_photos_stay_gray(tmp_path: Path, demo_photo: Path, upscaler: Path) -> None:

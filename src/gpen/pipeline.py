@@ -1,28 +1,26 @@
 """The photo pipeline: read → detect → align → restore → paste → write.
 
-The one place that knows the order. Each stage is a plain function in a module of its own.
+The one place that knows the order. Each stage is a plain function in a module of its own. Up to
+the networks' answers a photo takes seconds; composing them (`gpen.composition`), milliseconds.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast, overload
 
 import numpy as np
 
-from .blending.finish import Finish, finish_crop
-from .blending.paste import Patch, blend_crop, paste_faces
-from .blending.reliability_estimator import Reliability
+from .composition import Answers, FaceAnswer, FoundFaces, compose_photo, finish_face
 from .concurrency import in_parallel
 from .errors import GpenError, SettingsError
 from .face_templates import template_points
-from .faces.aligned_images import crop_of_image, padding_note, without_padding
+from .faces.aligned_images import crop_of_image, padding_note
 from .faces.alignment import align_face, on_enlarged
 from .faces.embedding import Identity
 from .faces.restoration import restore_crops
@@ -30,7 +28,7 @@ from .faces.selection import choose_faces, faces_from_points
 from .images import transforms
 from .images.enlarged_view import EnlargedView
 from .images.read import read_image
-from .images.tones import to_8bit, to_gray
+from .images.tones import to_8bit
 from .model_set import ModelSet
 from .result import Restoration, RestoredFace
 from .settings import Settings
@@ -45,20 +43,6 @@ if TYPE_CHECKING:
 
 #: Photos that are worked on at the same time when a list is restored; see `benchmarks/photo.py`.
 JOBS = 2
-
-
-@dataclass(slots=True)
-class _Work:
-    """A photo between the stages before and after the network."""
-
-    source: Image
-    canvas: Pixels  # the photo at output size
-    cut_from: EnlargedView | None  # what crops were cut from, where it is not the canvas
-    faces: list[Face]
-    crops: list[tuple[int, Crop]]
-    seconds: dict[str, float]
-    reliabilities: list[Reliability | None]
-    notes: tuple[str, ...] = ()
 
 
 class Restorer(ModelSet):
@@ -143,12 +127,7 @@ class Restorer(ModelSet):
             ReadError: The source is not a photo that can be read.
             GpenError: See `gpen.errors`.
         """
-        work = self._prepare(source, points_xy)
-        with _timed(work.seconds, "judge"):
-            self._estimate_reliability(work)
-        with _timed(work.seconds, "restore"):
-            outputs = self._run(work)
-        return self._finish(work, outputs)
+        return self.compose(self.ask(self.find_faces(source, points_xy=points_xy)), once=True)
 
     @overload
     def restore_many(
@@ -186,42 +165,87 @@ class Restorer(ModelSet):
             source = read_image(source, max_pixels=self.settings.max_pixels)
         return self.detector.detect(to_8bit(source.pixels))
 
-    def _prepare(self, source: Source, points_xy: ArrayLike | None) -> _Work:
-        """Read, detect and align."""
-        options, seconds = self.settings, dict[str, float]()
-        with _timed(seconds, "read"):
-            image = read_image(source, max_pixels=options.max_pixels)
-        if options.aligned:
-            return _aligned_work(image, self.engine.size, self.model.template, seconds)
+    def find_faces(
+        self, source: Source | Image, *, points_xy: ArrayLike | None = None
+    ) -> FoundFaces:
+        """Read a photo, unless it is read already, and find its faces.
+
+        Args:
+            source: As in `restore`, or a photo in memory.
+            points_xy: (faces, 5, 2) points in image pixels, instead of detecting faces.
+
+        Raises:
+            ReadError: The source is not a photo that can be read.
+        """
+        seconds = dict[str, float]()
+        if not isinstance(source, Image):
+            with _timed(seconds, "read"):
+                source = read_image(source, max_pixels=self.settings.max_pixels)
+        if self.settings.aligned:
+            return FoundFaces(source, [], seconds)
         if points_xy is None:
             _ = self.detector  # loading it is not the time that detecting takes
         with _timed(seconds, "detect"):
-            faces = self.detect(image) if points_xy is None else faces_from_points(points_xy)
-            chosen = self._choose(faces, image)
-        if chosen:
-            _ = self.engine  # loading it is not the time that aligning takes
-        cut_from = EnlargedView(image.pixels, options.upscale) if options.background else None
-        _ = self.upscaler  # likewise
-        with _timed(seconds, "background" if options.background else "align"):
-            canvas = self.enlarge(image.pixels, gray=image.is_gray)
-        with _timed(seconds, "align"):
-            crops = [(index, self.cut_out(canvas, cut_from, faces[index])) for index in chosen]
-        return _Work(image, canvas, cut_from, faces, crops, seconds, [None] * len(crops))
+            faces = self.detect(source) if points_xy is None else faces_from_points(points_xy)
+        return FoundFaces(source, faces, seconds)
 
-    def enlarge(self, pixels: Pixels, *, gray: bool = False) -> Pixels:
-        """Enlarge an image as the settings say, by Lanczos' kernel or the upscaler of backgrounds.
+    def ask(self, found: FoundFaces, known: Answers | None = None) -> Answers:
+        """Ask the networks about the faces to restore.
 
         Args:
-            pixels: RGB, (height, width, 3), uint8 or uint16.
-            gray: Give it no colour.
+            found: A photo with its faces.
+            known: Answers about the same photo by the same model, at the same size; what they say
+                is not asked again.
 
         Raises:
-            GpenError: The upscaler cannot be opened or run.
+            SettingsError: `faces` means nothing for this photo.
+            EngineError: The network failed.
         """
-        upscaler, factor = self.upscaler, self.settings.upscale
-        if upscaler is None:
-            return transforms.enlarge(pixels, factor)
-        return upscaler.enlarge(pixels, factor, gray=gray, on_tile=self.on_tile)
+        seconds = dict(found.seconds)
+        if self.settings.aligned:
+            answers = self._whole_crop(found, seconds)
+        else:
+            answers = self._crops(found, known, seconds)
+        heard = {face.number: face for face in known.faces} if known else {}
+        faces = [heard.get(face.number, face) for face in answers.faces]
+        with _timed(seconds, "judge"):
+            faces = self._judged(faces)
+        with _timed(seconds, "restore"):
+            faces = self._restored(faces)
+        return replace(answers, faces=faces)
+
+    def _crops(
+        self, found: FoundFaces, known: Answers | None, seconds: dict[str, float]
+    ) -> Answers:
+        """The photo at output size, with the faces to restore cut out of it."""
+        with _timed(seconds, "detect"):
+            chosen = self._choose(found.faces, found.source)
+        if chosen:
+            _ = self.engine  # loading it is not the time that aligning takes
+        _ = self.upscaler  # likewise
+        options, source = self.settings, found.source
+        cut_from = EnlargedView(source.pixels, options.upscale) if options.background else None
+        with _timed(seconds, "background" if options.background else "align"):
+            if known is None:
+                canvas = self.enlarge(source.pixels, gray=source.is_gray)
+            else:
+                canvas = known.canvas
+        with _timed(seconds, "align"):
+            crops = [self.cut_out(canvas, cut_from, found.faces[number]) for number in chosen]
+        faces = [
+            FaceAnswer(number, crop, None, seed=number)
+            for number, crop in zip(chosen, crops, strict=True)
+        ]
+        return Answers(found, canvas, faces, seconds, cut_from=cut_from)
+
+    def _whole_crop(self, found: FoundFaces, seconds: dict[str, float]) -> Answers:
+        """The whole photo as one crop at the network's size, its points where crops have them."""
+        size, source = self.engine.size, found.source
+        with _timed(seconds, "align"):
+            crop = crop_of_image(source.pixels, template_points(self.model.template, size), size)
+        note = padding_note(source.size_wh, size)
+        faces = [FaceAnswer(0, crop, None)]
+        return Answers(found, crop.pixels, faces, seconds, (note,) if note else ())
 
     def _choose(self, faces: Sequence[Face], image: Image) -> list[int]:
         """Numbers of the faces to restore."""
@@ -241,6 +265,21 @@ class Restorer(ModelSet):
                 self.identity.embed(image.pixels, face.points_xy), self.person
             )
         ]
+
+    def enlarge(self, pixels: Pixels, *, gray: bool = False) -> Pixels:
+        """Enlarge an image as the settings say, by Lanczos' kernel or the upscaler of backgrounds.
+
+        Args:
+            pixels: RGB, (height, width, 3), uint8 or uint16.
+            gray: Give it no colour.
+
+        Raises:
+            GpenError: The upscaler cannot be opened or run.
+        """
+        upscaler, factor = self.upscaler, self.settings.upscale
+        if upscaler is None:
+            return transforms.enlarge(pixels, factor)
+        return upscaler.enlarge(pixels, factor, gray=gray, on_tile=self.on_tile)
 
     @property
     def enlarges(self) -> bool:
@@ -265,97 +304,77 @@ class Restorer(ModelSet):
             align_face(cut_from.pixels, face.points_xy, size=size, template=template), factor
         )
 
-    def _estimate_reliability(self, work: _Work) -> None:
-        """Estimate how far each crop can be trusted."""
-        if self.settings.fusion and work.crops:
-            estimator = self.reliability
-            work.reliabilities = [estimator.estimate(crop.pixels) for _, crop in work.crops]
+    def _judged(self, faces: Sequence[FaceAnswer]) -> list[FaceAnswer]:
+        """The faces with how far each crop can be trusted, where that counts."""
+        if not self.settings.fusion:
+            return list(faces)
+        return [
+            face
+            if face.reliability is not None
+            else replace(face, reliability=self.reliability.estimate(face.crop.pixels))
+            for face in faces
+        ]
 
-    def _run(self, work: _Work) -> list[Pixels]:
-        """Run the network on the crops that need it; others are returned unchanged."""
-        pixels = [crop.pixels for _, crop in work.crops]
-        if not self.settings.restore_color:
-            needed = [r is None or not r.is_undamaged for r in work.reliabilities]
-        else:
-            needed = [True] * len(pixels)
-        damaged = [crop for crop, is_needed in zip(pixels, needed, strict=True) if is_needed]
-        outputs = iter(restore_crops(damaged, self.engine) if damaged else [])
-        return [next(outputs) if one else crop for crop, one in zip(pixels, needed, strict=True)]
+    def _restored(self, faces: Sequence[FaceAnswer]) -> list[FaceAnswer]:
+        """The faces with the network's outputs, where they are needed and not known."""
+        asked = [face for face in faces if face.output is None and self._is_needed(face)]
+        outputs = iter(
+            restore_crops([face.crop.pixels for face in asked], self.engine) if asked else []
+        )
+        return [replace(face, output=next(outputs)) if face in asked else face for face in faces]
 
-    def _finish(self, work: _Work, outputs: Sequence[Pixels]) -> Restoration:
-        """Paste the outputs into the photo and describe the result."""
-        options, source = self.settings, work.source
-        patches = []
-        with _timed(work.seconds, "paste"):
-            for (index, crop), output, reliability in zip(
-                work.crops, outputs, work.reliabilities, strict=True
-            ):
-                patches.append(_finished(crop, output, reliability, options, index, source.is_gray))
-            if options.aligned:
-                pixels = without_padding(blend_crop(patches[0]), source.size_wh)
-            else:
-                pixels = paste_faces(
-                    work.canvas,
-                    patches if options.restore_color else _pasted(patches, work),
-                    mask=options.mask,
-                    match_color=options.match_color,
-                    cut_from=work.cut_from,
-                    in_place=work.canvas is not source.pixels,
-                )
-            alpha = source.alpha
-            if alpha is not None and alpha.shape != pixels.shape[:2]:
-                alpha = transforms.resize(alpha, (pixels.shape[1], pixels.shape[0]))
-        photo = dataclasses.replace(source, pixels=pixels, alpha=alpha)
+    def _is_needed(self, face: FaceAnswer) -> bool:
+        """Whether the network has anything to do: sharp faces stay as they are."""
+        options, judged = self.settings, face.reliability
+        return (
+            options.restore_color or not options.fusion or judged is None or not judged.is_undamaged
+        )
+
+    def compose(self, answers: Answers, *, once: bool = False) -> Restoration:
+        """Make the result of what the networks said; no network runs.
+
+        Args:
+            answers: From `ask`.
+            once: They are not needed again, which saves the memory of one image.
+        """
+        options, source, seconds = self.settings, answers.found.source, dict(answers.seconds)
+        with _timed(seconds, "paste"):
+            patches = [finish_face(a, options, is_gray=source.is_gray) for a in answers.faces]
+            pixels = compose_photo(answers, patches, options, once=once)
+            photo = with_pixels(source, pixels)
         compare = partial(_similarity, self._identity, source.pixels, pixels)
         restored = [
             RestoredFace(
-                index,
-                crop,
+                answer.number,
+                answer.crop,
                 patch.pixels,
-                partial(compare, _points(work, index, crop)),
-                None if reliability is None else reliability.damage,
+                partial(compare, _points(answers, answer)),
+                answer.reliability.damage if answer.reliability and options.fusion else None,
             )
-            for (index, crop), patch, reliability in zip(
-                work.crops, patches, work.reliabilities, strict=True
-            )
+            for answer, patch in zip(answers.faces, patches, strict=True)
         ]
-        faces = _with_results(work.faces, restored)
-        notes = (*source.notes, *work.notes, *_sharpness_note(work.reliabilities))
-        return Restoration(photo, source, faces, restored, work.seconds, options, notes)
+        faces = _with_results(answers.found.faces, restored)
+        sharp = _sharpness_note(answers.faces) if options.fusion else ()
+        notes = (*source.notes, *answers.notes, *sharp)
+        return Restoration(photo, source, faces, restored, seconds, options, notes)
 
 
-def _finished(
-    crop: Crop,
-    output: Pixels,
-    reliability: Reliability | None,
-    options: Settings,
-    index: int,
-    is_gray: bool,
-) -> Patch:
-    """A finished face, ready to be pasted."""
-    output = to_gray(output) if is_gray else output
-    pixels, weight = finish_crop(
-        crop, output, Finish.of(options), reliability=reliability, seed=index
-    )
-    keep_residual = options.fusion or options.match_grain
-    return Patch(crop, pixels, weight, options.blend_of(index), keep_residual=keep_residual)
+def with_pixels(source: Image, pixels: Pixels) -> Image:
+    """The photo with other pixels, its alpha channel at their size."""
+    alpha = source.alpha
+    if alpha is not None and alpha.shape != pixels.shape[:2]:
+        alpha = transforms.resize(alpha, (pixels.shape[1], pixels.shape[0]))
+    return replace(source, pixels=pixels, alpha=alpha)
 
 
-def _pasted(patches: Sequence[Patch], work: _Work) -> list[Patch]:
-    """The faces to paste: on an upscaler's image those that it does not show as well itself."""
-    return [
-        patch
-        for patch, reliability in zip(patches, work.reliabilities, strict=True)
-        if work.cut_from is None or reliability is None or not reliability.is_undamaged
-    ]
-
-
-def _sharpness_note(reliabilities: Sequence[Reliability | None]) -> list[str]:
+def _sharpness_note(faces: Sequence[FaceAnswer]) -> tuple[str, ...]:
     """A note for users who see no change."""
-    sharp, faces = sum(r is not None and r.is_undamaged for r in reliabilities), len(reliabilities)
-    if sharp and faces == 1:
-        return ["already sharp, left as it was"]
-    return [f"{sharp} of {faces} faces already sharp, left as they were"] if sharp else []
+    sharp = sum(face.reliability is not None and face.reliability.is_undamaged for face in faces)
+    if not sharp:
+        return ()
+    if len(faces) == 1:
+        return ("already sharp, left as it was",)
+    return (f"{sharp} of {len(faces)} faces already sharp, left as they were",)
 
 
 def _with_results(faces: Sequence[Face], restored: Sequence[RestoredFace]) -> list[Face]:
@@ -363,7 +382,7 @@ def _with_results(faces: Sequence[Face], restored: Sequence[RestoredFace]) -> li
     described = list(faces)
     for one in restored:
         if one.index < len(described):  # an aligned photo has a crop, and no face was looked for
-            described[one.index] = dataclasses.replace(
+            described[one.index] = replace(
                 described[one.index], damage=one.damage, change_levels=one.change_levels
             )
     return described
@@ -406,19 +425,11 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
-def _aligned_work(image: Image, size: int, template: str, seconds: dict[str, float]) -> _Work:
-    """The whole input as one crop at the network's size, its points where crops have them."""
-    with _timed(seconds, "align"):
-        crop = crop_of_image(image.pixels, template_points(template, size), size)
-    note = padding_note(image.size_wh, size)
-    notes = (note,) if note else ()
-    return _Work(image, crop.pixels, None, [], [(0, crop)], seconds, [None], notes)
-
-
-def _points(work: _Work, index: int, crop: Crop) -> Float64Array:
+def _points(answers: Answers, answer: FaceAnswer) -> Float64Array:
     """The five points of a face, in pixels of the source."""
-    if work.faces:
-        return work.faces[index].points_xy
+    if answers.found.faces:
+        return answers.found.faces[answer.number].points_xy
+    crop = answer.crop
     return transforms.apply(transforms.invert(crop.crop_from_image), crop.points_xy)
 
 

@@ -89,6 +89,22 @@ def test_photos_hold_the_faces_where_they_say(harm: ModuleType, shared: Path) ->
             assert (np.abs(eyes / face_px - 0.375) < 0.12).all()
 
 
+def test_no_face_that_chose_weights_is_measured(harm: ModuleType, shared: Path) -> None:
+    from gpen.training.batches import sharp_faces
+    from gpen.training.config_file import load_config
+    from gpen.training.face_dataset import open_faces
+    from harm_photos import CROP_PX, held_out
+
+    config = load_config(BENCHMARKS.parent / "configs" / "default.toml")
+    assert config.data.half == "even"
+    val = shared / "faces" / "crops" / "val"
+    faces = open_faces([val], CROP_PX)
+    choosing = {Path(faces[number].name).name for number in sharp_faces(faces, config.data)[::2]}
+    measured = {Path(row["file"]).name for row in held_out(shared / "faces")}
+    assert len(measured) >= 24
+    assert not measured & choosing
+
+
 def test_damage_weakens_fine_detail(harm: ModuleType) -> None:
     from harm_photos import DAMAGES
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,43 @@ def test_tiles_leave_no_seam(name: str, factor: int, pixels: np.ndarray, tmp_pat
     whole, tiled = enlarged(1024), enlarged(24 * net.block + 32)
     assert whole.shape == (97 * factor, 131 * factor, 3)
     assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+class _Doubling:
+    """An engine on a GPU with room for some tiles, which doubles its tiles."""
+
+    name, device, precision, in_size, size = "torch", "cuda:0", "f32", 32, 64
+
+    def __init__(self, room: int) -> None:
+        self.room, self.batches = room, list[int]()
+
+    def run(self, crops: np.ndarray) -> np.ndarray:
+        if len(crops) > self.room:
+            raise EngineError("CUDA out of memory", engine="torch")
+        self.batches.append(len(crops))
+        return crops.repeat(2, axis=2).repeat(2, axis=3)
+
+
+@pytest.mark.parametrize(("room", "batches"), [(4, [4, 4, 1]), (2, [2, 2, 2, 2, 1]), (1, [1] * 9)])
+def test_a_gpu_takes_as_many_tiles_at_once_as_fit(
+    room: int, batches: list[int], tmp_path: Path
+) -> None:
+    model = find_model(save_enlarging_graph(tmp_path / "x2.onnx", 2), role="upscaler")
+    engine = _Doubling(room)
+    upscaler = Upscaler(model, SharedEngine(engine), margin=2, step=1, is_fixed=True)
+    pixels = np.random.default_rng(1).integers(0, 256, (80, 80, 3), np.uint8)
+    assert np.array_equal(upscaler.enlarge(pixels, 2), pixels.repeat(2, 0).repeat(2, 1))
+    assert engine.batches == batches
+
+
+def test_photos_of_several_sizes_share_an_upscaler(tmp_path: Path) -> None:
+    upscaler = load_upscaler(save_enlarging_graph(tmp_path / "x2.onnx", 2))
+    random = np.random.default_rng(1)
+    images = [random.integers(0, 256, (8 * n, 40, 3), np.uint8) for n in range(1, 9)]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda pixels: upscaler.enlarge(pixels, 2), images))
+    for pixels, result in zip(images, results, strict=True):
+        assert np.array_equal(result, pixels.repeat(2, 0).repeat(2, 1))
 
 
 def test_16_bit_and_gray(pixels: np.ndarray, tmp_path: Path) -> None:

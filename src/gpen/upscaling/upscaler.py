@@ -108,8 +108,9 @@ def _cut(pixels: Pixels, tile: tuple[Span, Span], height: int, width: int) -> Fl
     short = height - part.shape[0], width - part.shape[1]
     if any(short):
         part = np.pad(part, ((0, short[0]), (0, short[1]), (0, 0)), mode="symmetric")
-    planes: FloatArray = part.transpose(2, 0, 1) / np.float32(np.iinfo(pixels.dtype).max)
-    return np.ascontiguousarray(planes, np.float32)
+    planes = np.ascontiguousarray(part.transpose(2, 0, 1), np.float32)
+    planes /= np.iinfo(pixels.dtype).max
+    return planes
 
 
 def _put(

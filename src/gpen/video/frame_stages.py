@@ -15,9 +15,8 @@ from itertools import chain
 
 import numpy as np
 
-from ..blending.finish import Finish, finish_crop
-from ..blending.paste import Patch, paste_faces
 from ..blending.reliability_estimator import Reliability, ReliabilityEstimator
+from ..composition import FaceAnswer, compose, finish_face
 from ..engines import BATCH_SIZE, Engine
 from ..faces.restoration import restore_crops
 from ..images import transforms
@@ -151,24 +150,15 @@ def _pasted(
     if not work.written:
         return
     reliabilities = _steady_reliabilities(work, around, stabiliser.reach)
-    options = Finish.of(settings)
     patches = []
     for seen, crop, output, reliability in zip(
         work.faces, work.crops, work.outputs, reliabilities, strict=True
     ):
         steady = stabiliser.take(seen.track_id, work.frame.index, output)
         seed = work.frame.index * 1000 + seen.track_id  # fresh grain in every frame
-        pixels, weight = finish_crop(crop, steady, options, reliability=reliability, seed=seed)
-        blend = settings.blend_of(seen.track_id) * seen.opacity
-        keep_residual = settings.fusion or settings.match_grain
-        patches.append(Patch(crop, pixels, weight, blend, keep_residual=keep_residual))
-    pixels = paste_faces(
-        work.canvas,
-        patches,
-        mask=settings.mask,
-        match_color=settings.match_color,
-        cut_from=work.cut_from,
-    )
+        answer = FaceAnswer(seen.track_id, crop, steady, reliability, seed, seen.opacity)
+        patches.append(finish_face(answer, settings))
+    pixels = compose(work.canvas, patches, settings, cut_from=work.cut_from)
     yield _as_frame(work, pixels)
 
 

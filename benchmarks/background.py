@@ -7,7 +7,8 @@ For images of 1, 12 and 50 megapixels at ×2 and ×4, with the published sizes o
 weights. Where only some tiles are run, seconds are theirs times the number of tiles. Each row is a
 process of its own, whose peak of resident memory is reported; the pages of a result that was not
 written to the end are added to it. Then the seams: the largest difference, in levels, of tiles and
-the whole image, for networks of the published depths.
+the whole image, for networks of the published depths. Last the memory of `gpen restore` as a whole,
+from file to file, with a network so small that the photo is what counts.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ import cv2
 import numpy as np
 import torch
 
+from gpen import Restorer
 from gpen.engines import SharedEngine
 from gpen.engines.tile_engine import TorchTileEngine
 from gpen.models import convert, find_model, load_weights
@@ -38,9 +41,9 @@ from report import machine, write_results, write_table
 
 PORTRAIT = Path(__file__).parents[1] / "examples" / "portrait.jpg"
 NETWORKS = {
-    "SRVGGNetCompact ×4, 64 wide": lambda: SRVGGNetCompact(4, 64, 32),
-    "RRDBNet ×2, 64 wide": lambda: RRDBNet(2, 64, 23, 32, 2),
-    "RRDBNet ×4, 64 wide": lambda: RRDBNet(2, 64, 23, 32, 1),
+    "compact": lambda: SRVGGNetCompact(4, 64, 32),
+    "rrdb-x2": lambda: RRDBNet(2, 64, 23, 32, 2),
+    "rrdb-x4": lambda: RRDBNet(2, 64, 23, 32, 1),
 }
 MEGAPIXELS, FACTORS = (1, 12, 50), (2, 4)
 #: Tiles that are timed of an image.
@@ -119,10 +122,12 @@ def in_a_process(*arguments: Any) -> dict[str, Any] | None:
     return found
 
 
-def speed(folder: Path, *, whole: bool, sizes: tuple[float, ...]) -> list[dict[str, Any]]:
+def speed(
+    folder: Path, networks: Mapping[str, Any], sizes: Sequence[float], *, whole: bool
+) -> list[dict[str, Any]]:
     """A row for each network, size and factor."""
     rows = []
-    for name, make in NETWORKS.items():
+    for name, make in networks.items():
         network = random_network(make, folder / "network.pth")
         graph = convert(network, folder / "network.onnx", overwrite=True)
         for megapixels in sizes:
@@ -181,6 +186,28 @@ def seams(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def restore_photo(folder: Path, megapixels: float, factor: int) -> dict[str, Any]:
+    """A photo with many faces from file to file in this process."""
+    cv2.imwrite(str(folder / "photo.jpg"), image_of(megapixels)[..., ::-1])
+    restorer = Restorer(upscale=factor, background=folder / "tiny.pth", faces="0,1,2,3")
+    started = time.perf_counter()
+    restorer.restore(folder / "photo.jpg").save(folder / "large.jpg", overwrite=True)
+    return {"s": time.perf_counter() - started, "gib": peak_bytes() / 2**30}
+
+
+def memory(folder: Path, sizes: Sequence[float]) -> list[dict[str, Any]]:
+    """A row for each size and factor."""
+    random_network(lambda: SRVGGNetCompact(2, 4, 1), folder / "tiny.pth")
+    rows = []
+    for megapixels in sizes:
+        for factor in FACTORS:
+            found = in_a_process("--photo", folder, megapixels, factor)
+            gib = f"{found['gib']:.2f}" if found else "failed"
+            rows.append({"MP": megapixels, "--upscale": factor, "peak GiB": gib})
+            print(rows[-1], flush=True)
+    return rows
+
+
 def main() -> None:
     """Measure, or be one of the processes that are measured."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -188,6 +215,8 @@ def main() -> None:
     parser.add_argument("--sizes", default=",".join(map(str, MEGAPIXELS)))
     parser.add_argument("--one", nargs=4)
     parser.add_argument("--untiled", nargs=2)
+    parser.add_argument("--photo", nargs=3)
+    parser.add_argument("--networks", default=",".join(NETWORKS))
     options = parser.parse_args()
     if options.one:
         path, megapixels, factor, whole = options.one
@@ -195,13 +224,23 @@ def main() -> None:
         print(json.dumps(found))
     elif options.untiled:
         print(json.dumps(run_untiled(Path(options.untiled[0]), float(options.untiled[1]))))
+    elif options.photo:
+        folder, megapixels, factor = options.photo
+        print(json.dumps(restore_photo(Path(folder), float(megapixels), int(factor))))
     else:
+        sizes = [float(size) for size in options.sizes.split(",")]
         with tempfile.TemporaryDirectory() as folder:
             rows = seams(Path(folder))
             write_table("background-seams", rows)
-            sizes = tuple(float(size) for size in options.sizes.split(","))
-            table = speed(Path(folder), whole=options.whole, sizes=sizes)
-            write_results("background", {"machine": machine(), "rows": table, "seams": rows}, table)
+            photos = memory(Path(folder), sizes)
+            write_table("background-memory", photos)
+            networks = {name: NETWORKS[name] for name in options.networks.split(",")}
+            table = speed(Path(folder), networks, sizes, whole=options.whole)
+            write_results(
+                "background",
+                {"machine": machine(), "rows": table, "seams": rows, "memory": photos},
+                table,
+            )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ PREVIOUS ?=
 setup: .venv/.done  ## install gpen and its development tools into .venv
 
 .venv/.done: pyproject.toml
-	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "gpen needs Python 3.11 or newer"'
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "gpen needs Python 3.10 or newer"'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet $(TORCH)
@@ -50,7 +50,7 @@ docs: setup  ## run the examples in the docstrings; build the site into build/si
 docs/cli.md: setup  ## the command line's own help, as a page
 	$(BIN)/python -m typer gpen.cli.app utils docs --name gpen --title "Command line" --output $@
 
-docs/options.md: setup  ## the table of options, as a page
+docs/options.md: setup  ## the table of options, as a page, and what plugins leave out
 	$(BIN)/python docs/options.py
 
 bench: setup  ## every figure in the README and the docs, into benchmarks/results

@@ -1,4 +1,4 @@
-"""Writes docs/options.md from the table of options."""
+"""Writes docs/options.md, and lists in the pages of the plugins, from the table of options."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from itertools import groupby
 from pathlib import Path
 
 from gpen import Settings, VideoSettings
-from gpen.options import UNITS, Option, options_of
+from gpen.options import UNITS, Door, Option, missing_at, options_of
 
-PAGE = Path(__file__).with_name("options.md")
+DOCS = Path(__file__).parent
 INTRODUCTION = """# Options
 
 The fields of [`gpen.Settings`](api.md), and for videos of `gpen.VideoSettings`. Every door takes
@@ -24,12 +24,30 @@ DOORS = {
     "webui": "WebUI",
     "comfyui": "ComfyUI",
 }
+BEGIN, END = "<!-- Not shown (written by docs/options.py): -->", "<!-- End -->"
 
 
 def page() -> str:
     """The page as it has to be."""
     table = [*options_of(Settings).values(), *options_of(VideoSettings).values()]
     return "\n".join([INTRODUCTION, *_groups(table), *_left_out(table), ""])
+
+
+def pages() -> dict[Path, str]:
+    """Every page with a part that is written here, as it has to be."""
+    found = {DOCS / "options.md": page()}
+    for door in ("webui", "comfyui"):
+        path = DOCS / f"{door}.md"
+        before, rest = path.read_text(encoding="utf-8").split(BEGIN)
+        lines = (BEGIN, "", *_not_shown(door), "", END)
+        found[path] = before + "\n".join(lines) + rest.split(END)[1]
+    return found
+
+
+def _not_shown(door: Door) -> Iterator[str]:
+    """A list of the options that a door leaves out."""
+    for reason, missing in groupby(missing_at(door, Settings).items(), lambda item: item[1]):
+        yield f"- {', '.join(f'`{name}`' for name, _ in missing)}: {reason}"
 
 
 def _groups(table: list[Option]) -> Iterator[str]:
@@ -78,4 +96,5 @@ def _row(*cells: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -9,7 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.open_networks import keep_networks_open
 from support.pointwise import write_pointwise_model
+
+# Networks of tests are tiny, and tests run side by side: more threads of torch wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine is no failure.
 settings.register_profile("gpen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,15 +33,36 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One cache for the tests of all workers: compiling the shipped networks takes seconds."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "warm-cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GPEN_CACHE_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _open_networks(warm_cache: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        keep_networks_open(patch)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def private_folders(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Keep the user's caches and model folders out of every test."""
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("GPEN_CACHE_DIR", str(home / "cache"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+def private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's model folders out of every test."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path.with_name(f"{tmp_path.name}-data")))
     monkeypatch.delenv("GPEN_MODELS", raising=False)
+
+
+@pytest.fixture
+def cold_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache for one test, which is about the cache."""
+    folder = tmp_path_factory.mktemp("cold") / "cache"
+    monkeypatch.setenv("GPEN_CACHE_DIR", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -59,13 +86,13 @@ def demo_points() -> np.ndarray:
 @pytest.fixture(scope="session")
 def identity_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that changes nothing, with the input and output of a GPEN file."""
-    return write_pointwise_model(tmp_path_factory.mktemp("models") / "identity.onnx", "Identity")
+    return write_pointwise_model(tmp_path_factory.mktemp("pointwise") / "identity.onnx", "Identity")
 
 
 @pytest.fixture(scope="session")
 def negative_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that inverts its image, so that every touched pixel shows."""
-    return write_pointwise_model(tmp_path_factory.mktemp("models") / "negative.onnx", "Neg")
+    return write_pointwise_model(tmp_path_factory.mktemp("pointwise") / "negative.onnx", "Neg")
 
 
 @pytest.fixture(scope="session")

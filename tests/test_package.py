@@ -6,13 +6,13 @@ import pkgutil
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
 import gpen
 from gpen import errors
+from support.project_file import read_project_file
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -60,6 +60,6 @@ def test_every_error_is_drawn_in_the_tree() -> None:
 
 
 def test_version_agrees_with_the_project_file_and_the_changelog() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = read_project_file(ROOT)["project"]
     assert project["version"] == gpen.__version__
     assert f"## {gpen.__version__}" in (ROOT / "CHANGELOG.md").read_text()

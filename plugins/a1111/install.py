@@ -17,7 +17,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-OLDEST_PYTHON = (3, 11)
+OLDEST_PYTHON = (3, 10)
 #: What restoring an image in memory imports, and who brings it.
 NEEDED = {
     "numpy": "numpy>=1.26",
@@ -41,7 +41,7 @@ def main() -> None:
     if sys.version_info < OLDEST_PYTHON:
         raise SystemExit(
             f"GPEN: this WebUI runs Python {sys.version_info[0]}.{sys.version_info[1]}; "
-            "gpen needs 3.11 or newer: start WebUI with Python 3.11"
+            "gpen needs 3.10 or newer"
         )
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"

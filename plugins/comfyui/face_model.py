@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -52,11 +52,11 @@ class FaceModel:
         answer = torch.from_numpy(engine.run(faces.numpy())).clamp(-1, 1)
         return (_resized(answer, tuple(x.shape[-2:])).clamp(-1, 1).to(x.device, x.dtype),)
 
-    def to(self, *_: Any, **__: Any) -> Self:
+    def to(self, *_: Any, **__: Any) -> FaceModel:
         """Stays where the loader put it."""
         return self
 
-    def eval(self) -> Self:
+    def eval(self) -> FaceModel:
         """Is made for nothing else."""
         return self
 

@@ -2,7 +2,7 @@
 
     >>> import gpen
     >>> gpen.restore("old.jpg").save("new.jpg")  # doctest: +SKIP
-    >>> gpen.restore_video("clip.mp4", "restored.mp4")  # doctest: +SKIP
+    >>> gpen.restore_video("video.mp4", "restored.mp4")  # doctest: +SKIP
 
 Importing this package is light: networks, OpenCV and Pillow are loaded on first use.
 """
@@ -40,11 +40,10 @@ if TYPE_CHECKING:
     from .result import Restoration, RestoredFace
     from .types import Crop, Face, Image, Metadata
     from .video.run import restore_video
-    from .video.video_result import ClipResult
+    from .video.video_result import VideoResult
 
 __all__ = [
     "AlignError",
-    "ClipResult",
     "ConfigError",
     "Crop",
     "DetectionError",
@@ -66,6 +65,7 @@ __all__ = [
     "TrainingError",
     "UnknownModelError",
     "UnsafeFileError",
+    "VideoResult",
     "VideoSettings",
     "WeightsError",
     "WriteError",
@@ -78,7 +78,7 @@ __all__ = [
 ]
 
 _LAZY = {
-    "ClipResult": "video.video_result",
+    "VideoResult": "video.video_result",
     "Crop": "types",
     "Face": "types",
     "Image": "types",

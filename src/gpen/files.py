@@ -242,13 +242,21 @@ def sha256(path: Path) -> str:
         known = json.loads(note.read_text("utf-8"))
         if known["stamp"] == stamp and len(known["sha256"]) == 64:
             return str(known["sha256"])
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_now(path)
     with contextlib.suppress(OSError, WriteError):  # without a cache it is computed every time
         note.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(note) as temporary:
             temporary.write_text(json.dumps({"file": full, "stamp": stamp, "sha256": digest}))
     return digest
+
+
+def sha256_now(path: Path) -> str:
+    """The file's SHA-256 in hex, read anew."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def crc32(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Self
+from typing import TYPE_CHECKING
 
 from .blending.reliability_estimator import FILE as RELIABILITY_FILE
 from .blending.reliability_estimator import ReliabilityEstimator
@@ -16,6 +16,9 @@ from .faces.embedding import Identity, open_identity
 from .models import ASSETS, ModelInfo, find_model
 from .settings import Settings
 from .upscaling.upscaler import Upscaler, load_upscaler
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # The settings that each network depends on.
 _MODEL = ("model", "models_dir")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from .upscaling.upscaler import OnTile, ignore_tiles
 if TYPE_CHECKING:
     import PIL.Image
     from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
     Source = str | Path | bytes | BinaryIO | PIL.Image.Image | np.ndarray[Any, Any]
 

@@ -6,10 +6,13 @@ Each field carries its `Option`: everything that a door shows or checks is writt
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from .errors import SettingsError
 from .options import Option, check_all, documented, options_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 MaskShape = Literal["head", "face", "box"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch"]
@@ -265,7 +268,7 @@ class Settings:
         blends = re.findall(r"(\d+)=([\d.]+)", self.face_blend)
         return {int(face): float(blend) for face, blend in blends}.get(number, self.blend)
 
-    def with_(self, **changes: Any) -> Self:
+    def with_(self, **changes: Any) -> "Self":
         """A copy with some options changed, checked again.
 
         Raises:

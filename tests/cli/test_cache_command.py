@@ -14,6 +14,8 @@ from gpen.cli.cache import EPILOG, cache
 from gpen.errors import SettingsError
 from gpen.files import cache_dir
 
+pytestmark = pytest.mark.usefixtures("cold_cache")
+
 
 def gpen_cache(*arguments: str) -> Result:
     app = typer.Typer(pretty_exceptions_enable=False)

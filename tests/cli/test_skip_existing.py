@@ -27,7 +27,6 @@ def run(
 ) -> Run:
     """Run gpen in this process, in a folder of its own: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GPEN_CACHE_DIR", str(identity_model.parent / "cache"))  # starts are dear
     fast = ("--model", str(identity_model), "--no-fusion")
 
     def run_(command: str, *arguments: str | Path) -> tuple[int, str, str]:

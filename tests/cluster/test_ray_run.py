@@ -128,6 +128,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
         cluster.shutdown()
 
 
+@pytest.mark.slow
 def test_restores_on_this_machine(photos: Path, tmp_path: Path, identity_model: Path) -> None:
     for path in sorted((photos / "sub").iterdir())[2:]:
         path.unlink()

@@ -48,9 +48,11 @@ def test_links_lead_to_files(page: str) -> None:
             assert there.relative_to(DOCS).as_posix() in BROUGHT, target
 
 
-def test_the_table_of_options_is_current() -> None:
-    page = runpy.run_path(str(DOCS / "options.py"))["page"]
-    assert (DOCS / "options.md").read_text(encoding="utf-8") == page(), "make docs/options.md"
+def test_what_pages_say_of_options_is_current() -> None:
+    pages = runpy.run_path(str(DOCS / "options.py"))["pages"]()
+    assert {path.name for path in pages} == {"options.md", "webui.md", "comfyui.md"}
+    for path, text in pages.items():
+        assert path.read_text(encoding="utf-8") == text, "make docs/options.md"
 
 
 def test_tables_that_pages_include_were_measured() -> None:

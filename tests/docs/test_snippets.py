@@ -54,9 +54,6 @@ def test_blocks_of_a_page_run_one_after_the_other(
     folder = tmp_path / "work"
     shutil.copytree(sample_maker, folder)
     monkeypatch.chdir(folder)
-    monkeypatch.setenv(
-        "GPEN_CACHE_DIR", str(sample_maker.parent / "cache")
-    )  # compiled once for all
     names = doc_snippets.names_of_a_script()
     for snippet in doc_snippets.to_run(page):
         doc_snippets.run(snippet, folder, names)

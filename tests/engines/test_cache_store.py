@@ -12,6 +12,8 @@ from gpen.engines import cache_store
 from gpen.errors import SettingsError
 from gpen.files import cache_dir
 
+pytestmark = pytest.mark.usefixtures("cold_cache")
+
 
 def put(name: str, n_bytes: int, used_s: float) -> Path:
     """An entry: a graph or, where the name says so, a compiled one."""

@@ -20,6 +20,8 @@ from support.small_networks import TINY, save_safetensors
 
 CROPS = np.random.default_rng(1).uniform(-1, 1, (2, 3, 32, 32)).astype(np.float32)
 
+pytestmark = pytest.mark.usefixtures("cold_cache")
+
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:

@@ -102,7 +102,9 @@ def test_a_network_answers_as_the_reference_does(wide: Path) -> None:
     assert np.abs(engine.run(image) - exact).max() < 1e-5 * np.abs(exact).max()
 
 
-def test_a_graph_read_from_the_cache_leaves_its_file_out_of_memory(wide: Path) -> None:
+def test_a_graph_read_from_the_cache_leaves_its_file_out_of_memory(
+    wide: Path, cold_cache: Path
+) -> None:
     if not Path("/proc/self/smaps").exists():
         pytest.skip("the system does not say what is in memory")
     engine = open_engine(find_model(wide), engine="openvino", device="cpu", precision="f32")

@@ -210,7 +210,7 @@ def test_sum_is_remembered_until_the_file_changes(tmp_path: Path) -> None:
     assert sha256(path) == hashlib.sha256(b"two").hexdigest()
 
 
-def test_damaged_note_of_a_sum_is_not_believed(tmp_path: Path) -> None:
+def test_damaged_note_of_a_sum_is_not_believed(tmp_path: Path, cold_cache: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"one")
     sha256(path)

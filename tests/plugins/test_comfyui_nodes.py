@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-import tomllib
 from pathlib import Path
 from shutil import copyfile
 from types import SimpleNamespace
@@ -21,6 +20,7 @@ import gpen.model_set
 from gpen.options import options_of
 from support.comfyui_host import PACK, ComfyUI, InterruptedProcessingError
 from support.pointwise import write_pointwise_model
+from support.project_file import read_project_file
 from support.small_networks import TINY_SR, save_safetensors
 
 NOSE = 125, 224
@@ -114,8 +114,8 @@ def test_restoring_changes_the_face_and_leaves_every_other_value(
     assert torch.equal(image, before)
     assert after.shape == image.shape
     assert mask.shape == image.shape[:3]
-    assert mask[0, *NOSE] > 0.99
-    assert not torch.allclose(after[0, *NOSE], image[0, *NOSE], atol=0.05)
+    assert mask[(0, *NOSE)] > 0.99
+    assert not torch.allclose(after[(0, *NOSE)], image[(0, *NOSE)], atol=0.05)
     assert torch.equal(after[mask == 0], image[mask == 0])
     assert 0.02 < mask.mean() < 0.5
 
@@ -128,8 +128,8 @@ def test_settings_reach_the_picture(comfy: ComfyUI, model: Any, image: torch.Ten
     assert torch.equal(run(blend=0.0), image)
     assert torch.equal(run(min_face=400.0), image)
     assert torch.equal(run(faces="7"), image)
-    middle = (full[0, *NOSE] + image[0, *NOSE]) / 2
-    assert torch.allclose(run(blend=0.5)[0, *NOSE], middle, atol=0.01)
+    middle = (full[(0, *NOSE)] + image[(0, *NOSE)]) / 2
+    assert torch.allclose(run(blend=0.5)[(0, *NOSE)], middle, atol=0.01)
     assert (run(mask="box") != image).sum() > (full != image).sum()
 
 
@@ -197,7 +197,7 @@ def test_values_that_are_no_numbers_do_no_harm(
 def test_faces_found_once_are_used_again(comfy: ComfyUI, model: Any, image: torch.Tensor) -> None:
     faces, mask, count, text = comfy.run("GPENDetect", facerestore_model=model, image=image)
     assert count == 1
-    assert mask[0, *NOSE] > 0.99
+    assert mask[(0, *NOSE)] > 0.99
     ((face,),) = json.loads(text)
     assert {"box_xyxy", "points_xy", "score"} <= set(face)
     alone, _ = comfy.run("GPENRestore", facerestore_model=model, image=image)
@@ -390,7 +390,7 @@ def _fits(node: dict[str, Any], kind: Any) -> None:
 
 
 def test_the_registry_file_is_whole() -> None:
-    pack = tomllib.loads((PACK / "pyproject.toml").read_text())
+    pack = read_project_file(PACK)
     assert {"name", "version", "description", "license", "dependencies"} <= set(pack["project"])
     assert {"PublisherId", "DisplayName", "Icon"} <= set(pack["tool"]["comfy"])
     assert pack["project"]["version"] == gpen.__version__

@@ -11,18 +11,9 @@ import pytest
 from support.web_server import Running, Start, start_server
 
 
-@pytest.fixture(scope="session")
-def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One cache for all servers: opening networks takes seconds where there is none."""
-    return str(tmp_path_factory.mktemp("cache"))
-
-
 @pytest.fixture
-def start(
-    private_folders: None, warm_cache: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Start]:
+def start(private_folders: None) -> Iterator[Start]:
     """Starts servers that are stopped after the test."""
-    monkeypatch.setenv("GPEN_CACHE_DIR", warm_cache)
     running: list[Running] = []
 
     def begin(*arguments: Any, **options: Any) -> Running:
@@ -36,11 +27,9 @@ def start(
 
 
 @pytest.fixture(scope="module")
-def running(warm_cache: str) -> Iterator[Running]:
+def running() -> Iterator[Running]:
     """One server with its usual limits for the tests of a file."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GPEN_CACHE_DIR", warm_cache)
-        server = start_server()
+    server = start_server()
     yield server
     server.stop()
 

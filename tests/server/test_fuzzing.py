@@ -16,7 +16,7 @@ from support.web_server import Running
 schemathesis = pytest.importorskip("schemathesis")
 
 GRAY = save(np.full((30, 50, 3), 90, np.uint8), "PNG")
-EXAMPLES = 25
+EXAMPLES = 12
 
 
 def test_fuzzed_requests_are_answered_as_described(running: Running) -> None:

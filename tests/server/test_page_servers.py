@@ -65,7 +65,7 @@ def test_clip_is_restored_with_progress_and_plays(
     start: Start, visit_of: Open, write_clip: Callable[[int], Path]
 ) -> None:
     page = visit_of(start()).open()
-    give(page, write_clip(60))
+    give(page, write_clip(24))
     wait_for_states(page, "waiting")
     page.evaluate("""() => {
       window.told = [];
@@ -81,7 +81,7 @@ def test_clip_is_restored_with_progress_and_plays(
     )
     page.evaluate("document.querySelector('.player video').play()")
     page.wait_for_function("() => document.querySelector('.player video').currentTime > 0.2")
-    assert page.evaluate("document.querySelector('.player video').duration") == pytest.approx(5)
+    assert page.evaluate("document.querySelector('.player video').duration") == pytest.approx(2)
     page.get_by_role("button", name="Original", exact=True).click()
     page.wait_for_function("() => document.querySelector('.player video').src.startsWith('blob:')")
 

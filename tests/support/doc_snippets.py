@@ -140,7 +140,7 @@ def _frames(photo: Any) -> Iterator[Any]:
 def _make_clips(folder: Path, frames: list[Any]) -> None:
     import av
 
-    for name in ("clip.mp4", "film.mkv", "swap.mp4"):
+    for name in ("video.mp4", "film.mkv", "swap.mp4"):
         with av.open(str(folder / name), "w") as file:
             stream = file.add_stream("libx264", rate=8)
             stream.height, stream.width = frames[0].shape[:2]

@@ -17,6 +17,7 @@ from gpen.training.processes import Processes  # noqa: E402
 from support.tiny_training import SUBPIXEL  # noqa: E402
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+SMALLEST = "network.size=8"
 GROWING = (
     "network.size=64",
     "stages=[{steps=3, size=32, loss={adversarial=0, feature_matching=0}}, {steps=2}]",
@@ -67,12 +68,12 @@ def test_memory_grows_with_side_and_batch_and_shrinks_with_parts(
     tiny_with: Callable[..., Config],
 ) -> None:
     def memory(*overrides: str) -> float:
-        (stage,) = estimated(tiny_with(*overrides))
+        (stage,) = estimated(tiny_with(SMALLEST, *overrides))
         return stage.memory_mib
 
     small = memory()
     assert memory("optimiser.batch=8") > small
-    assert memory("network.size=64") > small
+    assert memory("network.size=16") > small
     assert memory("optimiser.batch=8", "optimiser.accumulate=2") == small
     assert memory("precision=bf16") < small
 
@@ -82,7 +83,7 @@ def test_memory_grows_with_side_and_batch_and_shrinks_with_parts(
     [
         ("network.size=128", "discriminator.kind=patchgan", "discriminator.resolutions=[128]",
          "discriminator.patch_channels=4"),
-        ("network.size=8",),
+        (SMALLEST,),
     ],
     ids=["patchgan-above-the-probe", "8-px"],
 )  # fmt: skip
@@ -98,19 +99,19 @@ def test_networks_of_all_sides_are_estimated(
 def test_memory_counts_the_truth_that_is_judged_before_it_is_matched(
     tiny_with: Callable[..., Config],
 ) -> None:
-    (matched,) = estimated(tiny_with("loss.r1=0"))
-    (alone,) = estimated(tiny_with("loss.r1=0", "loss.feature_matching=0"))
+    (matched,) = estimated(tiny_with(SMALLEST, "loss.r1=0"))
+    (alone,) = estimated(tiny_with(SMALLEST, "loss.r1=0", "loss.feature_matching=0"))
     assert matched.face_mib > alone.face_mib
 
 
 def test_time_grows_with_steps(tiny_with: Callable[..., Config]) -> None:
     stages = "stages=[{steps=10}, {steps=1000}]"
-    few, many = estimated(tiny_with(stages))
+    few, many = estimated(tiny_with(SMALLEST, stages))
     assert many.seconds == pytest.approx(100 * few.seconds)
 
 
 def test_nothing_is_compiled_or_read(tiny_with: Callable[..., Config]) -> None:
-    config = tiny_with("compile=true", "network.init=missing")
+    config = tiny_with(SMALLEST, "compile=true", "network.init=missing")
     assert estimated(config)
 
 

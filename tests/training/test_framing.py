@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gpen.face_templates import template_points  # noqa: E402
-from gpen.training.config import Data  # noqa: E402
+from gpen.training.config_sections import Data  # noqa: E402
 from gpen.training.framing import reframe, vary_tone  # noqa: E402
 
 SIZE = 64

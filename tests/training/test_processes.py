@@ -38,6 +38,7 @@ def train(config: Config, folder: Path, processes: int) -> dict[str, dict[str, t
     return state
 
 
+@pytest.mark.slow  # starts torch five times
 def test_two_processes_take_the_step_of_one_with_the_doubled_batch(
     tiny_with: Callable[..., Config], tmp_path: Path
 ) -> None:

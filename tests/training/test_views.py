@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gpen.training.batches import Batch  # noqa: E402
-from gpen.training.config import Loss  # noqa: E402
+from gpen.training.config_sections import Loss  # noqa: E402
 from gpen.training.losses import texture  # noqa: E402
 from gpen.training.objective import Objective  # noqa: E402
 from gpen.training.perceptual_losses import PerceptualLosses  # noqa: E402

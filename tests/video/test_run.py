@@ -22,7 +22,7 @@ from gpen.settings import VideoSettings
 from gpen.video import job
 from gpen.video.io import segment_writer
 from gpen.video.io.decode import open_video, read_frames
-from gpen.video.run import restore_clip
+from gpen.video.run import restore_video
 from support.identity_file import write_identity
 from support.panning import SIZE_WH, panning, panning_clip
 from support.upscaler_files import save_enlarging_graph
@@ -30,11 +30,17 @@ from support.video_files import make_clip, packets_of, times_of
 
 
 @pytest.fixture(scope="module")
-def restorer() -> Restorer:
-    """One for all, with its networks open."""
-    restorer = Restorer(engine="openvino", precision="f32")
+def restorer(negative_model: Path) -> Restorer:
+    """One for all, with its networks open: it inverts faces, in no time."""
+    restorer = Restorer(model=negative_model, engine="openvino", precision="f32")
     restorer.load()
     return restorer
+
+
+@pytest.fixture(scope="module")
+def default_restorer() -> Restorer:
+    """That of users, for tests of what restoring does to a face."""
+    return Restorer(engine="openvino", precision="f32")
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +64,15 @@ def whole(clip: Path, restorer: Restorer, tmp_path_factory: pytest.TempPathFacto
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "PART_FRAMES", 6)
         target = tmp_path_factory.mktemp("whole") / "out.mp4"
-        restore_clip(restorer, clip, target)
+        restore_video(clip, target, restorer=restorer)
     return target
 
 
-def test_faces_are_sharper_and_the_rest_stays(clip: Path, whole: Path) -> None:
-    before, after = frames_of(clip), frames_of(whole)
+def test_faces_are_sharper_and_the_rest_stays(
+    clip: Path, default_restorer: Restorer, tmp_path: Path
+) -> None:
+    restore_video(clip, tmp_path / "out.mp4", restorer=default_restorer)
+    before, after = frames_of(clip), frames_of(tmp_path / "out.mp4")
     assert len(before) == len(after) == 16
     for old, new in zip(before, after, strict=True):
         change = np.abs(old.astype(int) - new).mean(axis=2)
@@ -85,8 +94,8 @@ def test_nothing_but_the_result_is_left(whole: Path) -> None:
 
 def test_the_result_tells_what_was_done(clip: Path, restorer: Restorer, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int | None]] = []
-    result = restore_clip(
-        restorer, clip, tmp_path / "out.mkv", on_progress=lambda *step: seen.append(step)
+    result = restore_video(
+        clip, tmp_path / "out.mkv", restorer=restorer, on_progress=lambda *step: seen.append(step)
     )
     assert (result.frames, result.faces, result.people) == (16, 16, 1)
     assert (result.resumed, result.replaced) == (0, 0)
@@ -109,9 +118,9 @@ def test_a_stopped_run_goes_on_and_gives_the_same_file(
 
     target = tmp_path / "out.mp4"
     with pytest.raises(PowerCutError):
-        restore_clip(restorer, clip, target, on_progress=stop)
+        restore_video(clip, target, restorer=restorer, on_progress=stop)
     assert not target.exists()
-    result = restore_clip(restorer, clip, target)
+    result = restore_video(clip, target, restorer=restorer)
     assert target.read_bytes() == whole.read_bytes()
     assert result.resumed == {("frames", 14): 12}.get(moment, 0)
 
@@ -122,7 +131,7 @@ def test_where_a_part_begins_and_ends_cannot_be_seen(
     written = []
     for length in (5, 99):
         monkeypatch.setattr(job, "PART_FRAMES", length)
-        restore_clip(restorer, clip, tmp_path / str(length) / "%03d.png")
+        restore_video(clip, tmp_path / str(length) / "%03d.png", restorer=restorer)
         paths = sorted((tmp_path / str(length)).glob("*.png"))
         written.append([path.read_bytes() for path in paths])
     assert len(written[0]) == 16
@@ -138,11 +147,11 @@ def test_ctrl_c_leaves_a_file_that_plays_and_the_run_goes_on(
 
     target = tmp_path / "out.mp4"
     with pytest.raises(KeyboardInterrupt):
-        restore_clip(restorer, clip, target, on_progress=stop)
+        restore_video(clip, target, restorer=restorer, on_progress=stop)
     partial = tmp_path / "out.partial.mp4"
     assert len(frames_of(partial)) == 9
     assert 0 < len(packets_of(partial, "audio")) < len(packets_of(clip, "audio"))
-    assert restore_clip(restorer, clip, target).resumed == 6
+    assert restore_video(clip, target, restorer=restorer).resumed == 6
     assert target.read_bytes() == whole.read_bytes()
     assert not partial.exists()
 
@@ -168,14 +177,14 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(segment_writer.SegmentWriter, "_mux", full)
         with pytest.raises(WriteError, match=r"no space left.*the same command goes on"):
-            restore_clip(restorer, clip, target)
+            restore_video(clip, target, restorer=restorer)
     assert not target.exists()
-    assert restore_clip(restorer, clip, target).resumed == 6
+    assert restore_video(clip, target, restorer=restorer).resumed == 6
     assert target.read_bytes() == whole.read_bytes()
 
 
 def test_kill_9_and_the_same_command_give_the_same_file(
-    clip: Path, whole: Path, tmp_path: Path
+    clip: Path, whole: Path, negative_model: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "out.mp4"
     command = [
@@ -187,6 +196,8 @@ def test_kill_9_and_the_same_command_give_the_same_file(
         str(clip),
         "-o",
         str(target),
+        "--model",
+        str(negative_model),
         "--engine",
         "openvino",
         "--precision",
@@ -206,7 +217,7 @@ def test_kill_9_and_the_same_command_give_the_same_file(
 
 
 def test_strength_0_restores_each_frame_by_itself(
-    clip: Path, restorer: Restorer, tmp_path: Path
+    clip: Path, default_restorer: Restorer, tmp_path: Path
 ) -> None:
     """Frames are those of the photo pipeline at the points of the track."""
     points: list[np.ndarray] = []
@@ -221,11 +232,11 @@ def test_strength_0_restores_each_frame_by_itself(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "PART_FRAMES", 6)
         patch.setattr(job.frame_stages, "align", noted)
-        restore_clip(restorer, clip, target, VideoSettings(stabilise=0))
+        restore_video(clip, target, restorer=default_restorer, video=VideoSettings(stabilise=0))
     written = [read_image(path).pixels for path in sorted(target.parent.glob("*.png"))]
     assert len(written) == len(points) == 16
     for new, old, five in zip(written, frames_of(clip), points, strict=True):
-        alone = restorer.restore(old, points_xy=five).image
+        alone = default_restorer.restore(old, points_xy=five).image
         difference = np.abs(new.astype(int) - alone)
         assert difference.mean() < 1.2  # by way of YUV with half the chroma
         assert np.quantile(difference, 0.99) < 10
@@ -240,8 +251,8 @@ def test_another_job_for_the_same_target_starts_anew_and_says_so(
 
     target = tmp_path / "out.mp4"
     with pytest.raises(PowerCutError):
-        restore_clip(restorer.with_(blend=0.5), clip, target, on_progress=stop)
-    result = restore_clip(restorer, clip, target)
+        restore_video(clip, target, restorer=restorer.with_(blend=0.5), on_progress=stop)
+    result = restore_video(clip, target, restorer=restorer)
     assert result.resumed == 0
     assert any("other settings" in note for note in result.notes)
     assert target.read_bytes() == whole.read_bytes()
@@ -249,14 +260,16 @@ def test_another_job_for_the_same_target_starts_anew_and_says_so(
 
 def test_a_range_is_restored(clip: Path, restorer: Restorer, tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
-    result = restore_clip(restorer, clip, target, VideoSettings(start_s=0.2, end_s=0.4))
+    result = restore_video(
+        clip, target, restorer=restorer, video=VideoSettings(start_s=0.2, end_s=0.4)
+    )
     assert result.frames == 5
     assert times_of(target)[0] == 0
 
 
 def test_upscaled_clips_are_larger(clip: Path, restorer: Restorer, tmp_path: Path) -> None:
     larger = restorer.with_(upscale=2)
-    restore_clip(larger, clip, tmp_path / "out.mp4", VideoSettings(end_s=0.1))
+    restore_video(clip, tmp_path / "out.mp4", restorer=larger, video=VideoSettings(end_s=0.1))
     assert open_video(tmp_path / "out.mp4").size_wh == (2 * SIZE_WH[0], 2 * SIZE_WH[1])
 
 
@@ -283,13 +296,13 @@ def test_deep_color_stays_deep(restorer: Restorer, tmp_path: Path, demo_photo: P
         options={"x265-params": "log-level=none"},
         picture=panning(demo_photo),
     )
-    result = restore_clip(restorer, deep, tmp_path / "out.mkv")
+    result = restore_video(deep, tmp_path / "out.mkv", restorer=restorer)
     assert result.faces == 3
     assert open_video(tmp_path / "out.mkv").bits == 10
 
 
 def test_faces_not_chosen_are_left_alone(clip: Path, restorer: Restorer, tmp_path: Path) -> None:
-    result = restore_clip(restorer.with_(faces="track:7"), clip, tmp_path / "out.mkv")
+    result = restore_video(clip, tmp_path / "out.mkv", restorer=restorer.with_(faces="track:7"))
     assert (result.people, result.faces) == (0, 0)
     assert result.notes == [
         "the video has no track 7: it has 1 to 1 (`gpen tracks` with the same range lists them)"
@@ -301,25 +314,24 @@ def test_like_says_that_a_named_file_is_missing(
 ) -> None:
     alike = restorer.with_(faces=f"like:{portrait}", embedding="arcface-w600k-r50")
     with pytest.raises(UnknownModelError, match="gpen models get arcface-w600k-r50"):
-        restore_clip(alike, clip, tmp_path / "out.mp4")
+        restore_video(clip, tmp_path / "out.mp4", restorer=alike)
 
 
 @pytest.mark.parametrize("name", ["gpen-face-embedding", "arcface"])
 def test_like_finds_the_person_on_a_photo(
-    clip: Path, tmp_path: Path, portrait: Path, demo_photo: Path, name: str
+    clip: Path, restorer: Restorer, tmp_path: Path, portrait: Path, demo_photo: Path, name: str
 ) -> None:
     write_identity(tmp_path / "arcface.onnx")
     photo = portrait if name == "gpen-face-embedding" else demo_photo
-    options = {"models_dir": tmp_path, "engine": "openvino", "embedding": name}
-    alike = Restorer(faces=f"like:{photo}", **options)
-    assert restore_clip(alike, clip, tmp_path / "out.mp4").people == 1
+    alike = restorer.with_(models_dir=tmp_path, embedding=name, faces=f"like:{photo}")
+    assert restore_video(clip, tmp_path / "out.mp4", restorer=alike).people == 1
     alike.person = -alike.person  # someone as unlike as can be
-    assert restore_clip(alike, clip, tmp_path / "none.mp4").people == 0
+    assert restore_video(clip, tmp_path / "none.mp4", restorer=alike).people == 0
 
 
 def test_a_clip_without_faces_is_copied(restorer: Restorer, tmp_path: Path) -> None:
     plain = make_clip(tmp_path / "plain.mp4", frames=4, sound="aac")
-    result = restore_clip(restorer, plain, tmp_path / "out.mp4")
+    result = restore_video(plain, tmp_path / "out.mp4", restorer=restorer)
     assert (result.frames, result.people) == (4, 0)
     assert packets_of(tmp_path / "out.mp4", "audio") == packets_of(plain, "audio")
 
@@ -328,9 +340,9 @@ def test_what_makes_no_sense_is_refused_at_once(
     clip: Path, restorer: Restorer, tmp_path: Path
 ) -> None:
     with pytest.raises(SettingsError, match="aligned is for photos"):
-        restore_clip(restorer.with_(aligned=True), clip, tmp_path / "out.mp4")
+        restore_video(clip, tmp_path / "out.mp4", restorer=restorer.with_(aligned=True))
     with pytest.raises(SettingsError, match=r"\.mp4, \.mov, \.mkv"):
-        restore_clip(restorer, clip, tmp_path / "out.wmv")
+        restore_video(clip, tmp_path / "out.wmv", restorer=restorer)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -339,8 +351,12 @@ def test_progress_of_a_range_counts_to_its_end(
 ) -> None:
     seen: list[tuple[str, int, int | None]] = []
     video = VideoSettings(start_s=0.2, end_s=0.4)
-    restore_clip(
-        restorer, clip, tmp_path / "out.mp4", video, on_progress=lambda *step: seen.append(step)
+    restore_video(
+        clip,
+        tmp_path / "out.mp4",
+        restorer=restorer,
+        video=video,
+        on_progress=lambda *step: seen.append(step),
     )
     totals = {total for stage, _, total in seen if stage == "faces"}
     assert totals == {5}
@@ -359,7 +375,7 @@ def test_a_frame_of_a_folder_that_was_changed_is_done_again(
             raise PowerCutError
 
     with pytest.raises(PowerCutError):
-        restore_clip(restorer, folder, target, on_progress=stop)
+        restore_video(folder, target, restorer=restorer, on_progress=stop)
     cv2.imwrite(str(folder / "2.png"), np.full((48, 64, 3), 200, np.uint8))
-    assert restore_clip(restorer, folder, target).resumed == 0
+    assert restore_video(folder, target, restorer=restorer).resumed == 0
     assert frames_of(target)[2].mean() > 150

@@ -10,7 +10,7 @@ Convention:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from .occlusion import occlusion_mask
 from .outlines import suppress_halos
 from .regions import keep_mask
 from .reliability_estimator import Reliability
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

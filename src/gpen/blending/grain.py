@@ -211,7 +211,7 @@ def add_grain(pixels: Pixels, grain: Grain, seed: int) -> Pixels:
         planes.append(plane if gain is None else cv2.multiply(plane, gain, plane))
     rgb_from_opponents = OPPONENTS.T * np.float32(level_of(pixels))
     noise = cv2.transform(cv2.merge(planes), rgb_from_opponents)
-    # Rounds and videos.
+    # Rounds and clips.
     depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
     return cast("Pixels", cv2.add(pixels, noise, dtype=depth))
 

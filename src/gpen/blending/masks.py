@@ -9,13 +9,16 @@ Convention:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..settings import MaskShape
 from ..types import FloatArray
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 #: Eye distance : distance from the eyes to the mouth, of a face seen from the front.
 EYES_TO_MOUTH = 1.157

@@ -15,9 +15,9 @@ from .output_names import WRITTEN_SUFFIXES, is_video
 EPILOG = """
 **Examples**
 
-`gpen compare clip.mp4 clip_gpen.mp4` — writes clip_compare.mp4
+`gpen compare video.mp4 video_gpen.mp4` — writes video_compare.mp4
 
-`gpen compare clip.mp4 clip_gpen.mp4 --wipe --stills 6`
+`gpen compare video.mp4 video_gpen.mp4 --wipe --stills 6`
 
 `gpen compare old.jpg new.jpg -o both.jpg`
 """

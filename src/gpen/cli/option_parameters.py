@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal, TypeVar, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 import typer
 
@@ -37,10 +37,9 @@ def with_options(*names: str, grouped: bool = False) -> Callable[[_Command], _Co
     table = {**options_of(Settings), **options_of(VideoSettings)}
 
     def decorated(command: _Command) -> _Command:
-        own = inspect.signature(command)
-        hints = get_type_hints(command, include_extras=True)
+        own = inspect.signature(command, eval_str=True)
         parameters = [
-            parameter.replace(annotation=hints[parameter.name])
+            parameter
             for parameter in own.parameters.values()
             if parameter.kind is not parameter.VAR_KEYWORD
         ]

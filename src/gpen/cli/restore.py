@@ -29,7 +29,7 @@ EPILOG = """
 
 `cat old.jpg | gpen restore - > new.jpg`
 
-`gpen restore clip.mp4` — writes clip_gpen.mp4; stopped half-way, the same command goes on
+`gpen restore video.mp4` — writes video_gpen.mp4; stopped half-way, the same command goes on
 
 `gpen restore film.mkv --start 1:30 --preview 10 --faces largest --crf 18`
 

@@ -10,8 +10,9 @@ from rich.progress import TextColumn
 
 from gpen import GpenError, Restorer, Settings
 from gpen.settings import VideoSettings
-from gpen.video.run import partial_of, restore_clip
-from gpen.video.video_result import ClipResult, OnProgress
+from gpen.video.job import partial_of
+from gpen.video.run import restore_video
+from gpen.video.video_result import OnProgress, VideoResult
 
 from . import console
 from .output_names import is_video_target, video_targets
@@ -93,15 +94,20 @@ def _restore_to(
         overwrite = may
     stamp = Stamp.of(source)
     with _progress() as on_progress:
-        result = restore_clip(
-            restorer, source, target, video, overwrite=overwrite, on_progress=on_progress
+        result = restore_video(
+            source,
+            target,
+            restorer=restorer,
+            video=video,
+            overwrite=overwrite,
+            on_progress=on_progress,
         )
     note_result(source, stamp, target, task.ledger, options)
     _show(task.name, result)
     _note(outcome, result, restorer)
 
 
-def _note(outcome: Outcome, result: ClipResult, restorer: Restorer) -> None:
+def _note(outcome: Outcome, result: VideoResult, restorer: Restorer) -> None:
     """The row of a report."""
     outcome.output, outcome.notes = str(result.path), list(result.notes)
     outcome.status = "restored" if result.people else "no face"
@@ -112,7 +118,7 @@ def _note(outcome: Outcome, result: ClipResult, restorer: Restorer) -> None:
     outcome.precision = engine.precision
 
 
-def _show(name: str, result: ClipResult) -> None:
+def _show(name: str, result: VideoResult) -> None:
     """One line of result, one line for each note."""
     seconds = sum(result.seconds.get(step, 0.0) for step in ("faces", "frames", "joining"))
     fresh = result.frames - result.resumed

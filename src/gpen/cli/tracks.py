@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 EPILOG = """
 **Examples**
 
-`gpen tracks clip.mp4` — a list, and an image of each face in clip_tracks/
+`gpen tracks video.mp4` — a list, and an image of each face in video_tracks/
 
-`gpen restore clip.mp4 --faces track:1,3` — restores only those
+`gpen restore video.mp4 --faces track:1,3` — restores only those
 
 `gpen tracks film.mkv --start 1:30 --preview 10` — numbers for `gpen restore` with the same range
 """

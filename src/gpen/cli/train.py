@@ -63,11 +63,12 @@ def train(
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     try:
         import torch
-    except ImportError:
+
+        from gpen.training.config_file import load_config  # reads TOML, on Python 3.10 by tomli
+    except ModuleNotFoundError:
         raise MissingExtraError("Training", extra="train") from None
     del torch
     from gpen.training.config_checks import check_shares
-    from gpen.training.config_file import load_config
     from gpen.training.processes import Processes
 
     settings = list(overrides or [])

@@ -15,9 +15,7 @@ from ..types import FloatArray
 Port = tuple[str, tuple[int | None, ...]]
 
 
-class Graph(Protocol):
-    """An ONNX file, ready to run. One instance serves many threads."""
-
+class _Network(Protocol):
     @property
     def name(self) -> str:
         """The library that runs it."""
@@ -32,6 +30,10 @@ class Graph(Protocol):
     def precision(self) -> str:
         """Arithmetic used: "f32", "bf16" or "f16"."""
         ...
+
+
+class Graph(_Network, Protocol):
+    """An ONNX file, ready to run. One instance serves many threads."""
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -58,23 +60,8 @@ class Graph(Protocol):
         ...
 
 
-class Engine(Protocol):
+class Engine(_Network, Protocol):
     """A face restorer, ready to run. One instance serves many threads."""
-
-    @property
-    def name(self) -> str:
-        """The library that runs it."""
-        ...
-
-    @property
-    def device(self) -> str:
-        """Where it runs, in the library's own words."""
-        ...
-
-    @property
-    def precision(self) -> str:
-        """Arithmetic used: "f32", "bf16" or "f16"."""
-        ...
 
     @property
     def size(self) -> int:

@@ -1,9 +1,9 @@
 """Five points of a face → 68 landmarks: jaw, brows, nose, lids, lips.
 
-A small network looks at an upright square around the face, twice: first at the square given by
-the five points, then at the one that its own first output tells. It is coarse: about 4 % of the eye
-distance on sharp faces (`benchmarks/identity.py`), more on blurred ones, and it guesses what a hand
-or hair hides.
+A small network runs twice on an upright square around the face: first on the square given by the
+five points, then on the one given by its first output. It is coarse: the error is about 4 % of the
+eye distance on sharp faces (`benchmarks/identity.py`), more on blurred ones, and it guesses what a
+hand or hair hides.
 
 Convention:
     pixels      uint8 or uint16 RGB, shape (height, width, 3)
@@ -40,9 +40,8 @@ _TEMPLATE_XY: Float64Array = np.array(
 )
 #: Side of the second square, in sizes of the landmarks in the first.
 _AROUND = 1.15
-#: The network answers this many pixels of its image too far to the left: so much is the output to
-#: a mirrored image, mirrored back, off to the right of the output to the image. Upward it can
-#: only be seen against labels, which agree.
+#: The network's landmarks lie this many pixels too far to the left: those of a mirrored image,
+#: mirrored back, lie as far to the right. Vertically it shows against labels only; they agree.
 _OFFSET = 0.9
 
 

@@ -80,6 +80,6 @@ def _to_pixels(output: FloatArray, *, like: Pixels) -> Pixels:
 
     half = np.iinfo(like.dtype).max / 2
     depth = cv2.CV_8U if like.dtype == np.uint8 else cv2.CV_16U
-    # In one pass OpenCV scales, shifts, rounds and videos.
+    # In one pass OpenCV scales, shifts, rounds and clips.
     planes = [cv2.addWeighted(plane, half, plane, 0, half, dtype=depth) for plane in output]
     return cast("Pixels", cv2.merge(planes))

@@ -120,7 +120,7 @@ def keep_tint(after: Pixels, before: Pixels) -> Pixels | None:
     index = cv2.convertScaleAbs(gray, alpha=float(1 / level))
     tint = cv2.LUT(index, _rgb(curve[None]) * level)
     tint = tint + transforms.resize(_rgb(stray) * level, after.shape[1::-1])
-    # The last step rounds and videos.
+    # The last step rounds and clips.
     depth = cv2.CV_8U if after.dtype == np.uint8 else cv2.CV_16U
     if colors <= 0:
         return cast("Pixels", cv2.add(gray, tint, dtype=depth))

@@ -7,12 +7,12 @@ those of the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import WeightsError, WriteError
+from ..files import sha256_now
 from .transfer import Progress, Transfer, disk_errors
 
 _TIMEOUT_S = 30.0
@@ -112,8 +112,7 @@ def _verified(part: Path, name: str, size: int | None, sha256: str | None) -> st
         raise WeightsError(
             f"{name} came with {here} bytes where {size} were expected: try again", path=part
         )
-    with part.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_now(part)
     if sha256 is not None and digest != sha256:
         raise WeightsError(
             f"{name} came with SHA-256 {digest} where {sha256} was expected, so it was removed: "

@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -169,11 +170,11 @@ class _Exchange:
         return self._has_body and (self.status or 0) >= 400
 
     async def _drain(self) -> None:
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._read_on(), _DRAINED_S)
+
+    async def _read_on(self) -> None:
         left = _DRAINED_BYTES
-        try:
-            async with asyncio.timeout(_DRAINED_S):
-                while self._has_body and left > 0:
-                    message: dict[str, Any] = dict(await self.receive())
-                    left -= len(message.get("body", b""))
-        except TimeoutError:
-            pass
+        while self._has_body and left > 0:
+            message: dict[str, Any] = dict(await self.receive())
+            left -= len(message.get("body", b""))

@@ -137,7 +137,7 @@ async def _chunks(receive: Receive, limits: Limits) -> AsyncIterator[bytes]:
         wait_s = min(limits.idle_s, end_s - time.monotonic())
         try:
             message = await asyncio.wait_for(receive(), max(0.0, wait_s))
-        except TimeoutError:
+        except asyncio.TimeoutError:
             raise HttpProblem(
                 408, "the upload stood still or took too long; send it again"
             ) from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .http_problems import Cancelled, HttpProblem
 
 if TYPE_CHECKING:
-    from ..video.video_result import ClipResult
+    from ..video.video_result import VideoResult
 
 State = Literal["uploading", "queued", "running", "done", "failed", "cancelled", "stopped"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "stopped")
@@ -51,7 +51,7 @@ class Job:
     most_frames: float = float("inf")
     ended_s: float | None = None
     error: HttpProblem | None = None
-    result: ClipResult | None = None
+    result: VideoResult | None = None
     n_bytes: int = 0
     _abandoned: threading.Event = field(default_factory=threading.Event)
     _began_s: float | None = None
@@ -121,7 +121,7 @@ class Job:
         self.ended_s = time.monotonic()
         self.state = state
 
-    def finish(self, result: ClipResult) -> None:
+    def finish(self, result: VideoResult) -> None:
         """All went well."""
         self.result, self.n_bytes = result, self.target.stat().st_size
         self.end("done")

@@ -76,15 +76,15 @@ class VideoQueue:
         future.add_done_callback(self._futures.discard)
 
     def _work(self, job: Job, restorer: CancellableRestorer, video: VideoSettings) -> None:
-        from ..video.run import restore_clip
+        from ..video.run import restore_video
 
         try:
             job.begin(self._limits.video_s)
-            result = restore_clip(
-                restorer,
+            result = restore_video(
                 job.source,
                 job.target,
-                video,
+                restorer=restorer,
+                video=video,
                 on_progress=job.on_progress,
             )
             job.finish(result)

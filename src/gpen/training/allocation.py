@@ -1,4 +1,4 @@
-"""Memory that a step frees and the next one takes again.
+"""Keeps freed memory in the process, for the next step to reuse.
 
 On a CPU torch leaves memory to the C library. glibc gives large blocks back to the system as soon
 as they are free, and the system maps and clears them anew at every step.
@@ -15,10 +15,10 @@ _OPTIONS = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, -1), "M_TOP_PAD": (-
 
 
 def keep_freed_memory() -> bool:
-    """Have glibc keep what is freed for what is allocated next, in the whole process.
+    """Have glibc keep freed memory for later allocations, in the whole process.
 
     Returns:
-        Whether it does; False where the C library is another one.
+        Whether it does so; False with other C libraries.
     """
     if not sys.platform.startswith("linux"):
         return False

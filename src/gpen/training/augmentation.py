@@ -1,7 +1,6 @@
-"""Changes that a discriminator sees on real and restored faces alike.
+"""DiffAugment (Zhao et al., NeurIPS 2020): random changes to real and restored faces alike.
 
-With few faces a discriminator soon knows them by heart. Changed at random, on both sides and with
-gradients through the change, they are many (Zhao et al., NeurIPS 2020: DiffAugment).
+They keep a discriminator from memorising a small data set. Gradients pass through them.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _SHIFT = 1 / 8
 
 
 def augment(images: Tensor) -> Tensor:
-    """Change colours and place of each image, (N, 3, S, S), at random; gradients pass through."""
+    """Recolour and shift each image, (N, 3, S, S), at random; gradients pass through."""
     if not len(images):
         return images
     return _shift(_recolour(images))
@@ -34,7 +33,7 @@ def _recolour(images: Tensor) -> Tensor:
 
 
 def _shift(images: Tensor) -> Tensor:
-    """Whole pixels along both axes; what comes in is mirrored."""
+    """By whole pixels along both axes; the border is mirrored."""
     size = images.shape[-1]
     most = int(size * _SHIFT)
     padded = functional.pad(images, (most, most, most, most), mode="reflect")

@@ -1,7 +1,7 @@
-"""Batches of damaged faces, each decided by the seed, the step and its place alone.
+"""Batches of degraded faces, which depend on the seed, the step and the number of a face alone.
 
-A step's faces are numbered; part `p` of `n` takes its share of the numbers. So a run that was
-stopped, or that is spread over more processes, sees the same faces in the same order.
+The faces of a step are numbered, and each of its parts takes a range of numbers. So a run that is
+resumed, or distributed over more processes, sees the same faces in the same order.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..errors import TrainingError
 from ..perceptual.image_tensors import to_tensor
-from .config import Config, Data
+from .config import Config
+from .config_sections import Data
 from .degradation import Recipe, degrade
 from .face_dataset import Faces, Sample
 from .framing import reframe, vary_tone
 
 _LOG = logging.getLogger("gpen")
 _MAX_RESTARTS = 3
-#: Share of sharp faces that perceptual losses see whole and shrunk, not cut.
+#: Share of sharp faces that perceptual losses see whole and scaled down instead of cropped.
 _LOOKS_WHOLE = 0.4
 
 
@@ -41,10 +42,10 @@ class Batch:
         damaged: (N, 3, S, S) RGB in [-1, 1].
         truth: The same, undamaged.
         points_xy: (N, 5, 2) in pixels.
-        inside: (N,), share of each image that is no mirror image.
-        sharp: (N,), 1 where the truth has detail at this size, else 0.
-        cut_xy: (N, 2), where in each image to look closely: the top left corner of a cut, as a
-            share of the room for it; negative to look at the whole.
+        inside: (N,), share of each image that is not filled by mirroring.
+        sharp: (N,), 1 if the truth has detail at this size, else 0.
+        cut_xy: (N, 2), top left corner of the crop for perceptual losses, as a fraction of the
+            range that it can have; negative for the whole image.
     """
 
     damaged: Tensor
@@ -58,7 +59,7 @@ class Batch:
     def of_sharp_faces(
         cls, damaged: Tensor, truth: Tensor, points_xy: Tensor, inside: Tensor
     ) -> Batch:
-        """A batch of faces that are looked at whole."""
+        """A batch of sharp faces without crops."""
         return cls(
             damaged, truth, points_xy, inside, torch.ones_like(inside), -torch.ones(len(inside), 2)
         )
@@ -70,14 +71,14 @@ class Batch:
 
 
 class DamagedFaces(Dataset[tuple[Any, ...]]):
-    """Faces under the keys (step, number)."""
+    """Degraded faces, by (step, number)."""
 
     def __init__(self, faces: Faces, recipe: Recipe, seed: tuple[int, ...], data: Data) -> None:
         self._faces, self._recipe, self._seed, self._data = faces, recipe, seed, data
         self._sharp = sharp_faces(faces, data)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Any, ...]:
-        """What a `Batch` holds of one face, in its order."""
+        """The fields of `Batch` for one face, in their order."""
         random = np.random.default_rng((*self._seed, *key))
         pool: Sequence[int] = range(len(self._faces))
         if self._data.sharp_share and random.random() < self._data.sharp_share:
@@ -87,7 +88,7 @@ class DamagedFaces(Dataset[tuple[Any, ...]]):
 
 
 def vary(sample: Sample, random: np.random.Generator, data: Data) -> Sample:
-    """A face mirrored now and then, framed anew and in another tone."""
+    """Mirror, reframe and recolour a face at random."""
     pixels, points = sample.pixels, sample.points_xy
     if random.random() < data.flip:
         pixels, points = np.ascontiguousarray(pixels[:, ::-1]), mirrored(points, len(pixels))
@@ -100,7 +101,7 @@ def vary(sample: Sample, random: np.random.Generator, data: Data) -> Sample:
 def damage(
     sample: Sample, random: np.random.Generator, recipe: Recipe, data: Data
 ) -> tuple[Any, ...]:
-    """What a `Batch` holds of a face, in its order."""
+    """Degrade a face: the fields of `Batch`, in their order."""
     damaged, truth = degrade(sample.pixels, random, recipe)
     sharp = is_sharp(sample.native, len(sample.pixels), data)
     looks_whole = random.random() < _LOOKS_WHOLE or not sharp
@@ -109,7 +110,7 @@ def damage(
 
 
 def is_sharp(native: int, size: int, data: Data) -> bool:
-    """Whether a face captured at `native` px (0: nobody knows) has detail at `size` px."""
+    """Whether a face of originally `native` px (0 if unknown) has detail at `size` px."""
     return not native or native >= data.detail * size
 
 
@@ -129,35 +130,35 @@ def mirrored(points_xy: Any, size: int) -> Any:
 def collate(samples: list[tuple[Any, ...]]) -> tuple[Tensor, ...]:
     """Samples as tensors, which travel between processes in shared memory.
 
-    Not as arrays: they would go through a pipe in pieces, and if a worker is killed between two of
-    them, whoever reads waits for ever.
+    Arrays would go through a pipe in pieces; if a worker is killed between two pieces, the reader
+    waits for ever.
     """
     return tuple(torch.from_numpy(np.stack(values)) for values in zip(*samples, strict=True))
 
 
 def to_batch(tensors: tuple[Tensor, ...]) -> Batch:
-    """What `collate` made, as tensors."""
+    """The result of `collate` as a batch."""
     damaged, truth, *others = tensors
     return Batch(to_tensor(damaged), to_tensor(truth), *(tensor.float() for tensor in others))
 
 
 def numbers_of_part(batch: int, part: int, parts: int) -> range:
-    """Which numbers of a step belong to a part."""
+    """The numbers of the faces in a part of a step."""
     share = batch // parts
     return range(part * share, (part + 1) * share)
 
 
 class Batches:
-    """Endless parts of the steps from `step` on, for one process.
+    """An endless stream of steps for one process.
 
     Args:
-        faces: Where faces come from.
-        recipe: How they are damaged.
+        faces: The data set.
+        recipe: How faces are degraded.
         config: The run.
         step: First step.
-        retry: How often the run was rolled back; other faces are drawn then.
+        retry: Number of roll-backs; after each, other faces are drawn.
         rank: Number of this process.
-        world: Processes in all.
+        world: Number of processes.
     """
 
     def __init__(
@@ -178,7 +179,7 @@ class Batches:
         self._restarts = 0
 
     def step(self) -> list[Batch]:
-        """The parts of the next step that this process has to do.
+        """The parts of the next step for this process.
 
         Raises:
             TrainingError: Workers died again and again.
@@ -188,7 +189,7 @@ class Batches:
             try:
                 parts.append(to_batch(next(self._loaded)))
             except (RuntimeError, EOFError, OSError) as error:
-                # A worker was killed; what it should have made depends on its numbers alone.
+                # A worker was killed; its batches depend on their numbers alone and are made again.
                 self._restarts += 1
                 if not self._config.data.workers:
                     raise
@@ -236,7 +237,7 @@ class Batches:
 
 
 def _begin_worker(_worker: int) -> None:
-    """One thread in each worker, which leaves it to the main process to answer Ctrl-C."""
+    """Use one thread in each worker, and leave Ctrl-C to the main process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)

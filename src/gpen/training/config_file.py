@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import tomllib
+import sys
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,16 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import ConfigError
-from .config import Config, Loss
+from .config import Config
 from .config_checks import check_config
+from .config_sections import Loss
 
-#: Above all numbers that mean anything here.
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+#: Above all numbers that make sense here.
 _BEYOND = 1 << 64
 
 
@@ -102,7 +108,7 @@ def _build(kind: Any, tree: Any, where: str) -> Any:
 
 
 def _convert(hint: Any, value: Any, name: str) -> Any:
-    """A value as its type wants it.
+    """A value, converted to its type.
 
     Raises:
         ConfigError: It does not fit.

@@ -1,4 +1,4 @@
-"""The discriminator's side of a step."""
+"""The discriminator and its part of a training step."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ..networks.patchgan import PatchDiscriminator
 from ..networks.projected import ProjectedDiscriminator
 from . import losses
 from .batches import Batch
-from .config import Loss
+from .config_sections import Loss
 from .optimiser_step import Learner
 
 AnyDiscriminator = Discriminator | PatchDiscriminator | ProjectedDiscriminator
-#: Images of a batch's faces → what the discriminator is shown of them.
+#: Images of a batch's faces → the discriminator's inputs.
 Look = Callable[[Tensor, Batch], tuple[Tensor, ...]]
-#: Share of the newest logits in the usual ones that `losses.lecam` compares with.
+#: Rate of the moving averages of logits that `losses.lecam` compares with.
 _USUAL_RATE = 0.01
 
 
 class Judging(nn.Module):
-    """A discriminator's `judge` as a module of its own, which is what torch compiles."""
+    """A discriminator's `score` as the `forward` of a module, so that torch can compile it."""
 
     def __init__(self, discriminator: AnyDiscriminator) -> None:
         super().__init__()
@@ -41,21 +41,21 @@ DiscriminatorOutput = tuple[list[Tensor], list[Tensor]]
 
 
 class DiscriminatorStep:
-    """A discriminator that learns.
+    """A discriminator in training.
 
-    Its opinion of the truth is asked for once in a step: the generator is compared with its
-    features, and the discriminator learns from its logits. Both see the same weights, for both
-    networks find their gradients before either takes its step.
+    True images go through it once per step: feature matching uses the features, the
+    discriminator's own loss the logits. That is valid because both networks compute their
+    gradients before either is updated.
 
     Args:
         discriminator: The network.
-        judge: Its `judge`, compiled or not.
+        judge: Its `score` as a module, compiled or not.
         learner: Its optimiser.
-        autocast: Makes the context that `judge` runs in.
-        look: What `judge` is shown of images.
+        autocast: Makes the context in which `judge` runs.
+        look: Turns images into the inputs of `judge`.
 
     Attributes:
-        usual: Moving means of its logits of real and of restored faces, (2,).
+        usual: Moving averages of its logits of real and of restored faces, (2,).
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class DiscriminatorStep:
         self._of_truth: tuple[Batch, DiscriminatorOutput] | None = None
 
     def of_restored(self, restored: Tensor, batch: Batch) -> DiscriminatorOutput:
-        """What it thinks of images that the generator is to learn from.
+        """Logits and features of restored images, for the generator to learn from.
 
-        Gradients pass through it to the images; it asks for none of its own weights.
+        Gradients reach the images, but not the discriminator's weights.
         """
         self.discriminator.requires_grad_(requires_grad=False)
         try:
@@ -83,7 +83,7 @@ class DiscriminatorStep:
             self.discriminator.requires_grad_(requires_grad=True)
 
     def of_truth(self, batch: Batch) -> DiscriminatorOutput:
-        """What it thinks of true images, with gradients of its weights; worked out once."""
+        """Logits and features of true images, with gradients; computed once per batch."""
         if self._of_truth is None or self._of_truth[0] is not batch:
             self._of_truth = batch, self._discriminator_output(batch.truth, batch)
         return self._of_truth[1]
@@ -96,13 +96,13 @@ class DiscriminatorStep:
     def learn(
         self, batch: Batch, restored: Tensor, loss: Loss, *, share: float
     ) -> dict[str, Tensor]:
-        """Find the gradients that tell true images from restored ones.
+        """Compute the gradients of the discriminator's loss.
 
         Args:
             batch: True images.
-            restored: What the generator made of them, without gradient.
+            restored: The generator's outputs, detached.
             loss: Weights and kind.
-            share: Of the step that this part is.
+            share: Fraction of the step that this part is.
 
         Returns:
             The loss and mean logits.
@@ -121,7 +121,7 @@ class DiscriminatorStep:
         return told | {name: term.detach() for name, term in terms.items()}
 
     def _apart(self, real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
-        """How far the opinions run apart, averaged over the scales."""
+        """LeCam regularisation, averaged over the scales."""
         scales = zip(real, fake, strict=True)
         return torch.stack(
             [
@@ -133,17 +133,17 @@ class DiscriminatorStep:
     def take_step(
         self, parts: Sequence[Batch], terms: dict[str, Tensor], loss: Loss, rate: float, *, r1: bool
     ) -> dict[str, Tensor]:
-        """Move the weights by what was learnt.
+        """Update the weights.
 
         Args:
             parts: True images of the step.
-            terms: What `learn` returned, added up over the parts.
+            terms: The results of `learn`, summed over the parts.
             loss: Weights.
             rate: Factor of the learning rate.
             r1: Whether R1 is due.
 
         Returns:
-            All terms, and the gradient's length.
+            All terms, and the gradient norm.
 
         Raises:
             NotFiniteError: A loss or gradient is not finite.
@@ -153,7 +153,7 @@ class DiscriminatorStep:
         return terms | {"d_norm": self.learner.take_step(rate, terms)}
 
     def _penalise(self, parts: Sequence[Batch], loss: Loss) -> Tensor:
-        """R1 on true images, in f32 and not compiled: it is differentiated twice."""
+        """R1 on true images, in f32 and not compiled, because it is differentiated twice."""
         total = parts[0].truth.new_zeros(())
         for batch in parts:
             truth = batch.truth.detach().requires_grad_()

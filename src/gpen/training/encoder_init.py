@@ -1,10 +1,10 @@
-"""Starts a ResNet encoder from torchvision's weights for ImageNet.
+"""Initialises a ResNet encoder from torchvision's weights for ImageNet.
 
-Those have batch normalisation, whose statistics are fixed, where gpen's encoder has group
-normalisation, which measures its own. Both answer alike on average if each channel of a
-convolution is divided by its recorded deviation, and scale and shift of the norm undo by how much
-the group's mean and deviation differ from the channel's. So the encoder starts as the network that
-was trained, and not only from its kernels.
+Torchvision's ResNet has batch normalisation with fixed statistics; gpen's encoder has group
+normalisation, which computes its own. Both return the same on average if each channel of a
+convolution is divided by its recorded standard deviation, and the norm's scale and shift make up
+for the difference between the statistics of the group and of the channel. So the encoder starts
+out equivalent to the trained network, instead of only sharing its kernels.
 
 Sources: He et al., CVPR 2016; Ioffe & Szegedy, ICML 2015; Wu & He, ECCV 2018.
 """
@@ -27,24 +27,24 @@ _EXPECTED = (
     "torchvision's ResNet of the depth that network.encoder names: resnet50-0676ba61.pth, "
     "resnet101-63fe2227.pth or another of https://download.pytorch.org/models/"
 )
-#: Mean and standard deviation of ImageNet, RGB in [0, 1], which images were normalised by.
+#: Mean and standard deviation of ImageNet, RGB in [0, 1], by which images were normalised.
 _MEAN_RGB, _DEVIATION_RGB = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _STATISTICS = ("weight", "bias", "running_mean", "running_var")
 
 
 def load_encoder(path: Path, net: GPEN) -> str:
-    """Give a ResNet encoder the weights of torchvision's; the layer of its code stays new.
+    """Load torchvision's weights into a ResNet encoder; the layer that makes the code stays new.
 
     Args:
-        path: `.pth` or `.safetensors` of torchvision's names; nothing in it is run.
-        net: A generator with a ResNet; changed in place.
+        path: `.pth` or `.safetensors` with torchvision's names; no code in it is run.
+        net: A generator with a ResNet encoder; changed in place.
 
     Returns:
-        What was taken, in a line.
+        One line that says what was loaded.
 
     Raises:
         TrainingError: The file is missing or damaged.
-        ConfigError: It is of another network than the encoder.
+        ConfigError: The file holds another network than the encoder.
     """
     tensors = read_tensors(path, _SETTING, _EXPECTED)
     encoder = net.encoder

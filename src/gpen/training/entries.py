@@ -1,7 +1,7 @@
-"""Where training faces lie: folders, `crops.jsonl` and shards, as one kind of list.
+"""Lists training faces in folders, `crops.jsonl` files and shards.
 
-Nothing is decoded here. Loose files are looked at briefly (head and tail), because a reader wants
-to know at the start of a run, and not in its last hour, which images are of no use.
+Nothing is decoded here. The head and tail of loose files are checked, so that unusable images are
+reported at the start of a run and not in its last hour.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import TrainingError
 from ..types import Float64Array
 
-#: Smaller images teach nothing.
+#: Smaller images are left out, in pixels.
 MIN_SIDE = 32
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 LIST_NAME = "crops.jsonl"
@@ -46,13 +46,13 @@ class Entry:
 
     Attributes:
         path: The image, or the shard that holds it.
-        name: What to call it in messages.
+        name: Its name in messages.
         offset: Where its bytes begin in `path`.
-        length: How many they are; -1 for all.
-        points_xy: (5, 2) in pixels of a crop with side `side`; None where the template holds.
-        side: Side that `points_xy` refer to; 0 for that of the image.
+        length: Number of bytes; -1 for all.
+        points_xy: (5, 2), in pixels of a crop of `side` px; None for those of the template.
+        side: Size of the crop that `points_xy` refer to; 0 for the size of the image.
         inside: Share of the crop that is not filled by mirroring, in [0, 1].
-        native: Side at which the crop was captured, in pixels of its source; 0 where nobody knows.
+        native: Size of the face region in the original image, in pixels; 0 where unknown.
     """
 
     path: Path
@@ -76,13 +76,13 @@ class Entry:
 
 
 def list_entries(source: str | Path) -> tuple[list[Entry], list[Skipped]]:
-    """All faces of a source in a fixed order, and what in it is of no use.
+    """List the faces of a source in a fixed order, and the files that cannot be used.
 
     Args:
         source: A folder, a shard, or a pattern of shards such as `faces/train/*.tar`.
 
     Raises:
-        TrainingError: There is nothing at this place, or it does not say which split is meant.
+        TrainingError: There is nothing at this path, or it does not say which split is meant.
     """
     path = Path(source).expanduser()
     if path.is_dir():
@@ -96,7 +96,7 @@ def list_entries(source: str | Path) -> tuple[list[Entry], list[Skipped]]:
 
 
 def no_faces(sources: object, skipped: list[Skipped]) -> TrainingError:
-    """The error about sources that hold no face which can be used."""
+    """The error for sources without a usable face."""
     why = ""
     if skipped:
         name, reason = skipped[0]
@@ -152,7 +152,7 @@ def _read_list(root: Path) -> Iterator[Entry]:
 
 
 def _labels(row: dict[str, Any]) -> dict[str, Any]:
-    """What a row of a list or the JSON of a shard says of a face; a shard may say nothing."""
+    """The labels of a face in a row of a list or the JSON of a shard, which may be missing."""
     labels: dict[str, Any] = {
         "inside": float(row.get("inside", 1.0)),
         "native": int(row.get("native", 0)),
@@ -213,7 +213,7 @@ def _checked(entries: list[Entry]) -> tuple[list[Entry], list[Skipped]]:
 
 
 def _fault(entry: Entry) -> str | None:
-    """Why a loose image is of no use, as far as its head and its tail tell."""
+    """Why a loose image cannot be used, judging by its head and tail."""
     import PIL.Image
 
     try:
@@ -242,7 +242,7 @@ def size_fault(width: int, height: int) -> str | None:
 
 
 def end_fault(head: bytes, tail: bytes) -> str | None:
-    """Whether a JPEG or PNG breaks off; decoders fill the rest with grey and say nothing."""
+    """Whether a JPEG or PNG is truncated; decoders silently fill the rest with grey."""
     mark = _END_MARKS.get(head[:2])
     if mark is not None and mark not in tail[-_TAIL_BYTES:]:
         return "it is cut off: its end is missing"

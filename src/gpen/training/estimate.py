@@ -1,9 +1,8 @@
-"""What a run will need, before it begins: parameters, memory, time.
+"""Estimates parameters, memory and time of a run before it begins.
 
-Operations and memory are counted on networks without data; the speed is measured in one short step
-of the smallest kind on this machine. An estimate, good to a factor of about two. Networks of losses
-that need a file (VGG, LPIPS, identity) are not counted, and the projected discriminator, which
-needs one too, is not.
+Operations and memory are counted on networks without data; the speed is measured on this machine by
+a few small steps. The estimate is good to a factor of about two. The projected discriminator and
+networks of losses that need a file (VGG, LPIPS, identity) are not counted.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from .batches import Batch
 from .config import Config
 from .discriminator_step import AnyDiscriminator
-from .network_setup import build_discriminator, build_generator
+from .network_setup import autocast, build_discriminator, build_generator
 from .perceptual_losses import PerceptualLosses
 from .processes import Processes
-from .trainer import Trainer, autocast
+from .trainer import Trainer
 
 _PROBE_SIDE, _PROBE_FACES = 64, 4
 #: Networks, gradients and two moments of Adam, in f32; and the generator's moving average.
 _COPIES, _AVERAGE = 4, 1
-#: What differentiating twice keeps, of what differentiating once does.
+#: Memory for differentiating twice, relative to once.
 _TWICE = 3
 
 
@@ -45,7 +44,7 @@ class StageEstimate:
         discriminator: Parameters of the discriminator.
         faces: Faces that a process has in memory at once.
         fixed_mib: Weights and optimisers, in MiB.
-        face_mib: What is kept of each face at the peak of a step, in MiB.
+        face_mib: Memory for each face at the peak of a step, in MiB.
         seconds: Time of the whole stage.
     """
 
@@ -60,7 +59,7 @@ class StageEstimate:
 
     @property
     def memory_mib(self) -> float:
-        """Of a process at the peak of a step, in MiB."""
+        """Memory of a process at the peak of a step, in MiB."""
         return self.fixed_mib + self.faces * self.face_mib
 
 
@@ -96,7 +95,7 @@ def estimate(config: Config, processes: Processes) -> list[StageEstimate]:
 
 
 def _probe(config: Config) -> Config:
-    """A run like it, small enough to be tried."""
+    """The run in small, to be timed."""
     side = min(_PROBE_SIDE, config.network.size)
     return dataclasses.replace(
         config,
@@ -110,7 +109,7 @@ def _probe(config: Config) -> Config:
 
 @dataclass(frozen=True, slots=True)
 class _Nets:
-    """A run's networks at one side, and one image for them."""
+    """The networks of a run at one size, and an image for them."""
 
     net: nn.Module
     discriminator: AnyDiscriminator | None
@@ -118,13 +117,13 @@ class _Nets:
 
 
 def _nets(config: Config, size: int, step: int) -> _Nets:
-    """What a step differentiates, without data; see `_build`."""
+    """The networks of a step on the meta device; see `_build`."""
     with torch.device("meta"):
         return _build(config, size, step, 1)
 
 
 def _build(config: Config, size: int, step: int, count: int) -> _Nets:
-    """Networks and so many images; no discriminator where it has no part in the loss."""
+    """Networks and `count` images; no discriminator if the loss does not use it."""
     # Few images stand for all, so nothing is compared within groups.
     alone = dataclasses.replace(
         config, discriminator=dataclasses.replace(config.discriminator, group=0)
@@ -156,7 +155,7 @@ def _count(work: Callable[[], object]) -> float:
 
 
 def _kept(config: Config, size: int, step: int, count: int) -> float:
-    """Bytes that differentiating keeps at the peak of a step on so many faces."""
+    """Bytes saved for the backward pass at the peak of a step on so many faces."""
     loss = config.loss_at(step)
 
     def kept(work: Callable[[], object], *, exact: bool = False) -> float:
@@ -172,7 +171,7 @@ def _kept(config: Config, size: int, step: int, count: int) -> float:
             peaks.append(_TWICE * kept(lambda: net(image), exact=True))
         if judge is not None:
             judged = kept(lambda: judge.score(image))
-            # The truth is judged before the generator's gradients are found, to be matched.
+            # For feature matching the truth is judged before the generator's backward pass.
             peaks += [drawn + judged * (2 if loss.feature_matching else 1), 2 * judged]
             if loss.r1:
                 peaks.append(_TWICE * kept(lambda: judge.score(image), exact=True))
@@ -180,7 +179,7 @@ def _kept(config: Config, size: int, step: int, count: int) -> float:
 
 
 def _kept_bytes(work: Callable[[], object]) -> float:
-    """Bytes of all tensors that differentiating `work` would keep, each storage counted once."""
+    """Bytes of all tensors that `work` saves for its backward pass, each storage counted once."""
     kept: dict[int, int] = {}
     alive: list[Tensor] = []
 
@@ -188,7 +187,7 @@ def _kept_bytes(work: Callable[[], object]) -> float:
         if not isinstance(tensor, nn.Parameter):
             storage = tensor.untyped_storage()
             kept[storage._cdata] = storage.nbytes()
-            alive.append(tensor)  # an address means one storage only while it lives
+            alive.append(tensor)  # so that no address is reused
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
@@ -197,7 +196,7 @@ def _kept_bytes(work: Callable[[], object]) -> float:
 
 
 def _seconds_per_step(config: Config, processes: Processes) -> float:
-    """Seconds of a small step, the regularisers in their share."""
+    """Seconds of a small step, with a share of the regularisers."""
     trainer = Trainer(config, PerceptualLosses(), processes)
     side = config.network.size
     images = torch.rand(config.optimiser.batch, 3, side, side, device=processes.device) * 2 - 1

@@ -32,7 +32,7 @@ class Sample:
         points_xy: float32, (5, 2), in pixels of `pixels`: left eye, right eye, nose tip, left and
             right mouth corner as seen in the image.
         inside: Share of the image that is not filled by mirroring, in [0, 1].
-        native: Side at which it was captured, in pixels; 0 where nobody knows.
+        native: Size of the face region in the original image, in pixels; 0 where unknown.
         name: Where it comes from, for messages.
     """
 
@@ -46,8 +46,8 @@ class Sample:
 class Faces:
     """A list of faces, all of one size; `open_faces` makes it.
 
-    It serves many threads and can be pickled. Processes that are forked from this one share its
-    memory of decoded faces; unpickled copies begin with an empty one.
+    Many threads may use it, and it can be pickled. Forked processes share its cache of decoded
+    faces; unpickled copies begin with an empty one.
 
     A face that turns out to be damaged when it is first read is replaced by the next good one, so
     that the length stays and the same number always gives the same face.
@@ -86,9 +86,9 @@ class Faces:
 
     @property
     def skipped(self) -> list[Skipped]:
-        """Name and reason of each image that is of no use, as far as it is known.
+        """Name and reason of each image that has turned out to be unusable so far.
 
-        What reading finds is added, also what forked processes find.
+        Images found to be damaged on reading are added, in forked processes too.
         """
         with self._lock:
             for index in np.flatnonzero(self._states == _BAD).tolist():
@@ -101,7 +101,7 @@ class Faces:
 
     @property
     def native_sides(self) -> list[int]:
-        """Side at which each face was captured, in pixels; 0 where nobody knows."""
+        """Original size of each face, in pixels; 0 where unknown."""
         return [entry.native for entry in self._entries]
 
     def __len__(self) -> int:
@@ -160,7 +160,7 @@ def open_faces(
             file, size, points_xy, inside; `file` relative to the list);
             what `gpen data prepare DST` has written: DST/train or DST/val;
             WebDataset shards (`*.tar`, uncompressed), also as a pattern.
-        size: Side that faces are resized to, in pixels.
+        size: Size that faces are resized to, in pixels.
         cache_bytes: Decoded faces are kept in memory when all of them fit into this.
 
     Returns:

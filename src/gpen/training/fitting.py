@@ -1,4 +1,4 @@
-"""Which batch fits into the memory that is there."""
+"""Advises on the largest batch that fits into memory."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import torch
 from .config import Config
 from .estimate import StageEstimate
 
-#: Of the free memory, what a run may count on: the estimate may err, and others want some too.
+#: Share of the free memory that a run may plan with: estimates err, and others need some too.
 _USABLE = 0.8
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 def free_mib(device: torch.device) -> float:
-    """Memory that a process of a run can still take on a device, in MiB."""
+    """Memory that a process can still allocate on a device, in MiB."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] / 2**20
     import psutil
@@ -33,10 +33,10 @@ def free_mib(device: torch.device) -> float:
 
 
 def advice(config: Config, stages: Sequence[StageEstimate], world: int, free: float) -> str:
-    """Say in a line whether a run's batch fits, and which would.
+    """Say in one line whether a run's batch fits, and if not, which would.
 
     Args:
-        config: The run, whose batch can be shared out.
+        config: The run; its batch is divisible among the processes.
         stages: Its stages, estimated.
         world: Processes that share a batch.
         free: Memory of each in MiB.
@@ -64,7 +64,7 @@ def advice(config: Config, stages: Sequence[StageEstimate], world: int, free: fl
 
 
 def _parts(config: Config, world: int, most: int) -> int:
-    """The fewest parts of a batch of which each process can take its share at once."""
+    """The smallest number of parts (`accumulate`) for which each process has enough memory."""
     batch, group = config.optimiser.batch, max(1, config.discriminator.group)
     return next(
         parts

@@ -1,7 +1,7 @@
-"""Frames a face as alignment in use does, errors included, and varies its tone.
+"""Random framing and tone of training faces.
 
-Points that a detector places on a damaged face are a little off, so that crops are turned, scaled
-and shifted a little; a network that has only seen exact crops paints eyes beside the eyes.
+The landmarks that a detector finds on a damaged face are slightly off, so crops are slightly
+rotated, scaled and shifted. A network trained on exact crops only paints eyes beside the eyes.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from ..face_templates import template_points
 from ..images import transforms
 from ..types import Float64Array
-from .config import Data
+from .config_sections import Data
 
-#: Spread of gamma (its logarithm), of brightness and of each colour at `tone` 1.
+#: Standard deviation of log gamma, brightness and each colour at `tone` 1.
 _GAMMA, _BRIGHTNESS, _COLOUR = 0.15, 0.06, 0.04
 
 
@@ -27,13 +27,13 @@ def reframe(
     random: np.random.Generator,
     data: Data,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Cut a face out of its crop again, by another template and with an error of the alignment.
+    """Align a face again within its crop, by a random template and with a random error.
 
     Args:
         pixels: uint8 RGB, (S, S, 3), aligned by the template "gpen".
         points_xy: Its five points, (5, 2), in pixels.
-        random: Decides the template and the error.
-        data: The templates and the largest errors.
+        random: Source of the template and the error.
+        data: The templates, and the largest errors.
 
     Returns:
         Pixels and points, of the same shapes; what lies outside the crop is its mirror image.

@@ -1,11 +1,11 @@
-"""Doubles the side of a network in training, so that it goes on from what it knows.
+"""Doubles the size of networks in training, and keeps what they have learned.
 
-The generator gets a level at its end, which is silent at first, and a convolutional encoder one at
-its beginning, which at first passes the image on: the grown network answers like the smaller one,
-enlarged. The discriminator's new first level has to be learned.
+The generator gets a new last level that contributes nothing at first, and a convolutional encoder a
+new first level that passes the image on at first: the grown network returns the output of the
+smaller one, enlarged. The discriminator's new first level starts untrained.
 
-A sub-pixel generator grows at its coarse end instead: what it has learned of blocks of pixels holds
-at any size, and only the new coarsest level has to be learned.
+A sub-pixel generator grows at its coarse end instead: what it has learned about blocks of pixels
+applies at any size, and only the new coarsest level starts untrained.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _NUMBERED = re.compile(r"(ecd|convs\.)(\d+)\.(.*)")
 def grow_generator(
     small: dict[str, Tensor], grown: nn.Module, *, pass_through: bool = False
 ) -> None:
-    """Give a generator of twice the side what a smaller one has learned.
+    """Load the weights of a smaller generator into one of twice the size.
 
     Args:
         small: State of the smaller network.
-        grown: The network to fill, fresh.
+        grown: The new network.
         pass_through: Whether the image passes through its last level.
 
     Raises:
@@ -53,13 +53,13 @@ def grow_generator(
 
 
 def grow_discriminator(small: dict[str, Tensor], grown: nn.Module) -> None:
-    """Give a discriminator of twice the side what a smaller one has learned, where it fits.
+    """Load the weights of a smaller discriminator into one of twice the size, where they fit.
 
-    StyleGAN2's gets a block at its beginning. PatchGAN's nets are named by their side: each stays.
+    StyleGAN2's gets a new first block. PatchGAN has a network for each image size; they stay.
 
     Args:
         small: State of the smaller network.
-        grown: The network to fill, fresh.
+        grown: The new network.
     """
     fresh = {name: value.clone() for name, value in grown.state_dict().items()}
     shifts = "convs.1.conv1.0.weight" in fresh
@@ -78,7 +78,7 @@ def grow_discriminator(small: dict[str, Tensor], grown: nn.Module) -> None:
 
 
 def _encoder_name(name: str) -> str | None:
-    """Where a tensor goes: the encoder gets a level at its beginning, the rest keeps its place."""
+    """The new name of a tensor when the encoder gets a new first level."""
     match = _NUMBERED.fullmatch(name)
     if match is None or match[1] != "ecd":
         return name
@@ -87,7 +87,7 @@ def _encoder_name(name: str) -> str | None:
 
 
 def _coarser_name(name: str) -> str:
-    """Where a tensor goes when synthesis gets a level at its beginning."""
+    """The new name of a tensor when the synthesis network gets a new first level."""
     match = _NUMBERED.search(name)
     if match is None or match[1] != "convs.":
         return name
@@ -95,10 +95,11 @@ def _coarser_name(name: str) -> str:
 
 
 def _encoder_entry(fresh: dict[str, Tensor], small: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of a grown encoder's first two stages, whose second answers as the old first did.
+    """First two stages of a grown encoder; the second one returns what the first one did before.
 
     The new first stage passes on the image and its negative: activate(c) - activate(-c) is
-    √2 · 1.2 · c. The second stage's blur halves it, and its middle tap holds the old 1 × 1 kernel.
+    √2 · 1.2 · c. The blur of the second stage halves the size, and the middle of its kernel holds
+    the old 1 × 1 kernel.
     """
     if len(fresh["ecd0.0.0.weight"]) < 6:
         raise ValueError("a network grows to levels of at least 6 channels: use a wider one")

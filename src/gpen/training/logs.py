@@ -1,4 +1,4 @@
-"""What a run tells: lines of JSON, TensorBoard, sheets of images."""
+"""The log of a run: JSON lines, TensorBoard, and sheets of sample images."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .runs import LOG
 
 
 class Means:
-    """Means of figures over an interval, each over the steps that had it.
+    """Means of figures over the steps of an interval, each over the steps that had it.
 
-    Regularisers come every few steps only: a line of one step would never show them, or always.
+    Regularisers run every few steps only; a line about a single step would miss them.
 
     Args:
-        sums: What `sums` returned, to go on with an interval; nothing begins one.
+        sums: The result of `sums`, to go on with an interval; None begins a new one.
     """
 
     def __init__(self, sums: Mapping[str, tuple[float, int]] | None = None) -> None:
@@ -40,16 +40,16 @@ class Means:
         return {name: total / count for name, (total, count) in self._sums.items()}
 
     def sums(self) -> dict[str, tuple[float, int]]:
-        """The sum of each figure, and of how many steps."""
+        """The sum of each figure, and the number of steps in it."""
         return dict(self._sums)
 
 
 class Log:
-    """The log of a run; only the first process keeps one.
+    """The log of a run; only the first process writes one.
 
     Args:
         run: The run's folder.
-        step: Steps done; lines after it, from before a crash, are dropped.
+        step: Steps done; later lines, written before a crash, are dropped.
     """
 
     def __init__(self, run: Path, step: int) -> None:
@@ -85,7 +85,7 @@ class Log:
         return [line for line in self._lines() if line["kind"] == kind]
 
     def _lines(self) -> list[dict[str, Any]]:
-        """All whole lines; the last one is cut where the power failed."""
+        """All complete lines; a power cut may leave half a line at the end."""
         if not self._path.exists():
             return []
         found = []
@@ -109,7 +109,7 @@ class Log:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write what is not yet written."""
+        """Flush TensorBoard."""
         self._board.close()
 
 

@@ -1,4 +1,4 @@
-"""Trains a restorer: from a config to weights, stopping and going on whenever it has to."""
+"""The training loop: from a config to weights, with checkpoints, resuming and roll-backs."""
 
 from __future__ import annotations
 
@@ -37,31 +37,31 @@ from .trainer import Trainer
 from .validation import Validation, measure
 
 _LOG = logging.getLogger("gpen")
-#: Roll-backs without a good checkpoint between them before a run gives up.
+#: Roll-backs in a row, without a checkpoint between them, before a run gives up.
 _MAX_RETRIES = 5
 
-#: Told after every step: steps done, and the means of the figures since the last line of the log.
+#: Called after every step with the steps done and the mean figures since the last line of the log.
 Progress = Callable[[int, dict[str, float]], None]
 
 
 class StoppedError(Exception):
-    """The run was asked to stop and has saved its state."""
+    """The run was stopped by a signal and has saved its state."""
 
 
 class Run:
     """A run in its folder.
 
     Args:
-        config: What it is made of.
-        folder: Where it lives, with its config in it.
-        processes: Those that train together.
-        resume: Whether to go on from the folder's checkpoint.
+        config: The settings of the run.
+        folder: Its folder, with its config in it.
+        processes: The processes of the run.
+        resume: Whether to resume from the checkpoint in the folder.
 
     Attributes:
-        beginnings: What was taken from the files that the run starts from, in a line for each.
+        beginnings: For each file that the run starts from, a line on what was loaded from it.
 
     Raises:
-        ConfigError: Files are missing, or the checkpoint is of another network.
+        ConfigError: Files are missing, or the checkpoint belongs to another network.
         TrainingError: There are no faces, or the checkpoint is damaged.
     """
 
@@ -93,13 +93,13 @@ class Run:
         self._tell_faces()
 
     def _load(self) -> None:
-        """Go on from the folder's checkpoint."""
+        """Load the checkpoint in the folder."""
         state = load_checkpoint(self.folder, self.config)
         self._trainer.load_state(state)
         self._means = Means(state.get("means"))
 
     def _begin(self) -> None:
-        """Start from the files that the config names."""
+        """Load the initial weights that the config names."""
         network, net = self.config.network, self._trainer.net
         if network.prior:
             prior = load_prior(Path(network.prior), net)
@@ -112,7 +112,7 @@ class Run:
         self._trainer.restart_averages()
 
     def _open(self, size: int) -> None:
-        """Open the faces at a side."""
+        """Open the faces at a size."""
         data = self.config.data
         self._faces: Faces = open_faces(data.train, size)
         self._validation = Validation(open_faces(data.val, size), self._recipe, self.config)
@@ -121,7 +121,7 @@ class Run:
         self._batches = self._new_batches()
 
     def _name_skipped(self) -> bool:
-        """Warn of the images left out since the last call; False where there are none."""
+        """Warn of images left out since the last call; whether there are any."""
         skipped = self._faces.skipped
         new, self._named = skipped[self._named :], len(skipped)
         for name, reason in new[:5]:
@@ -151,7 +151,7 @@ class Run:
 
     @property
     def retries(self) -> int:
-        """How often it was rolled back."""
+        """Number of roll-backs."""
         return self._trainer.retries
 
     @property
@@ -169,7 +169,7 @@ class Run:
 
         Raises:
             StoppedError: SIGTERM or SIGINT came; the state is saved.
-            TrainingError: It cannot go on; the last checkpoint is intact.
+            TrainingError: The run cannot go on; the last checkpoint is intact.
         """
         with stop_signals() as stop, self._log or contextlib.nullcontext():
             while self.step < self.config.steps:
@@ -187,7 +187,7 @@ class Run:
                     raise StoppedError
 
     def _one_step(self) -> dict[str, float] | None:
-        """Means since the last line of the log, or None where the run was rolled back instead."""
+        """Mean figures since the last line of the log; None if the run was rolled back."""
         size = self.config.size_at(self.step)
         if size != self._trainer.size:
             if size != 2 * self._trainer.size:
@@ -218,10 +218,10 @@ class Run:
         return means
 
     def _roll_back(self) -> None:
-        """Go back to the last checkpoint, and on with other faces.
+        """Go back to the last checkpoint, and continue with other faces.
 
         Raises:
-            TrainingError: There is no checkpoint, or it went wrong too often.
+            TrainingError: There is no checkpoint, or there were too many roll-backs.
         """
         step, retries = self.step, self._trainer.retries + 1
         if retries - self._saved_retries > _MAX_RETRIES:
@@ -244,11 +244,11 @@ class Run:
             self._batches = self._new_batches()
 
     def _keep(self, *, evaluate: bool, ended: int | None) -> None:
-        """Save the state, then evaluate and keep the weights that did best.
+        """Save a checkpoint, evaluate, and keep the best weights.
 
         Args:
             evaluate: Whether to evaluate.
-            ended: Number of the stage that this step ends; None in the middle of one.
+            ended: Number of the stage that ends at this step, if any.
         """
         self._saved_retries = self._trainer.retries
         if self._log is not None:
@@ -276,7 +276,7 @@ class Run:
         log.add_sheet(self.step, self._validation.sheet_rows(self.averages[0], device))
 
     def _best_before(self, log: Log, name: str) -> float:
-        """The lowest figure of a name so far, of earlier sittings that had it too."""
+        """The lowest value of a figure so far, earlier sessions of the run included."""
         if self._best == float("inf"):
             scores = [
                 entry[name]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,16 +22,17 @@ from ..networks.projected import ProjectedDiscriminator
 from .config import Config
 
 _RGB = re.compile(r"\.to_rgb(1|s\.\d+)\.conv\.weight$")
-#: Deviation of the pixels of photos, in [-1, 1].
+#: Standard deviation of the pixels of photos in [-1, 1].
 _CONTRAST = 0.5
+_AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16}
 
 
 def build_generator(config: Config, size: int) -> GPEN:
-    """A fresh generator for images of a side.
+    """A new generator for images of a size.
 
-    Encoder features start at full strength: from 0, as in StyleGAN2's noise, an encoder would
-    learn nothing at first. Under AdaIN, whose answers have a deviation of √3 at first, the images
-    of all levels together start at the deviation of a photo.
+    Encoder features start at full strength: at 0, as StyleGAN2 initialises its noise, the encoder
+    would get no gradient. With AdaIN, whose outputs start at a standard deviation of √3, the RGB
+    layers are scaled so that the images start at that of photos.
     """
     network = config.network
     net = GPEN(
@@ -59,12 +62,12 @@ def build_generator(config: Config, size: int) -> GPEN:
 def build_discriminator(
     config: Config, size: int, widths: Sequence[int] = ()
 ) -> Discriminator | PatchDiscriminator | ProjectedDiscriminator | None:
-    """A fresh discriminator; None where the config wants none.
+    """A new discriminator; None if the config has none.
 
     Args:
         config: The run.
-        size: Side of the images.
-        widths: Channels of the frozen features, which the projected one looks through.
+        size: Size of the images, in pixels.
+        widths: Channels of the frozen features that the projected kind judges.
     """
     judge = config.discriminator
     if judge.kind == "none":
@@ -84,10 +87,10 @@ def build_discriminator(
 
 
 def load_init(net: GPEN, name: str) -> None:
-    """Start from the weights of a file or a model that gpen finds by name.
+    """Load initial weights from a file or a model that gpen finds by name.
 
     Raises:
-        WeightsError: There are none, or they cannot be read.
+        WeightsError: There is no such file, or it cannot be read.
         ConfigError: They belong to another network.
     """
     weights = load_weights(find_model(name).path)
@@ -124,10 +127,10 @@ def encoder_parameters(net: nn.Module) -> tuple[list[nn.Parameter], list[nn.Para
 
 
 def export_weights(net: nn.Module, path: Path, notes: dict[str, str]) -> None:
-    """Write a network as .safetensors, whole or not at all.
+    """Write a network as .safetensors, atomically.
 
     Raises:
-        WriteError: The place cannot be written or is full.
+        WriteError: The folder cannot be written, or the disk is full.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -143,3 +146,10 @@ def export_weights(net: nn.Module, path: Path, notes: dict[str, str]) -> None:
                 f"cannot write {path} ({error}): free some space and start again with --resume",
                 path=path,
             ) from error
+
+
+def autocast(config: Config, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """The context that runs networks in the precision of the config."""
+    if config.precision == "f32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, _AUTOCAST_DTYPES[config.precision])

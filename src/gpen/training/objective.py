@@ -1,4 +1,4 @@
-"""What the generator is asked to do: the losses of a config, added up."""
+"""The generator's loss: the weighted sum of the losses of a config."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor
 
 from . import losses
 from .batches import Batch
-from .config import Loss
+from .config_sections import Loss
 from .discriminator_step import DiscriminatorStep
 from .perceptual_losses import PerceptualLosses
 from .views import look_closely, without_missing_detail
 
-#: Mean absolute error of a face with usual damage, and what keeps that of a perfect one from 0.
+#: Mean absolute error of a typical damaged face, and an offset that keeps weights finite.
 _USUAL_ERROR, _LEAST_ERROR = 0.05, 0.01
 #: Keeps the scale of a discriminator's gradient finite.
 _LEAST_PUSH = 1e-8
@@ -22,10 +22,10 @@ _LEAST_PUSH = 1e-8
 
 @dataclass(slots=True)
 class Outcome:
-    """The generator's loss and what it is made of.
+    """The generator's loss and its terms.
 
     Attributes:
-        total: What to differentiate.
+        total: The sum to differentiate.
         terms: Each loss before its weight, for the log.
     """
 
@@ -34,10 +34,10 @@ class Outcome:
 
 
 class Objective:
-    """Judges a restored batch.
+    """Computes the loss of a restored batch.
 
     Args:
-        perceptual_losses: Networks that losses need.
+        perceptual_losses: The networks that losses need.
         discriminator_step: The discriminator; None without adversarial loss.
     """
 
@@ -51,7 +51,8 @@ class Objective:
 
         Args:
             restored: (N, 3, S, S) f32 in about [-1, 1], with gradient.
-            batch: What it was made from. Mirrored margins count less: samples weigh `inside`.
+            batch: What it was restored from. Samples are weighted by `inside`, so that faces with
+                mirrored margins count less.
             loss: Weights.
         """
         weight = batch.inside * _relative_weight(batch, loss.relative)
@@ -80,9 +81,9 @@ def _weighted(terms: dict[str, Tensor], loss: Loss, restored: Tensor) -> Tensor:
 
 
 def _balanced(restored: Tensor, own: Tensor, against: Tensor, loss: Loss) -> Tensor:
-    """A loss whose gradient at the output is that of `own`, and of `against` in proportion.
+    """A loss whose gradient at the output is that of `own` plus a scaled one of `against`.
 
-    The discriminator's gradient is scaled to `loss.adversarial` times the length of the other.
+    The latter is scaled to `loss.adversarial` times the norm of the former.
     """
     gradient, push = (
         torch.autograd.grad(term, restored, retain_graph=True)[0] for term in (own, against)
@@ -93,13 +94,13 @@ def _balanced(restored: Tensor, own: Tensor, against: Tensor, loss: Loss) -> Ten
 
 
 def _relative_weight(batch: Batch, relative: float) -> Tensor:
-    """Weight of each face by how little it is damaged, (N,); about 1 for usual damage."""
+    """Weight of each face, (N,): above 1 with little damage, about 1 with typical damage."""
     error = (batch.damaged - batch.truth).abs().mean(dim=(1, 2, 3))
     return ((_USUAL_ERROR + _LEAST_ERROR) / (error + _LEAST_ERROR)) ** relative
 
 
 def _pixels(restored: Tensor, batch: Batch, loss: Loss, weight: Tensor) -> dict[str, Tensor]:
-    """The losses of single pixels, by name."""
+    """The pixel losses, by name."""
     importance = None
     if loss.eyes or loss.mouth:
         importance = losses.importance_map(
@@ -122,7 +123,7 @@ def _pixels(restored: Tensor, batch: Batch, loss: Loss, weight: Tensor) -> dict[
 def _discriminator_output(
     discriminator_step: DiscriminatorStep, restored: Tensor, batch: Batch, loss: Loss
 ) -> dict[str, Tensor]:
-    """How real a discriminator finds the batch, and how near the truth in its features."""
+    """The adversarial loss and feature matching of the batch."""
     logits, features = discriminator_step.of_restored(restored, batch)
     terms = {
         "adversarial": losses.generator_loss(

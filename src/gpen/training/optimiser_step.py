@@ -1,23 +1,24 @@
-"""One network's Adam and the step it takes: averaged over processes, clipped, and finite."""
+"""Adam for one network: averages gradients over processes, clips them, and checks them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .config import Optimiser
+from .config_sections import Optimiser
 from .processes import Processes
 
 
 class NotFiniteError(Exception):
-    """A loss or a gradient is NaN or infinite; the step was not taken."""
+    """A loss or a gradient is NaN or infinite; the weights were not updated."""
 
 
 class Learner:
-    """A network that learns.
+    """A network and its optimiser.
 
     Attributes:
         net: The network.
@@ -37,15 +38,15 @@ class Learner:
     ) -> None:
         """Set Adam up.
 
-        A lazy regulariser counts as one more step in so many, so that rate and memory shrink
-        (StyleGAN2, Karras et al., CVPR 2020, appendix B).
+        A lazy regulariser adds one update to every `lazy` ones; learning rate and betas are
+        adjusted for that (StyleGAN2, Karras et al., CVPR 2020, appendix B).
 
         Args:
             net: The network.
-            groups: Its parameters, and the learning rate of each group, of `config.lr`.
-            config: Rates, memory, clipping.
-            processes: Those that train together.
-            scaler: Scales losses under f16.
+            groups: Its parameters in groups, each with a factor for `config.lr`.
+            config: Learning rate, betas, clipping.
+            processes: The processes of the run.
+            scaler: Scales losses in f16.
             lazy: Steps between lazy regularisations; 0 for none.
         """
         self.net, self.scaler = net, scaler
@@ -59,26 +60,26 @@ class Learner:
         self.adam = torch.optim.Adam(rated, betas=(beta1, beta2))
 
     def forget_gradients(self) -> None:
-        """Begin a step."""
+        """Clear the gradients."""
         self.adam.zero_grad(set_to_none=True)
 
     def backward(self, loss: Tensor) -> None:
-        """Add a loss's gradients to those of the step."""
+        """Add the gradients of a loss."""
         torch.autograd.backward(self.scaler.scale(loss))
 
     def take_step(self, rate: float, terms: dict[str, Tensor]) -> Tensor:
-        """Move the weights along the mean gradient of all processes.
+        """Update the weights by the mean gradient of all processes.
 
         Args:
             rate: Factor of the learning rates.
             terms: Losses that must be finite.
 
         Returns:
-            The gradient's length before clipping.
+            The gradient norm before clipping.
 
         Raises:
-            NotFiniteError: A gradient or a loss is not finite. Under f16 a gradient may be, while
-                the scaler looks for its scale.
+            NotFiniteError: A loss or gradient is not finite. In f16 gradients may be infinite while
+                the scaler searches for its scale.
         """
         for group in self.adam.param_groups:
             group["lr"] = group["full_lr"] * rate
@@ -94,6 +95,15 @@ class Learner:
         self.scaler.step(self.adam)
         self.scaler.update()
         return norm.detach()
+
+    def load_adam(self, state: dict[str, Any]) -> None:
+        """Take Adam's moments over, but keep the rates and betas of this run's config."""
+        kept = [
+            {name: group[name] for name in ("full_lr", "betas")} for group in self.adam.param_groups
+        ]
+        self.adam.load_state_dict(state)
+        for group, own in zip(self.adam.param_groups, kept, strict=True):
+            group.update(own)
 
 
 def add_terms(sums: dict[str, Tensor], terms: dict[str, Tensor], factor: float) -> None:

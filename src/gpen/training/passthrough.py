@@ -1,11 +1,11 @@
-"""Networks that begin by returning the image they are given, and so learn only what to change.
+"""Initialises networks so that they return their input, and only have to learn what to change.
 
-The published generator has no path from its input to its output, but it can hold one: the encoder's
-first feature map joins the last level, whose answer is a weighted sum of it. With c a colour and
-a = activate, a(a(c)) - a(a(-c)) = (2 + 0.08) · c, so six channels carry the image unchanged
-through both activations. A face that is good already need not be painted anew from a code.
+The published generator has no skip connection from input to output, but its weights can form one:
+the encoder's first feature map enters the last level, whose output is a weighted sum of it. With a
+colour c and a = activate, a(a(c)) - a(a(-c)) = (2 + 0.08) · c, so six channels carry the image
+unchanged through both activations.
 
-A sub-pixel network adds its output to its input, so that there silence is enough.
+A sub-pixel network adds its output to its input; there, an output of zero is enough.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _GAIN = 2.08
 
 
 def pass_image_through(net: GPEN) -> None:
-    """Set weights such that the network returns its input; all else is silent at first.
+    """Set weights so that the network returns its input; everything else contributes zero.
 
     Args:
         net: A generator with the published encoder and concatenated features.
@@ -42,10 +42,10 @@ def pass_image_through(net: GPEN) -> None:
 
 
 def move_pass_through(state: dict[str, Tensor]) -> None:
-    """After growth by a level: let the image pass through the new last level instead.
+    """Move the path to the new last level after growth.
 
     Args:
-        state: A grown generator's, changed in place. Its last level is silent.
+        state: State of a grown generator whose last level returns zero; changed in place.
     """
     last = max(int(name.split(".")[2]) for name in state if name.startswith("generator.to_rgbs."))
     before = state[f"generator.to_rgbs.{last - 1}.conv.weight"]
@@ -59,7 +59,7 @@ def _silence(name: str, value: Tensor) -> None:
 
 
 def _connect(state: dict[str, Tensor], last: int) -> None:
-    """Open the path through the last level."""
+    """Connect the path through the last level."""
     first, weight = state["ecd0.0.0.weight"], state[f"generator.to_rgbs.{last}.conv.weight"]
     width = len(first)
     if width < 6:

@@ -15,10 +15,11 @@ from ..perceptual.identity_distance import IdentityDistance
 from ..perceptual.lpips import Lpips
 from ..perceptual.vgg_distance import VggDistance
 from ..settings import DEFAULT_EMBEDDING
-from .config import Config, Files, Loss
+from .config import Config
+from .config_sections import Files, Loss
 
 _T = TypeVar("_T")
-#: Restored and truth → one value for each image.
+#: Restored and true images → one value for each image.
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -56,7 +57,7 @@ class PerceptualLosses:
             return [x.shape[1] for x in self.features(torch.zeros(1, 3, 64, 64, device=device))]
 
     def distances(self, loss: Loss) -> Iterator[tuple[str, Distance]]:
-        """Those of any part of a face that have a weight, by the name of their loss."""
+        """The distances with a weight that may compare any part of a face, by name of the loss."""
         if loss.perceptual and self.perceptual is not None:
             yield "perceptual", self.perceptual
         if loss.lpips and self.lpips is not None:
@@ -64,10 +65,10 @@ class PerceptualLosses:
 
 
 def open_perceptual_losses(config: Config, device: torch.device) -> PerceptualLosses:
-    """Open every network that a loss of any stage needs, and those of LPIPS if they are named.
+    """Open the networks that the losses of all stages need, and LPIPS where its files are given.
 
     Raises:
-        ConfigError: Files are missing or unsuitable; all of them are named.
+        ConfigError: Files are missing or unsuitable; names all of them.
     """
     starts, losses = 0, [config.loss]
     for stage in config.stages:
@@ -124,7 +125,7 @@ def _file(files: Files, name: str) -> Path:
     """The file that a setting names.
 
     Raises:
-        TrainingError: It names none, or one that is not there.
+        TrainingError: It is empty, or there is no such file.
     """
     value = getattr(files, name)
     if not value:
@@ -136,7 +137,7 @@ def _file(files: Files, name: str) -> Path:
 
 
 def _open(problems: list[str], wanted: bool, opened: Callable[[], _T]) -> _T | None:
-    """What `opened` returns, if wanted; what it complains of joins the problems."""
+    """The result of `opened` if it is wanted; its errors are added to the problems."""
     if not wanted:
         return None
     try:

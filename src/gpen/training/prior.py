@@ -1,12 +1,12 @@
-"""Starts a generator from a StyleGAN2 prior, and says tensor by tensor what became of it.
+"""Initialises a generator from a StyleGAN2 prior, and reports what became of each tensor.
 
-Source: GPEN (Yang et al., CVPR 2021), section 3.2: the synthesis is first trained as a GAN of
-faces.
+Source: GPEN (Yang et al., CVPR 2021), section 3.2: the synthesis network is first trained as a GAN
+of faces.
 
-What is taken makes the network answer as the prior does without its noise, as long as its layers
-are StyleGAN2's: injection "concat" or "add", upsampling "blur". Under "concat" the layers' inputs
-are twice as many; the prior fills the half of the image, and the half of the encoder features
-starts at zero, so that the output is the prior's whatever the features are.
+With StyleGAN2's own layers (injection "concat" or "add", upsampling "blur") the network then
+returns what the prior returns without noise. With "concat", layers have twice as many inputs: the
+prior's weights fill the half for the image, and the half for the encoder features starts at zero,
+so that features have no influence at first.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class PriorImport:
     distance: float | None
 
     def summary(self) -> str:
-        """How many tensors had each fate, and how far the output is, in one line."""
+        """The number of tensors by status, and the distance of the output, in one line."""
         counts = Counter(row.status for row in self.rows)
         counted = ", ".join(f"{count} {status}" for status, count in counts.items())
         if self.distance is None:
@@ -75,17 +75,17 @@ class PriorImport:
 
 
 def load_prior(path: Path, net: GPEN) -> PriorImport:
-    """Give a generator the weights of a StyleGAN2 prior, as far as they fit.
+    """Load the weights of a StyleGAN2 prior into a generator, as far as they fit.
 
-    A layer is taken whole or not at all. The encoder is not touched.
+    A layer is loaded whole or not at all. The encoder stays as it is.
 
     Args:
-        path: A file of rosinality's or NVIDIA's layout; nothing in it is run.
+        path: A file in rosinality's or NVIDIA's layout; no code in it is run.
         net: Changed in place.
 
     Raises:
         UnsafeFileError: The file would run code when loaded.
-        WeightsError: It is no StyleGAN2 generator of these layouts, or nothing in it fits.
+        WeightsError: The file is no StyleGAN2 generator in these layouts, or nothing in it fits.
     """
     found = read_prior(path)
     prior = found.tensors
@@ -162,7 +162,7 @@ def _is_mapping(name: str) -> bool:
 
 
 def _without_counterpart(name: str, config: GPENConfig) -> str:
-    """Why StyleGAN2 has nothing for a tensor of the network; empty where it has."""
+    """Why a tensor of the network has no counterpart in StyleGAN2; empty where it has one."""
     if ".adain." in name:
         return "StyleGAN2 modulates weights and has no AdaIN"
     if name.endswith(".noise.weight") and config.injection != "add":
@@ -171,12 +171,12 @@ def _without_counterpart(name: str, config: GPENConfig) -> str:
 
 
 def _doubled_axis(name: str, config: GPENConfig) -> int | None:
-    """The axis that is twice as long as in StyleGAN2, because features stand beside answers."""
+    """The axis twice as long as in StyleGAN2, where encoder features are concatenated."""
     if config.injection != "concat":
         return None
     if name.endswith(".activate.bias"):
         return 0
-    if name.startswith("conv1."):  # its input is the constant, beside which nothing stands
+    if name.startswith("conv1."):  # its input is the constant, with which nothing is concatenated
         return None
     if ".modulation." in name:
         return 0
@@ -184,7 +184,7 @@ def _doubled_axis(name: str, config: GPENConfig) -> int | None:
 
 
 def _prior_shape(name: str, shape: Sequence[int], config: GPENConfig) -> tuple[int, ...]:
-    """The shape that StyleGAN2's tensor has where the network's has this one."""
+    """The shape of StyleGAN2's counterpart of a tensor of the network."""
     lengths, axis = list(shape), _doubled_axis(name, config)
     if axis is not None:
         lengths[axis] //= 2
@@ -195,7 +195,7 @@ def _prior_shape(name: str, shape: Sequence[int], config: GPENConfig) -> tuple[i
 
 @torch.no_grad()
 def _take(name: str, value: Tensor, source: Tensor, config: GPENConfig) -> PriorRow:
-    """Copy one tensor of the prior, whose shape fits, into the network's."""
+    """Copy a tensor of the prior, whose shape fits, into that of the network."""
     axis, kernel = _doubled_axis(name, config), name.endswith(".conv.weight")
     notes = []
     layer, _, number = _layer(name).partition(".")

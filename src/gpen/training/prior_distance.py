@@ -17,19 +17,19 @@ _FACES, _SEED = 4, 0
 
 @torch.no_grad()
 def distance_from_prior(net: GPEN, prior: Mapping[str, Tensor]) -> float | None:
-    """Mean absolute difference between what both draw, of the deviation of what the prior draws.
+    """Mean absolute difference of both outputs, relative to the standard deviation of the prior's.
 
-    Both get the same normal codes; the prior without its noise, the network without features of an
-    encoder. A prior of more levels is cut off at the network's size; what a network of more levels
-    draws is averaged over areas.
+    Both get the same normal codes, the prior without noise, the network without encoder features.
+    A prior with more levels is cut off at the network's size; the output of a network with more
+    levels is averaged down.
 
     Args:
         net: The generator.
         prior: Tensors of a StyleGAN2 generator, by rosinality's names.
 
     Returns:
-        0 where they draw the same; None where tensors of the prior are missing, or its codes are
-        of another length.
+        0 if the outputs are equal; None if tensors of the prior are missing, or its codes have
+        another length.
     """
     own = _generator_of(prior, len(net.config.channels))
     if own is None or prior["style.1.weight"].shape[1] != net.config.style_dim:
@@ -60,9 +60,9 @@ def _silent_features(net: GPEN) -> list[Tensor]:
 
 
 def _generator_of(prior: Mapping[str, Tensor], most_levels: int) -> Generator | None:
-    """The prior itself, of at most so many levels; None where tensors of it are missing.
+    """The prior as a network of at most so many levels; None if tensors are missing.
 
-    A generator of GPEN is StyleGAN2's where nothing comes from an encoder.
+    Without encoder features GPEN's generator is StyleGAN2's.
     """
     levels = 1
     while levels < most_levels and f"convs.{2 * levels - 2}.conv.weight" in prior:
@@ -81,7 +81,7 @@ def _generator_of(prior: Mapping[str, Tensor], most_levels: int) -> Generator | 
         encoder_features=False,
         injection="add",
     )
-    with torch.random.fork_rng(devices=[]):  # these first weights are not the run's
+    with torch.random.fork_rng(devices=[]):  # keeps the run's random state
         own = Generator(config, reference=False)
     state = own.state_dict()
     for name, value in state.items():

@@ -1,4 +1,4 @@
-"""Reads StyleGAN2 generators in the layouts that people have, all under one set of names.
+"""Reads StyleGAN2 generators in both common layouts, under one set of names.
 
 The names are those of rosinality's stylegan2-pytorch, which GPEN's own follow. NVIDIA's official
 PyTorch code (stylegan2-ada-pytorch, and the StyleGAN2 of stylegan3) holds the same values, its
@@ -25,7 +25,7 @@ _EXPECTED = (
     "state_dict() of its G_ema (mapping.fc0.weight, synthesis.b4.const, …)"
 )
 _MARKS = ("style.1.weight", "input.input", "conv1.conv.weight", "to_rgb1.conv.weight")
-#: What other files are, by the beginning of a tensor's name.
+#: Other networks, by the beginning of a tensor's name.
 _STRANGERS = {
     "synthesis.L": "a StyleGAN3 generator",
     "synthesis.b": "a StyleGAN2 generator of NVIDIA's without RGB layers at every side",
@@ -49,7 +49,7 @@ class Prior:
 
 
 def read_prior(path: Path) -> Prior:
-    """Read a generator of either layout; nothing in the file is run.
+    """Read a generator in either layout; no code in the file is run.
 
     Raises:
         UnsafeFileError: The file would run code when loaded.
@@ -72,7 +72,7 @@ def read_prior(path: Path) -> Prior:
 
 
 def _stranger(names: list[str], missing: str) -> str:
-    """What a file is that is no prior."""
+    """What a file holds that is no prior."""
     for beginning, what in _STRANGERS.items():
         if any(name.startswith(beginning) for name in names):
             return what

@@ -1,7 +1,7 @@
 """The processes of a run, on one machine or many, through Accelerate.
 
-Gradients are averaged here and not by a wrapper around the networks: gradient penalties
-differentiate twice, which wrappers do not follow, and compiled networks stay as they are.
+Gradients are averaged here and not by a wrapper around the networks (DDP): such wrappers do not
+support gradient penalties, which differentiate twice.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from ..errors import MissingExtraError, TrainingError
 
 
 class Processes:
-    """This process among those that train together.
+    """This process among those of the run.
 
     Attributes:
         device: Where this process computes.
-        rank: Its number.
-        world: How many there are.
+        rank: Its number, from 0.
+        world: Number of processes.
     """
 
     def __init__(self, device: str = "auto") -> None:
-        """Join the processes that torchrun or `accelerate launch` started, or be the only one.
+        """Join the processes started by torchrun or `accelerate launch`; alone otherwise.
 
         Raises:
             MissingExtraError: Accelerate is not installed.
@@ -47,14 +47,14 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes files and speaks."""
+        """Whether this process writes files and prints."""
         return self.rank == 0
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Give every process the mean of all gradients; one message for all of them.
+        """Replace the gradients of every process by their mean, in one message.
 
         Raises:
-            TrainingError: Another process is gone.
+            TrainingError: Another process has died.
         """
         if self.world == 1:
             return
@@ -70,7 +70,7 @@ class Processes:
         """The mean over all processes, in place.
 
         Raises:
-            TrainingError: Another process is gone.
+            TrainingError: Another process has died.
         """
         if self.world > 1:
             try:
@@ -84,7 +84,7 @@ class Processes:
         return values
 
     def any(self, flag: bool) -> bool:
-        """Whether any process says yes."""
+        """Whether the value is true in any process."""
         if self.world == 1:
             return flag
         told = self.average(torch.tensor([float(flag)], device=self.device))

@@ -2,14 +2,14 @@
 
 runs/00003-default/
   config.toml          the whole config, defaults included
-      config-STEP.toml     what it went on with from a step, where that was changed
+      config-STEP.toml     the config from a step on, where it was changed
   run.json             command, seed, git commit, versions, machine
   checkpoint.pt        the state to go on from
-  weights.safetensors  the moving average, as of the last checkpoint
+  weights.safetensors  the first moving average at the last checkpoint
   best.safetensors     the moving average that did best on held-out faces
-  stage-N.safetensors  the first moving average, as stage N left it
-  log.jsonl            losses and figures, one line each time
-  samples/             sheets: damaged, restored, true
+  stage-N.safetensors  the first moving average at the end of stage N
+  log.jsonl            losses and figures, as JSON lines
+  samples/             sheets of damaged, restored and true faces
   tensorboard/
 """
 
@@ -39,11 +39,11 @@ from .processes import Processes
 
 CHECKPOINT, CONFIG, LOG = "checkpoint.pt", "config.toml", "log.jsonl"
 _NUMBERED = re.compile(r"(\d{5})-(.*)")
-#: A file that did not change for so long is written by nobody any more.
+#: Age from which a temporary file counts as abandoned.
 _ABANDONED_S = 3600.0
-#: What two configs must agree on for one to go on from the other's checkpoint.
+#: Settings that must not change when a run is resumed.
 _DECISIVE = ("network", "discriminator")
-#: What says where to start, and means nothing once a run has begun.
+#: Settings that say where to start, which are ignored once a run has begun.
 _BEGINNINGS = ("init", "prior", "encoder_init")
 
 
@@ -51,7 +51,7 @@ def new_run(folder: Path, config: Config) -> Path:
     """Make the next numbered folder for a run.
 
     Raises:
-        WriteError: The place cannot be written.
+        WriteError: The folder cannot be written.
     """
     taken = [int(match[1]) for match in map(_NUMBERED.fullmatch, _names(folder)) if match]
     run = folder / f"{max(taken, default=-1) + 1:05d}-{config.name}"
@@ -80,7 +80,7 @@ def _describe(run: Path, config: Config) -> None:
 
 
 def note_settings(run: Path, config: Config, step: int) -> None:
-    """Keep the settings that a run goes on with, as `config-STEP.toml`, where they are others.
+    """Write `config-STEP.toml` if a run is resumed with other settings.
 
     Raises:
         WriteError: The folder cannot be written.
@@ -92,7 +92,7 @@ def note_settings(run: Path, config: Config, step: int) -> None:
 
 
 def latest_run(folder: Path, name: str) -> Path:
-    """The newest run of a name that has a checkpoint.
+    """The newest run of a name with a checkpoint.
 
     Raises:
         TrainingError: There is none.
@@ -125,7 +125,7 @@ def _circumstances(config: Config) -> dict[str, Any]:
 
 
 def _git_commit() -> str | None:
-    """The commit of this code, with `+` where files differ from it; None outside a checkout."""
+    """The commit of this code, with `+` if files were changed; None outside a checkout."""
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -144,7 +144,7 @@ def _git_commit() -> str | None:
 
 
 def save_checkpoint(state: dict[str, Any], config: Config, run: Path) -> None:
-    """Replace a run's checkpoint, whole or not at all.
+    """Replace a run's checkpoint atomically.
 
     Raises:
         TrainingError: The disk is full or cannot be written; the old checkpoint is intact.
@@ -166,7 +166,7 @@ def load_checkpoint(run: Path, config: Config) -> dict[str, Any]:
 
     Raises:
         TrainingError: It is missing or damaged.
-        ConfigError: It is of another network; names what differs.
+        ConfigError: It belongs to another network; names what differs.
     """
     path = run / CHECKPOINT
     try:
@@ -207,19 +207,19 @@ def _check_same_network(text: str, config: Config, run: Path) -> None:
 def run_folder(
     runs: Path, run: Path | None, config: Config, processes: Processes, *, resume: bool
 ) -> Iterator[Path]:
-    """The folder of a run, the same for all its processes: a new one, or one to go on with.
+    """The folder of a run, the same for all its processes: a new one, or one to resume.
 
-    A new one is removed where the block fails before anything was trained.
+    A new folder is removed again if the block fails before anything was trained.
 
     Args:
         runs: Where run folders are made.
-        run: The folder to go on with; None for the newest of that name.
+        run: The folder to resume; None for the newest run of that name.
         config: The run.
-        processes: Those that train together; the first one makes the folder.
-        resume: Whether to go on.
+        processes: The processes of the run; the first one makes the folder.
+        resume: Whether to resume a run.
 
     Raises:
-        TrainingError: There is no run to go on with.
+        TrainingError: There is no run to resume.
         WriteError: The folder cannot be made.
     """
     if run is not None or resume:
@@ -241,7 +241,7 @@ def run_folder(
 
 
 def _has_trained(run: Path) -> bool:
-    """Whether a run holds weights, or figures of a step."""
+    """Whether a run has weights, or a logged step."""
     log = run / LOG
     return (run / CHECKPOINT).exists() or (
         log.exists() and '"kind": "train"' in log.read_text(encoding="utf-8")
@@ -249,11 +249,11 @@ def _has_trained(run: Path) -> bool:
 
 
 def remove_temporary_files(run: Path, *, older_than_s: float = 0.0) -> None:
-    """Delete what a process that was killed while it wrote has left in a run's folder.
+    """Delete half-written files of killed processes from a run's folder.
 
     Args:
         run: The folder.
-        older_than_s: See `remove_leftovers`; above 0 where the run may be going on.
+        older_than_s: See `remove_leftovers`; above 0 if the run may still be active.
     """
     for folder in (run, run / "samples"):
         remove_leftovers(folder, older_than_s=older_than_s)

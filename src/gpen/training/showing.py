@@ -1,4 +1,4 @@
-"""What each kind of discriminator is shown of images."""
+"""The inputs of each kind of discriminator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .views import cut_regions, look_closely
 
 
 def what_to_show(config: Config, perceptual_losses: PerceptualLosses) -> Look:
-    """How a run's discriminator looks at images: whole, or through features and at regions."""
+    """How images become inputs of the discriminator: whole, or as features and crops."""
     judge, cut = config.discriminator, config.loss.cut
 
     def change(images: Tensor) -> Tensor:

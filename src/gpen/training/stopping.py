@@ -1,4 +1,4 @@
-"""Being asked to stop."""
+"""Stops a run on SIGTERM and SIGINT."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """A list that SIGTERM and SIGINT add themselves to; a second one ends the process."""
+    """A list to which SIGTERM and SIGINT are added; a second signal ends the process."""
     came: list[int] = []
     before: dict[int, Any] = {}
 

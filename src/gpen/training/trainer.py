@@ -1,10 +1,10 @@
 """The state of a training run and one step of it.
 
-Generator and discriminator learn from the same images: both find their gradients part by part,
-then the generator takes its step, and the discriminator after it. Regularisers run every few steps
-and count as many times (lazy regularisation, Karras et al., CVPR 2020). Both networks, the moving
-average, the optimisers, the step and the random state are the whole state: a run that goes on from
-it does what it would have done.
+Generator and discriminator learn from the same images: both compute their gradients part by part,
+then the generator is updated, then the discriminator. Regularisers run every few steps with a
+proportionally larger weight (lazy regularisation, Karras et al., CVPR 2020). Networks, moving
+averages, optimisers, the step and the random state are the complete state: a resumed run does what
+it would have done without the break.
 """
 
 from __future__ import annotations
@@ -20,22 +20,29 @@ import torch
 from torch import Tensor, nn
 
 from ..networks.gpen import GPEN
-from . import losses
 from .averaging import update_average
-from .batches import Batch, numbers_of_part
-from .config import Config, Loss
+from .batches import Batch
+from .config import Config
+from .config_sections import Loss
 from .discriminator_step import DiscriminatorStep, Judging
 from .growth import grow_discriminator, grow_generator
-from .network_setup import build_discriminator, build_generator, encoder_parameters, load_init
+from .network_setup import (
+    autocast,
+    build_discriminator,
+    build_generator,
+    encoder_parameters,
+    load_init,
+)
 from .objective import Objective
 from .optimiser_step import Learner, add_terms
 from .passthrough import pass_image_through
+from .path_length_step import PathLengthStep
 from .perceptual_losses import PerceptualLosses
 from .processes import Processes
 from .showing import what_to_show
 
-_DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16}
-#: The moving average starts short, so that it forgets the random beginning: of the faces seen.
+#: The half-life of moving averages is at most this share of the faces seen, so that they soon
+#: forget the random initial weights.
 _RAMP_UP = 0.05
 
 
@@ -44,11 +51,11 @@ class Trainer:
 
     Attributes:
         step: Steps done.
-        retries: How often the run was rolled back after NaN.
-        size: Side of the images now.
+        retries: Number of roll-backs after NaN.
+        size: Size of the images in the present stage, in pixels.
         net: The generator in training.
-        averages: Its moving averages, which are what one uses.
-        discriminator_step: The discriminator and its optimiser; None until a stage has
+        averages: Its moving averages, which are the result of training.
+        discriminator_step: The discriminator and its optimiser; None until a stage has an
             adversarial loss.
     """
 
@@ -60,18 +67,17 @@ class Trainer:
         *,
         fresh: bool = True,
     ) -> None:
-        """Build networks for the run's first stage.
+        """Build the networks of the first stage.
 
         Args:
             config: The run.
-            perceptual_losses: Networks that losses need.
-            processes: Those that train together.
-            fresh: Whether to start from `network.init` where it is set; a run that goes on needs
-                that file no longer.
+            perceptual_losses: The networks that losses need.
+            processes: The processes of the run.
+            fresh: Whether to load `network.init`; a resumed run no longer needs that file.
         """
         self.config, self.processes, self._perceptual_losses = config, processes, perceptual_losses
         self.step, self.retries = 0, 0
-        self._path_mean = torch.zeros((), device=processes.device)
+        self._path_length_step = PathLengthStep(config, processes)
         torch.manual_seed(config.seed)
         self._build(config.size_at(0))
         network = config.network
@@ -101,7 +107,7 @@ class Trainer:
         self._objective = Objective(self._perceptual_losses, None)
 
     def _add_discriminator(self) -> DiscriminatorStep | None:
-        """Build the discriminator for images of the present side, where the config wants one."""
+        """Build the discriminator for the present size, if the config has one."""
         with self._chance("discriminator"):
             discriminator = build_discriminator(
                 self.config, self.size, self._perceptual_losses.feature_widths()
@@ -122,13 +128,13 @@ class Trainer:
         return self.discriminator_step
 
     def restart_averages(self) -> None:
-        """Let the averages begin at the generator as it is."""
+        """Reset the moving averages to the generator's weights."""
         for average in self.averages:
             average.load_state_dict(self.net.state_dict())
 
     @contextlib.contextmanager
     def _chance(self, part: str) -> Iterator[None]:
-        """Random numbers that the seed, the side and a name decide, whatever was drawn before."""
+        """Random numbers that depend on the seed, the size and a name alone."""
         key = np.random.SeedSequence((self.config.seed, self.size, *part.encode()))
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int(key.generate_state(1, np.uint64)[0]))
@@ -137,13 +143,13 @@ class Trainer:
     def _learning(
         self, net: nn.Module, groups: Sequence[tuple[list[nn.Parameter], float]], lazy: int
     ) -> Learner:
-        # Each has a scaler: both find their gradients before one step may change its scale.
+        # Each network has a scaler: both compute gradients before one update may change its scale.
         enabled = self.config.precision == "f16"
         scaler = torch.amp.GradScaler(self.processes.device.type, enabled=enabled)
         return Learner(net, groups, self.config.optimiser, self.processes, scaler, lazy=lazy)
 
     def _compiled(self, net: nn.Module) -> nn.Module:
-        """A network as steps call it; compiled if the config says so."""
+        """The network, compiled if the config says so."""
         if not self.config.compile:
             return net
         compile_: Any = torch.compile
@@ -151,7 +157,7 @@ class Trainer:
         return compiled
 
     def grow(self, size: int) -> None:
-        """Go on at twice the side."""
+        """Go on at twice the size."""
         small = [_copied(net) for net in (self.net, *self.averages)]
         judged = (
             None
@@ -169,18 +175,20 @@ class Trainer:
         """Learn from one batch, given in parts.
 
         Returns:
-            The losses before their weights, and the lengths of the gradients.
+            The losses before their weights, and the gradient norms.
 
         Raises:
-            NotFiniteError: A loss or gradient is NaN or infinite; weights are as they were, but
-                for the generator's where the discriminator failed.
+            NotFiniteError: A loss or gradient is NaN or infinite. Weights are unchanged, except for
+                the generator's if only the discriminator failed.
         """
         loss, rate = self.config.loss_at(self.step), self._rate()
         if loss.adversarial and self.discriminator_step is None:
             self._add_discriminator()
         terms = self._learn(parts, loss, rate)
         if loss.path_length and self.step % loss.path_length_every == 0:
-            terms |= self._path_length_step(parts, loss, rate)
+            terms |= self._path_length_step.take(
+                self.net, self._learner, parts, loss, rate, key=(self.retries, self.step)
+            )
         self._follow()
         self.step += 1
         names = sorted(terms)
@@ -188,7 +196,7 @@ class Trainer:
         return dict(zip(names, self.processes.average(values).tolist(), strict=True))
 
     def _rate(self) -> float:
-        """Factor of the learning rates: up over the warm-up, down over the decay of each stage."""
+        """Factor of the learning rates, by warm-up and decay."""
         config, factor = self.config.optimiser, 1.0
         if config.decay:
             number, done = self.config.place_at(self.step)
@@ -203,7 +211,7 @@ class Trainer:
         return autocast(self.config, self.processes.device)
 
     def _learn(self, parts: Sequence[Batch], loss: Loss, rate: float) -> dict[str, Tensor]:
-        """A step of the generator and, where it has a part in the loss, of the discriminator."""
+        """Update the generator and, if the loss is adversarial, the discriminator."""
         discriminator_step = self.discriminator_step if loss.adversarial else None
         self._learner.forget_gradients()
         if discriminator_step is not None:
@@ -233,40 +241,8 @@ class Trainer:
         r1 = bool(loss.r1) and self.step % loss.r1_every == 0
         return sums | discriminator_step.take_step(parts, told, loss, rate, r1=r1)
 
-    def _path_length_step(
-        self, parts: Sequence[Batch], loss: Loss, rate: float
-    ) -> dict[str, Tensor]:
-        """Keep the images' change per change of style alike everywhere."""
-        self._learner.forget_gradients()
-        sums: dict[str, Tensor] = {}
-        for micro, batch in enumerate(parts):
-            with torch.no_grad():
-                code, features = self.net.encode(batch.damaged)
-            w = self.net.style(code)
-            images = self.net.synthesise(w, features)
-            lengths = losses.path_lengths(images, w, self._noise(images, micro))
-            newest = self.processes.average(lengths.detach().mean())
-            penalty, self._path_mean = losses.path_length_penalty(lengths, newest, self._path_mean)
-            self._learner.backward(loss.path_length * loss.path_length_every * penalty / len(parts))
-            add_terms(sums, {"path_length": penalty}, 1 / len(parts))
-        self._learner.take_step(rate, sums)
-        return sums
-
-    def _noise(self, images: Tensor, micro: int) -> Tensor:
-        """Normal noise that each face's seed, step and number decide, wherever it is trained."""
-        optimiser, processes = self.config.optimiser, self.processes
-        part = micro * processes.world + processes.rank
-        numbers = numbers_of_part(optimiser.batch, part, optimiser.accumulate * processes.world)
-        noise = torch.empty(images.shape, device=images.device)
-        generator = torch.Generator(images.device)
-        for place, number in zip(noise, numbers, strict=True):
-            key = np.random.SeedSequence((self.config.seed, self.retries, self.step, number))
-            generator.manual_seed(int(key.generate_state(1, np.uint64)[0]))
-            place.normal_(generator=generator)
-        return noise
-
     def _follow(self) -> None:
-        """Move the averages towards the generator."""
+        """Update the moving averages."""
         optimiser = self.config.optimiser
         for average, full in zip(self.averages, optimiser.ema_half_lives, strict=True):
             half_life = full
@@ -275,12 +251,12 @@ class Trainer:
             update_average(average, self.net, keep=0.5 ** (optimiser.batch / half_life))
 
     def state(self) -> dict[str, Any]:
-        """Everything that the run goes on from, under the published checkpoints' names."""
+        """The complete state, under the names of published checkpoints."""
         state: dict[str, Any] = {
             "step": self.step,
             "size": self.size,
             "retries": self.retries,
-            "path_mean": float(self._path_mean),
+            "path_mean": float(self._path_length_step.mean),
             "g": self.net.state_dict(),
             "g_ema": self.averages[0].state_dict(),
             "g_more_ema": [average.state_dict() for average in self.averages[1:]],
@@ -296,14 +272,14 @@ class Trainer:
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Load what `state` returned."""
         if state["size"] != self.size:
             self._build(state["size"])
         self.net.load_state_dict(state["g"])
         kept = [state["g_ema"], *state.get("g_more_ema", [])]
         for number, average in enumerate(self.averages):  # one that is new begins at the first
             average.load_state_dict(kept[number] if number < len(kept) else kept[0])
-        _load_adam(self._learner.adam, state["g_optim"])
+        self._learner.load_adam(state["g_optim"])
         self._learner.scaler.load_state_dict(state["scaler"])
         if (
             "d" in state
@@ -311,31 +287,16 @@ class Trainer:
             is not None
         ):
             discriminator_step.discriminator.load_state_dict(state["d"])
-            _load_adam(discriminator_step.learner.adam, state["d_optim"])
+            discriminator_step.learner.load_adam(state["d_optim"])
             # Checkpoints of earlier versions have one scaler for both networks.
             discriminator_step.learner.scaler.load_state_dict(
                 state.get("d_scaler", state["scaler"])
             )
             discriminator_step.usual.copy_(state.get("d_usual", discriminator_step.usual))
         self.step, self.retries = state["step"], state["retries"]
-        self._path_mean = torch.tensor(state["path_mean"], device=self.processes.device)
+        self._path_length_step.mean.fill_(state["path_mean"])
         torch.set_rng_state(state["random"])
-
-
-def autocast(config: Config, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """The arithmetic that networks are run in on a device."""
-    if config.precision == "f32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, _DTYPES[config.precision])
 
 
 def _copied(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in module.state_dict().items()}
-
-
-def _load_adam(adam: torch.optim.Adam, state: dict[str, Any]) -> None:
-    """Adam's moments, with the rates and betas of the config that goes on."""
-    kept = [{name: group[name] for name in ("full_lr", "betas")} for group in adam.param_groups]
-    adam.load_state_dict(state)
-    for group, own in zip(adam.param_groups, kept, strict=True):
-        group.update(own)

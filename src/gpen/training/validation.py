@@ -1,4 +1,4 @@
-"""How a run does on held-out faces: the same faces with the same damage every time."""
+"""Evaluates a run on held-out faces, each time with the same degradation."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from torch import Tensor, nn
 
 from ..errors import TrainingError
 from .batches import Batch, collate, damage, sharp_faces, to_batch
-from .config import Config, Data
+from .config import Config
+from .config_sections import Data
 from .degradation import Recipe
 from .face_dataset import Faces
 from .perceptual_losses import PerceptualLosses
 
 _SEED, _AT_ONCE = 7, 8
-#: Faces on a sheet.
+#: Faces on a sample sheet.
 SHOWN = 8
 
 
 class Validation:
-    """Held-out faces, damaged once.
+    """Held-out faces, degraded once.
 
     Attributes:
-        shown: The first faces, for sheets.
+        shown: The first faces, for sample sheets.
     """
 
     def __init__(self, faces: Faces, recipe: Recipe, config: Config) -> None:
@@ -42,7 +43,7 @@ class Validation:
     def figures(
         self, net: nn.Module, perceptual_losses: PerceptualLosses, device: torch.device
     ) -> dict[str, float]:
-        """PSNR, L1, and LPIPS where its files are at hand, of the outputs and of their input."""
+        """PSNR, L1 and, if its files are given, LPIPS, of outputs and inputs."""
         sums: dict[str, list[Tensor]] = {}
         for cpu_batch in self._batches:
             batch = cpu_batch.to(device)
@@ -65,7 +66,7 @@ class Validation:
 
 
 def _chosen(faces: Faces, data: Data) -> list[int]:
-    """Numbers of the faces to evaluate: sharp ones, of the half that the config names."""
+    """Numbers of the faces to evaluate: sharp ones, in the half that the config chooses."""
     sharp = sharp_faces(faces, data)
     if not sharp:
         raise TrainingError(
@@ -78,5 +79,5 @@ def _chosen(faces: Faces, data: Data) -> list[int]:
 
 
 def measure(figures: Mapping[str, Any]) -> str:
-    """Which figure to keep the best by; lower is better."""
+    """Name of the figure by which the best weights are chosen; lower is better."""
     return "lpips" if "lpips" in figures else "l1"

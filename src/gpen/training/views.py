@@ -1,4 +1,4 @@
-"""What losses look at: parts of faces at full size, and faces as far as they have detail."""
+"""The views of faces that losses compare."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch.nn import functional
 
 
 def look_closely(images: Tensor, cut_xy: Tensor, side: int) -> Tensor:
-    """One view of each image: a cut at full size, or the whole shrunk.
+    """One view of each image: a crop at full resolution, or the whole image scaled down.
 
     Args:
         images: (N, 3, S, S).
-        cut_xy: (N, 2), the top left corner of each cut as a share of the room for it; negative for
-            the whole.
-        side: Side of the views; 0, or one that is not below S, for the images as they are.
+        cut_xy: (N, 2), top left corner of each crop, as a fraction of the range that it can have;
+            negative for the whole image.
+        side: Size of the views; 0, or S and more, returns the images as they are.
 
     Returns:
         (N, 3, side, side).
@@ -33,13 +33,13 @@ def look_closely(images: Tensor, cut_xy: Tensor, side: int) -> Tensor:
 
 
 def cut_regions(images: Tensor, points_xy: Tensor, sharp: Tensor, side: int) -> Tensor:
-    """Both eyes, the mouth and a cheek of each sharp face, at full size.
+    """Crop both eyes, the mouth and a cheek of each sharp face, at full resolution.
 
     Args:
         images: (N, 3, S, S), S at least `side`.
         points_xy: Left and right eye, nose, corners of the mouth, (N, 5, 2), in pixels.
         sharp: (N,), 1 or 0.
-        side: Side of the cuts in pixels.
+        side: Size of the crops in pixels.
 
     Returns:
         (M, 3, side, side), four for each sharp face.
@@ -55,7 +55,7 @@ def cut_regions(images: Tensor, points_xy: Tensor, sharp: Tensor, side: int) -> 
 
 
 def _corners(points_xy: Tensor, size: int, side: int) -> list[list[tuple[int, int]]]:
-    """Top left corners of the regions of each face, kept within it."""
+    """Top left corners of the crops, shifted to lie within the image."""
     left, right, mouth = points_xy[:, 0], points_xy[:, 1], points_xy[:, 3:5].mean(dim=1)
     cheek = (left + points_xy[:, 3]) / 2  # between the left eye and the left corner of the mouth
     centres = torch.stack([left, right, mouth, cheek], dim=1)
@@ -64,7 +64,7 @@ def _corners(points_xy: Tensor, size: int, side: int) -> list[list[tuple[int, in
 
 
 def without_missing_detail(images: Tensor, sharp: Tensor) -> Tensor:
-    """Images of faces that are not sharp at this size, as means of 2 × 2 pixels.
+    """Average faces that are not sharp at this size over 2 × 2 pixels.
 
     Args:
         images: (N, 3, S, S).

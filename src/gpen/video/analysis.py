@@ -21,19 +21,19 @@ from .work_folder import LineLog
 
 #: Frames that wait to be searched.
 QUEUE_DEPTH = 4
-#: Last line of a log that is complete.
+#: Last line of a complete log.
 _END = "end"
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What the first pass found.
+    """The result of the first pass.
 
     Attributes:
         tracks: The faces.
         n_frames: Frames in the chosen range.
         replaced: Frames among them that could not be decoded.
-        corrections: (frames, 2), what evens out the brightness; None unless asked for.
+        corrections: (frames, 2), gain and offset that even out the brightness, if asked for.
     """
 
     tracks: Tracks
@@ -44,7 +44,7 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What is kept of a frame: one line of the log."""
+    """The findings of one frame: a line of the log."""
 
     record: FrameRecord
     replaced: bool
@@ -69,7 +69,7 @@ def analyse(
     *,
     min_face: float = 0.0,
 ) -> Analysis:
-    """Go through the video once; what the log holds already is not looked at again.
+    """Go through the video once; frames in the log are not analysed again.
 
     Raises:
         ReadError: The chosen range has no frames.

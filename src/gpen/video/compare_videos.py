@@ -48,7 +48,7 @@ def compare_videos(
         second: Another, usually the result.
         target: A .mp4, .mkv, .mov or .webm file.
         layout: "side": the first to the left of the second; "wipe": one image, the first to the
-            left of a line that wanders.
+            left of a moving line.
         stills: So many moments, evenly spaced, also go into `<stem>_stills.png`: the first video
             above the second.
         overwrite: Replace the target if it is there.
@@ -96,7 +96,7 @@ def compare_videos(
 def _check_targets(
     first: Path, second: Path, target: Path, strip: Path | None, *, overwrite: bool
 ) -> None:
-    """Say what cannot be written before the work, not after it."""
+    """Check the targets before the work."""
     for source in (first, second):
         check_apart(source, target)
     check_target(target, overwrite=overwrite)

@@ -42,8 +42,8 @@ class Work:
         touched: The canvas differs from the frame even where no face is.
         faces: The faces to restore, in frame pixels.
         crops: Their crops, from the canvas.
-        outputs: What the network made of them.
-        reliabilities: How far each crop can be trusted; empty where that does not count.
+        outputs: The outputs of the network.
+        reliabilities: Reliability of each crop; empty without fusion.
         written: The frame belongs to the part; else it only holds its neighbours still.
         cut_from: What crops were cut from, where it is not the canvas.
     """
@@ -66,7 +66,7 @@ def around(
 
     Args:
         part: Their numbers.
-        reach: What `shared` holds twice.
+        reach: Number of frames on each side.
         frames: Where they come from, each once.
         shared: What the last part has read of them; then what the next will need again.
     """
@@ -165,7 +165,7 @@ def _pasted(
 def _steady_reliabilities(
     work: Work, around: Iterable[Work], reach: int
 ) -> list[Reliability] | list[None]:
-    """Those of a frame's faces, averaged over the frames next to it: they must not flicker."""
+    """Reliabilities of a frame's faces, averaged over neighbouring frames against flicker."""
     if not work.reliabilities:
         return [None] * len(work.faces)
     bands: dict[int, list[FloatArray]] = {seen.track_id: [] for seen in work.faces}

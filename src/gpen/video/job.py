@@ -36,7 +36,7 @@ from .io.segment_writer import Encoding, SegmentWriter
 from .stabilisation.deflicker import apply
 from .stabilisation.stabiliser import Stabiliser
 from .track_identity import chosen_tracks, unknown_numbers
-from .video_result import ClipResult, OnProgress
+from .video_result import OnProgress, VideoResult
 from .work_folder import LineLog, WorkFolder
 
 #: Frames of a part; what a power cut costs at most. A part begins with a key frame.
@@ -77,7 +77,7 @@ class Job:
         )
         self._check_early()
         self.work = WorkFolder(target)
-        self.result = ClipResult(target, notes=list(self.info.notes))
+        self.result = VideoResult(target, notes=list(self.info.notes))
 
     def _check_early(self) -> None:
         """Raise errors that would stop the work later, before the first pass."""
@@ -89,7 +89,7 @@ class Job:
         if settings.faces.startswith("like:"):
             _ = self.restorer.person
 
-    def run(self, *, overwrite: bool) -> ClipResult:
+    def run(self, *, overwrite: bool) -> VideoResult:
         """Run both passes and join the parts."""
         with self.work.opened(self._description()) as dropped:
             if dropped:

@@ -1,4 +1,4 @@
-"""Restoring videos: the public names."""
+"""Restoring videos: the public function."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from ..pipeline import Restorer
 from ..settings import VideoSettings
 from .io.muxing import check_target
 from .io.target_checks import check_apart
-from .job import Job, partial_of
-from .video_result import ClipResult, OnProgress
-
-__all__ = ["partial_of", "restore_clip", "restore_video"]
+from .job import Job
+from .video_result import OnProgress, VideoResult
 
 
 def restore_video(
@@ -22,40 +20,9 @@ def restore_video(
     video: VideoSettings | None = None,
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
+    restorer: Restorer | None = None,
     **options: Any,
-) -> ClipResult:
-    """Restore the faces of a video; see `restore_clip`.
-
-    Args:
-        source: A video file, or a folder of numbered images.
-        target: A .mp4, .mkv, .mov or .webm file, or a pattern of images such as `out/%06d.png`.
-        video: How the video is held still and written.
-        overwrite: Replace the target if it is there.
-        on_progress: Called after each frame with the stage, frames done and frames in all.
-        **options: Fields of `Settings`.
-
-    Raises:
-        GpenError: See `gpen.errors`.
-
-    Example:
-        >>> import gpen
-        >>> gpen.restore_video("clip.mp4", "restored.mp4", blend=0.8)  # doctest: +SKIP
-    """
-    restorer = Restorer(**options)
-    return restore_clip(
-        restorer, source, target, video, overwrite=overwrite, on_progress=on_progress
-    )
-
-
-def restore_clip(
-    restorer: Restorer,
-    source: str | Path,
-    target: str | Path,
-    video: VideoSettings | None = None,
-    *,
-    overwrite: bool = False,
-    on_progress: OnProgress | None = None,
-) -> ClipResult:
+) -> VideoResult:
     """Restore the faces of a video.
 
     A run that was stopped, by Ctrl-C, an error or a power cut, goes on when it is started again
@@ -63,12 +30,13 @@ def restore_clip(
     Ctrl-C `<target>.partial.<suffix>` can be played.
 
     Args:
-        restorer: How faces are restored.
         source: A video file, or a folder of numbered images.
         target: A .mp4, .mkv, .mov or .webm file, or a pattern of images such as `out/%06d.png`.
-        video: How the video is held still and written.
+        video: How the video is stabilised and written.
         overwrite: Replace the target if it is there.
-        on_progress: Called after each frame of each pass.
+        on_progress: Called after each frame with the stage, frames done and frames in all.
+        restorer: Restores the faces with the networks that it has open; else a new one is made.
+        **options: Fields of `Settings`; where there is a restorer, they override its own.
 
     Raises:
         ReadError: The source is no video that can be read.
@@ -76,7 +44,15 @@ def restore_clip(
         SettingsError: The target is the source, or no video that can be written.
         WriteError: The target cannot be written; what is done stays, and the same command goes on.
         GpenError: See `gpen.errors`.
+
+    Example:
+        >>> import gpen
+        >>> gpen.restore_video("video.mp4", "restored.mp4", blend=0.8)  # doctest: +SKIP
     """
+    if restorer is None:
+        restorer = Restorer(**options)
+    elif options:
+        restorer = restorer.with_(**options)
     check_apart(Path(source), Path(target))
     check_target(Path(target), overwrite=overwrite)
     job = Job(restorer, Path(source), Path(target), video or VideoSettings(), on_progress)

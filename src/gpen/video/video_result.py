@@ -11,7 +11,7 @@ OnProgress = Callable[[str, int, int | None], None]
 
 
 @dataclass(slots=True)
-class ClipResult:
+class VideoResult:
     """The result of restoring one video.
 
     Attributes:

@@ -90,7 +90,7 @@ def anchors(height: int, width: int) -> Float64Array:
 def decode(
     anchor: Float64Array, shifts: Float64Array, points: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
-    """Boxes (N, 4) and points (N, 5, 2) in pixels from answers relative to anchors."""
+    """Boxes (N, 4) and points (N, 5, 2) in pixels from outputs relative to anchors."""
     middle, side = anchor[:, :2], anchor[:, 2:]
     center = middle + shifts[:, :2] * SHIFT * side
     half = side * np.exp(shifts[:, 2:] * GROWTH) / 2

@@ -1,4 +1,4 @@
-"""Damages sharp faces: the published recipes, and what real photos have.
+"""Degrades sharp faces, by published recipes and by those of real photos.
 
 A recipe is a table (`recipes`); a step is a small function of an image, a random generator and its
 strengths (`blur`, `resampling`, `noise`, `compression`, `prints`, `tone`); `sampling` goes through

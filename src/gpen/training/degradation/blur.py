@@ -1,4 +1,4 @@
-"""Blur: out of focus, shaken, or soft as a Gaussian."""
+"""Blur: defocus, camera shake, Gaussian."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BORDER = cv2.BORDER_REFLECT_101
 
 
 def gaussian_blur(image: UInt8Array, random: Random, *, sigma: float, across: float) -> UInt8Array:
-    """A Gaussian, round half of the time and else stretched along a random angle.
+    """Blur by a Gaussian: isotropic half of the time, else stretched along a random angle.
 
     Source: the published training code of GPEN (arXiv 2105.06070).
 
@@ -49,7 +49,7 @@ def _gaussian(taps: int, along: float, across: float, angle: float) -> NDArray[n
 
 
 def motion_blur(image: UInt8Array, random: Random, *, length: float) -> UInt8Array:
-    """The path of a shaken camera: curved, and slower in some places than in others.
+    """Blur along the path of a shaken camera, which is curved and of uneven speed.
 
     Args:
         image: uint8 RGB, (h, w, 3).
@@ -82,7 +82,7 @@ def _path_kernel(path_xy: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def defocus(image: UInt8Array, random: Random, *, radius: float) -> UInt8Array:
-    """The even disk of a lens that is out of focus.
+    """Blur by the even disk of a lens that is out of focus.
 
     Args:
         image: uint8 RGB, (h, w, 3).

@@ -1,4 +1,4 @@
-"""What files and streams lose: JPEG once or twice, WebP, H.264."""
+"""Compression: JPEG once or twice, WebP, H.264."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def webp(image: UInt8Array, random: Random, *, quality: float) -> UInt8Array:
 
 
 def h264(image: UInt8Array, random: Random, *, crf: float) -> UInt8Array:
-    """The last frame of a clip of one to three, in which the image moves a little.
+    """The last frame of a video of one to three frames, in which the image moves a little.
 
     Args:
         image: uint8 RGB, (h, w, 3).
         random: Decides the frames and the movement.
-        crf: x264's constant rate factor: 18 is hardly seen, 51 is the worst.
+        crf: x264's constant rate factor: 18 is hardly visible, 51 is the worst.
 
     Raises:
         MissingExtraError: PyAV is not installed.

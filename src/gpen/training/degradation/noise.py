@@ -22,7 +22,7 @@ def gaussian_noise(image: UInt8Array, random: Random, *, sigma: float) -> UInt8A
 def sensor_noise(
     image: UInt8Array, random: Random, *, read: float, shot: float, chroma: float
 ) -> UInt8Array:
-    """What a camera leaves in the dark: noise that grows with light, and coloured blotches.
+    """Noise of a camera in low light: it grows with the signal, and has coloured blotches.
 
     The variance is read² + shot² · level / 255: electronics, and the Poisson noise of photons in
     its Gaussian limit. Most of it is brightness, as cameras smooth the colours.
@@ -67,7 +67,7 @@ def grain(image: UInt8Array, random: Random, *, strength: float) -> UInt8Array:
 
 
 def noise_reduction(image: UInt8Array, random: Random, *, strength: float) -> UInt8Array:
-    """What phones do against noise: smooth skin, and edges that stay.
+    """Noise reduction as in phones: smooth skin, sharp edges.
 
     Args:
         image: uint8 RGB, (h, w, 3).

@@ -1,4 +1,4 @@
-"""What every step of damage takes and gives.
+"""The convention of all degradation steps.
 
 image      uint8 RGB, (h, w, 3); never changed
 random     where the step's own choices (angles, signs, places) come from

@@ -1,4 +1,4 @@
-"""Draws what recipes and steps do to faces: one row per face, one column per kind of damage."""
+"""A sheet of degraded faces: a row for each face, a column for each recipe or step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .pixel_types import Random, UInt8Array
 from .recipes import CATALOGUE, Recipe, recipe
 from .sampling import degrade, single_step
 
-#: A title, and what damages a face.
+#: A title, and a function that degrades a face.
 Column = tuple[str, Callable[[UInt8Array, Random], UInt8Array]]
 
 _BAND_PX, _GAP_PX = 26, 2

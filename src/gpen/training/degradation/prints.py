@@ -1,4 +1,4 @@
-"""What paper and film carry: the dots of a newspaper, scratches, creases, dust."""
+"""Damage of prints and film: halftone dots, scratches, creases, dust."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHIFT = 4  # OpenCV draws in sixteenths of a pixel
 
 
 def halftone(image: UInt8Array, random: Random, *, pitch: float, depth: float) -> UInt8Array:
-    """The dots of print: dark ones that grow in the shadows until only white ones are left.
+    """Halftone: dark dots, which grow with darkness until only white dots remain between them.
 
     Grey images have one screen, of black ink; the others three, turned against each other.
 
@@ -55,12 +55,12 @@ def _screen(
 
 
 def scratches(image: UInt8Array, random: Random, *, count: float, opacity: float) -> UInt8Array:
-    """Thin lines, upright as on film or any way as on paper, and a crease now and then.
+    """Thin lines, upright as on film or in any direction as on paper, and sometimes a crease.
 
     Args:
         image: uint8 RGB, (h, w, 3).
         random: Decides place, shape, width and brightness.
-        count: How many; a part of one is the chance of one more.
+        count: Number of them; a fraction is the probability of one more.
         opacity: How much of the image they hide, 0 to 1.
     """
     mask = np.zeros(image.shape[:2], np.uint8)
@@ -94,7 +94,7 @@ def dust(image: UInt8Array, random: Random, *, count: float, opacity: float) -> 
     Args:
         image: uint8 RGB, (h, w, 3).
         random: Decides place, shape and brightness.
-        count: How many; a part of one is the chance of one more.
+        count: Number of them; a fraction is the probability of one more.
         opacity: How much of the image they hide, 0 to 1.
     """
     mask = np.zeros(image.shape[:2], np.uint8)

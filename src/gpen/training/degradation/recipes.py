@@ -1,4 +1,4 @@
-"""Recipes: which steps damage a face, how often, and how much, as tables.
+"""Tables of degradation recipes: the steps, their probabilities and their strengths.
 
 Sources of the ranges:
     published   training code of GPEN (arXiv 2105.06070)
@@ -36,7 +36,7 @@ class Step:
     Attributes:
         work: Name in `WORKS`.
         ranges: What each of its strengths is drawn from.
-        share: How often it is done.
+        share: Probability of the step.
         by_ratio: Equal ratios of strength are drawn equally often, instead of equal differences:
             factors from 1 to 2 as often as those from 8 to 16.
     """
@@ -73,9 +73,9 @@ class Chain:
 
     Attributes:
         damage: Changes the input only.
-        tone: Comes first and changes the truth too: a restorer keeps the tones of a photo.
-        grey: Share turned grey after that, the truth too.
-        grey_files: Share of the grey ones that are files without colour: their noise is grey too.
+        tone: Comes first and changes the truth too, because a restorer keeps the tones of a photo.
+        grey: Probability that the image is turned grey after that, and the truth too.
+        grey_files: Probability that a grey image gets grey noise, as files without colour have.
         share: How likely this chain is, of the sum over a recipe.
         cubic: Whether the face comes back to its size bicubically, as
             `gpen.faces.alignment` does it, and not bilinearly.
@@ -91,7 +91,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How faces are damaged; `recipe` makes it.
+    """How faces are degraded; `recipe` makes it.
 
     Attributes:
         chains: What one is drawn from for each face.
@@ -103,7 +103,7 @@ class Recipe:
     light: float = 0.2
 
 
-#: What a step does, by name.
+#: The functions of steps, by name.
 WORKS: Mapping[str, Callable[..., UInt8Array]] = MappingProxyType(
     {
         work.__name__: work
@@ -136,7 +136,7 @@ WORKS: Mapping[str, Callable[..., UInt8Array]] = MappingProxyType(
     }
 )
 
-#: Every step over its whole range, alone.
+#: Every step over its whole range.
 CATALOGUE: Mapping[str, Step] = MappingProxyType(
     {
         work: Step(work, ranges)

@@ -1,4 +1,4 @@
-"""Resizing, well and badly done, and the halos of sharpening."""
+"""Resizing, good and bad, and sharpening."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from .pixel_types import Random, UInt8Array
 
-#: What programs resize with; nearest and linear shrink without averaging.
+#: Interpolations that programs use; nearest and linear do not average when they shrink.
 INTERPOLATIONS = (
     cv2.INTER_NEAREST,
     cv2.INTER_LINEAR,
@@ -54,7 +54,7 @@ def resample(image: UInt8Array, random: Random, *, factor: float, misfit: float)
 
 
 def sharpen(image: UInt8Array, random: Random, *, amount: float) -> UInt8Array:
-    """Unsharp masking: what phones and scanners do too much of; leaves halos.
+    """Unsharp masking, which leaves halos, as of phones and scanners.
 
     Args:
         image: uint8 RGB, (h, w, 3).

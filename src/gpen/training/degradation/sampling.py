@@ -1,4 +1,4 @@
-"""Damages a face by what a recipe allows."""
+"""Degrades a face by a recipe."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def degrade(
 def shrink_and_damage(
     face: UInt8Array, random: Random, recipe: Recipe | None = None
 ) -> tuple[UInt8Array, UInt8Array]:
-    """What `degrade` does, but for the way back to the size: (s, s, 3) and (S, S, 3)."""
+    """Like `degrade`, but without resizing back: (s, s, 3) and (S, S, 3)."""
     recipe = recipe or Recipe()
     return _damage(face, random, _chain(recipe, random), recipe)
 

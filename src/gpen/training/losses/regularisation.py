@@ -32,9 +32,9 @@ def r1_penalty(logits: Sequence[Tensor], images: Tensor) -> Tensor:
 
 
 def lecam(real: Tensor, fake: Tensor, usual_real: Tensor, usual_fake: Tensor) -> Tensor:
-    """How far a discriminator's opinion of either side is from its usual one of the other.
+    """LeCam regularisation: distance of the logits of either side from the mean of the other.
 
-    It keeps the two from running apart where faces are few. Source: Tseng et al., "Regularizing
+    It keeps the two from diverging on small data sets. Source: Tseng et al., "Regularizing
     Generative Adversarial Networks under Limited Data", CVPR 2021, equation 5.
 
     Args:
@@ -47,7 +47,7 @@ def lecam(real: Tensor, fake: Tensor, usual_real: Tensor, usual_fake: Tensor) ->
 
 
 def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-    """How far images move when their styles do: |Jᵀy|, y being normal noise.
+    """How much images change with their styles: |Jᵀy|, where y is normal noise.
 
     Source: StyleGAN2 (Karras et al., CVPR 2020), section 3.2.
 
@@ -67,7 +67,7 @@ def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:
 
 
 def path_length_penalty(lengths: Tensor, newest: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-    """How unequally far images move: (|Jᵀy| - a)², a being a moving mean of the lengths.
+    """Deviation of path lengths from their moving mean a: (|Jᵀy| - a)².
 
     Source: StyleGAN2 (Karras et al., CVPR 2020), section 3.2.
 

@@ -1,8 +1,7 @@
-"""How much fine detail there is, wherever exactly it lies.
+"""A loss on the amount of fine detail, regardless of its exact position.
 
-A network that is asked for every hair in its place paints the mean of all places: nothing. Asked
-for as much detail as the truth has nearby, it paints some. Detail is what the Haar wavelet splits
-off (Mallat, PAMI 1989).
+A network that has to place every hair exactly learns their mean, which is blur. This loss only asks
+for as much detail as the truth has nearby. Detail is measured by Haar wavelets (Mallat, PAMI 1989).
 """
 
 from __future__ import annotations

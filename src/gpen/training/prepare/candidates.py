@@ -1,4 +1,4 @@
-"""First phase: photos to crops with what was measured on them, batch by batch."""
+"""First phase: cuts faces out of photos and measures them, batch by batch."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Candidate:
 
     @property
     def detail(self) -> float:
-        """How much a crop shows, to choose among copies; of sharpness above 0.3 noise has part."""
+        """Amount of detail, to choose among copies; sharpness above 0.3 is partly noise."""
         colour = 0.5 if self.grey else 1.0
         return (
             colour * min(self.native, self.size) * max(0, min(self.sharpness, 0.6 - self.sharpness))
@@ -96,7 +96,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of a photo.
+    """The result for one photo.
 
     Attributes:
         source: Its name.
@@ -141,7 +141,7 @@ def find_faces(plan: Plan, jobs: int) -> Iterator[int]:
 
 
 def read_findings(batch: Batch) -> list[Finding]:
-    """What `find_faces` has stored about a batch."""
+    """Read the results that `find_faces` has stored for a batch."""
     with batch.file.open("rb") as file:
         rows = json.loads(file.readline())
         start = file.tell()
@@ -227,7 +227,7 @@ def _eight_bits(pixels: Pixels) -> UInt8Array:
 
 
 def _in_srgb(crop: Crop, image: Image) -> UInt8Array:
-    """The crop in sRGB: a face of AdobeRGB would teach dull colours."""
+    """The crop in sRGB: AdobeRGB taken for sRGB would teach dull colours."""
     import PIL.Image
 
     profile = image.metadata.icc_profile

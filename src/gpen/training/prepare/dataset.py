@@ -21,7 +21,7 @@ _NEW = "new"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run has found; `report.json`.
+    """The outcome of a run, as in `report.json`.
 
     Attributes:
         digest: Of everything that decides the result.
@@ -50,7 +50,7 @@ class Report:
 
 @dataclass(slots=True)
 class _Choice:
-    """Faces by what becomes of them."""
+    """Faces by outcome."""
 
     kept: dict[Split, list[Candidate]] = field(default_factory=lambda: {"train": [], "val": []})
     refused: dict[str, list[Candidate]] = field(default_factory=lambda: {r: [] for r in REASONS})
@@ -167,7 +167,7 @@ def _write_shards(
 
 
 def _note(plan: Plan, group: str, split: Split, face: Candidate) -> dict[str, Any]:
-    """The JSON that goes with a face."""
+    """The JSON of a face in a shard."""
     dropped = ("key", "looks", "looks_mirrored", "file", "place")
     note = {name: value for name, value in asdict(face).items() if name not in dropped}
     kind, _, name = group.partition(" ")
@@ -198,7 +198,7 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def _publish(plan: Plan, new: Path, *, complete: bool) -> None:
-    """Put everything in its place; the manifest says that all is there, so it comes last."""
+    """Move everything into place, the manifest last: it marks the data set as complete."""
     manifest = plan.target / "manifest.jsonl"
     if not complete:
         if not manifest.exists():  # else an older data set keeps its report

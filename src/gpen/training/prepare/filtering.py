@@ -1,4 +1,4 @@
-"""Which faces stay, why the others do not, and who is tested on."""
+"""Chooses faces: thresholds, duplicates, and the split into training and validation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .options import Options
 
 Split = Literal["train", "val"]
 
-#: Why a face is refused, in the order in which that is looked at.
+#: Reasons to refuse a face, in the order of the checks.
 UNSURE, SMALL, MIRRORED, BLURRED, NOISY = "unsure", "small", "cut off", "blurred", "noisy"
 TURNED, BYSTANDER, DUPLICATE = "turned", "bystander", "duplicate"
 REASONS = (UNSURE, SMALL, MIRRORED, BLURRED, NOISY, TURNED, BYSTANDER, DUPLICATE)
@@ -103,5 +103,5 @@ def shuffled(faces: Sequence[Candidate], seed: int) -> list[Candidate]:
 
 
 def _share(text: str) -> float:
-    """A number in [0, 1) that a text always gives."""
+    """A hash of a text as a number in [0, 1)."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48

@@ -1,4 +1,4 @@
-"""What can be said of a face crop without knowing the person."""
+"""Measures of face crops: resolution, sharpness, pose, and a hash of looks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What faces to take and how to store them."""
+"""The options of `gpen data prepare`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...settings import DEFAULT_DETECTOR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How `gpen data prepare` works.
+    """Which faces `gpen data prepare` takes, and how it stores them.
 
     The default thresholds were set on `shared/faces`: they keep ordinary photos and refuse what is
     enlarged or blurred by a pixel or more.
@@ -103,7 +103,7 @@ class Options:
         return "png" if self.png else "jpg"
 
     def of_crops(self) -> dict[str, str | int | float | bool | None]:
-        """Those options that shape what the first phase stores."""
+        """The options that affect what the first phase stores."""
         return {
             "size": self.size,
             "template": self.template,

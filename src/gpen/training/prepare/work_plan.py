@@ -1,4 +1,4 @@
-"""Which photos to look at, who is on them, and where results go."""
+"""Plans a run: photos, persons, and the folders of results."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a run does.
+    """The plan of a run.
 
     Attributes:
         photos: In their order.
@@ -70,7 +70,7 @@ class Plan:
 
     @property
     def work(self) -> Path:
-        """Folder for what is not finished."""
+        """Folder for unfinished work."""
         return self.target / WORK_NAME
 
     def batches(self) -> Iterator[Batch]:

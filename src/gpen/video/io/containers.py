@@ -71,11 +71,11 @@ class _Codec:
 
     Attributes:
         encoder: FFmpeg's name.
-        crf: At which no loss is seen in motion.
+        crf: At which no loss can be seen in motion.
         crf_max: The worst of its scale.
         preset: The usual one.
         presets: All there are, or empty for the whole numbers 0-13 (AV1) or 0-8 (VP9).
-        options: That never change.
+        options: Constant options.
     """
 
     encoder: str
@@ -102,7 +102,7 @@ _CODECS = {
     "ffv1": _Codec("ffv1", 0, 0, "", ("",), {"slices": "4", "slicecrc": "1", "level": "3"}),
 }  # fmt: skip
 _ALPHA = {"vp9", "ffv1"}
-#: What an encoder must be told about odd sizes: half a chroma sample is not allowed.
+#: Options for odd sizes, where 4:2:0 would halve a chroma sample.
 _EVEN_ONLY = {"h264", "h265", "av1"}
 
 
@@ -113,9 +113,9 @@ class Plan:
     Attributes:
         codec: As in `Encoding`, never "auto".
         encoder: FFmpeg's name.
-        pixel_format: What it is given.
+        pixel_format: Pixel format of its input.
         options: Of the encoder.
-        notes: What is not kept, one line each.
+        notes: Properties that are not kept, one line each.
     """
 
     codec: str

@@ -144,7 +144,7 @@ class _ByTime:
         self._start, self._step = info.start_pts, max(1, round(1 / (info.rate * info.time_base)))
 
     def feed(self, packet: Any) -> None:
-        """A frame of this packet should come."""
+        """Expect a frame of this packet."""
         self._trouble += bool(packet.is_corrupt)
         if packet.pts is not None and not packet.is_discard:
             heapq.heappush(self._due, packet.pts)
@@ -186,7 +186,7 @@ class _ByOrder:
         self._lost = 0
 
     def feed(self, packet: Any) -> None:
-        """A frame of this packet should come."""
+        """Expect a frame of this packet."""
         heapq.heappush(self._due, packet.dts)
 
     def fail(self) -> None:
@@ -205,7 +205,7 @@ class _ByOrder:
 
 
 def _av_frames(container: Any, stream: Any, decoder: Any, due: _ByTime | _ByOrder) -> Iterator[Any]:
-    """Whatever the decoder gives; what it cannot decode is left out."""
+    """The frames of the decoder; damaged ones are left out."""
     packets = container.demux(stream)
     while True:
         try:

@@ -26,10 +26,10 @@ _NAME = "%06d.png"
 
 
 def open_folder(path: Path, rate: Fraction | float | None) -> VideoInfo:
-    """Look at a folder whose frames are frames in natural order (2 before 10).
+    """Probe a folder of images, in natural order (2 before 10).
 
     Raises:
-        ReadError: No frame is there, or the first cannot be read.
+        ReadError: The folder has no image, or the first one cannot be read.
         SettingsError: The rate is not above 0.
     """
     from .frames import VideoInfo
@@ -64,7 +64,7 @@ def read_folder(info: VideoInfo) -> Iterator[tuple[int, av.VideoFrame, bool]]:
     """Tick, frame and whether the frame is its neighbour's, for each file of a folder.
 
     Raises:
-        ReadError: A frame has another size than the first, or none can be read.
+        ReadError: An image differs in size from the first, or none can be read.
     """
     last: av.VideoFrame | None = None
     waiting: list[int] = []
@@ -108,7 +108,7 @@ class FolderWriter:
             overwrite: Replace files that are there.
 
         Raises:
-            SettingsError: The pattern is none.
+            SettingsError: The pattern is not valid.
             WriteError: The folder cannot be made.
         """
         self.folder, self._name = folder_pattern(target)
@@ -142,7 +142,7 @@ class FolderWriter:
 
 
 def is_folder_target(target: Path | str) -> bool:
-    """The target is a folder of frames: it is one, ends with a slash, or has a pattern."""
+    """Whether the target is a folder of images: it is one, ends with a slash, or has a pattern."""
     return str(target).endswith("/") or "%" in Path(target).name or Path(target).is_dir()
 
 

@@ -24,9 +24,9 @@ from .timeline import Timeline, part_packets, read_timeline
 
 __all__ = ["check_target", "join_segments"]
 
-#: Formats whose clock starts anywhere; what is made of them starts at 0.
+#: Formats whose clock may start anywhere; results start at 0.
 _FREE_CLOCKS = {"mpegts", "mpeg", "wtv"}
-#: What becomes of sound: all that fits is copied, less is, or it is left out.
+#: Ways to treat sound: copy all that fits, copy less, or leave it out.
 _COPY, _CONVERT, _LEAVE_OUT = range(3)
 #: Seconds after the end within which late packets may still be found in the source.
 _LATE_S = 10
@@ -121,7 +121,7 @@ def _span(info: VideoInfo, timeline: Timeline, *, from_start: bool, to_end: bool
 
 
 class _HeaderError(Exception):
-    """The muxer refuses a stream that it had agreed to."""
+    """The muxer refuses a stream that it had accepted."""
 
 
 def _write(

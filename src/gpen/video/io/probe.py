@@ -34,7 +34,7 @@ def open_video(path: str | Path, *, rate: Fraction | float | None = None) -> Vid
     """Look at a video file or a folder of numbered images.
 
     Args:
-        path: A file that FFmpeg reads, or a folder whose frames are frames in natural order.
+        path: A file that FFmpeg reads, or a folder of numbered images, in natural order.
         rate: Frames per second of a folder; 25 if None. Video files say theirs.
 
     Raises:
@@ -50,7 +50,7 @@ def open_video(path: str | Path, *, rate: Fraction | float | None = None) -> Vid
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The file and its first video stream that is no cover frame.
+    """The file and its first video stream that is no cover image.
 
     Raises:
         ReadError: As `open_video`.
@@ -85,7 +85,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def moving_streams(container: Any) -> list[Any]:
-    """The video streams that are no cover frames and of a known codec."""
+    """The video streams that are no cover images and have a known codec."""
     cover = av.stream.Disposition.attached_pic
     return [
         stream

@@ -25,11 +25,11 @@ PART_START = 1 << 30
 class SegmentWriter:
     """One part of the frames of a target: begins with a key frame and stands alone.
 
-    The file appears under its name when it is closed; until then it has another one, which
-    `abandon` removes and the next attempt writes over. The same frames always give the same bytes.
+    The file gets its name when it is closed; until then it has another one, which `abandon`
+    removes and the next attempt overwrites. The same frames always give the same bytes.
 
     Attributes:
-        notes: What the encoder cannot keep, one line each.
+        notes: Properties of the video that the encoder cannot keep, one line each.
     """
 
     def __init__(self, path: Path, first: Frame, encoding: Encoding) -> None:
@@ -41,7 +41,7 @@ class SegmentWriter:
             encoding: How frames are stored.
 
         Raises:
-            SettingsError: The encoding means nothing, or does not fit the video.
+            SettingsError: The encoding is not valid, or does not fit the video.
             WriteError: The folder is missing or not writable.
         """
         self.path, self._info, self._count = path, first.info, 0
@@ -92,7 +92,7 @@ class SegmentWriter:
 
     def abandon(self) -> None:
         """Close and delete what was written; nothing appears."""
-        with contextlib.suppress(Exception):  # it is thrown away whatever its state
+        with contextlib.suppress(Exception):  # it is deleted anyway
             self._file.close()
         self._temporary.unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ from .probe import moving_streams
 from .pyav import av
 from .subtitles import READABLE, TEXT_FORMATS, read_text, write_text
 
-#: What sound becomes where the container forbids what it is.
+#: Codecs for sound that a container does not allow as it is.
 _SOUND = {".mp4": "aac", ".mov": "aac", ".mkv": "libopus", ".webm": "libopus"}
 #: Samples per second that these encoders take; others become 48000.
 _RATES = {
@@ -29,14 +29,14 @@ _SUBTITLE_HEADER = (
     b"[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname, Fontsize\n"
     b"Style: Default,Arial,16\n\n[Events]\n"
 )
-#: Tags that describe the old file and not what it shows.
+#: Tags that describe the old file and not its content.
 _STALE = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "vendor_id",
           "number_of_", "bps", "_statistics", "alpha_mode")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which times of the source are taken over, in seconds of its own clock.
+    """The range of the source that is kept, in seconds of its own clock.
 
     Attributes:
         start: Where the target begins; None takes everything, also what lies before the frames.
@@ -58,7 +58,7 @@ class StreamCopy:
         Args:
             source: Stream of the source.
             target: Stream of the target.
-            span: Which times are taken over.
+            span: The range to keep.
             in_samples: Sound whose times are rounded (to ms in Matroska) gets those that its
                 packets of equal length must have, for a container that stores them to the sample.
         """
@@ -115,7 +115,7 @@ class AudioTranscode:
         self.source, self.target, self._span = source, target, span
 
     def take(self, packet: Any) -> Iterator[Any]:
-        """What the encoder gives for one packet."""
+        """The encoded packets of one packet of the source."""
         try:
             frames = packet.decode()
         except av.FFmpegError:  # a damaged packet is silence
@@ -129,7 +129,7 @@ class AudioTranscode:
                 yield from self.target.encode(frame)
 
     def rest(self) -> Iterator[Any]:
-        """What the encoder still holds."""
+        """The packets that the encoder still holds."""
         yield from self.target.encode(None)
 
 
@@ -169,7 +169,7 @@ def plan_streams(
         source: An open file.
         target: An open file that nothing is written to yet.
         suffix: Of the target.
-        span: Which times are taken over.
+        span: The range to keep.
         careful: Copy only sound that the container surely takes.
 
     Returns:

@@ -15,7 +15,7 @@ _ASS_OVERRIDE = re.compile(r"\{[^}]*\}")
 
 
 def read_text(codec: str, data: bytes) -> str:
-    """What a subtitle packet says; "" for the gaps that mp4 stores.
+    """The text of a subtitle packet; "" for the gaps that mp4 stores.
 
     Args:
         codec: One of `READABLE`.
@@ -35,7 +35,7 @@ def write_text(codec: str, text: str) -> bytes:
 
     Args:
         codec: A value of `TEXT_FORMATS`.
-        text: What is said.
+        text: The text.
     """
     if codec == "mov_text":
         data = _TAG.sub("", text).encode("utf-8")[:65535]

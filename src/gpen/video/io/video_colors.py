@@ -24,7 +24,7 @@ _PLANAR = {"rgb24": "gbrp", "rgb48le": "gbrp16le"}
 
 @dataclass(frozen=True, slots=True)
 class Colors:
-    """What the numbers in the planes mean.
+    """The colour space of a video.
 
     Attributes:
         matrix: H.273 code of the YUV matrix as the video has it; 2 is unspecified.

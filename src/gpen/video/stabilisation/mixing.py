@@ -37,13 +37,13 @@ _NO_MAP: Any = None
 
 
 class Scratch:
-    """Arrays that are used again and again: fresh memory costs more than the arithmetic in it."""
+    """Arrays to reuse: allocating memory takes longer than the arithmetic."""
 
     def __init__(self) -> None:
         self._arrays: dict[tuple[str, int], Any] = {}
 
     def resized(self, name: str, image: FloatArray, side: int) -> FloatArray:
-        """A smaller image enlarged, as it is until the next of this name and side."""
+        """A smaller image enlarged; the next call with this name and size overwrites it."""
         import cv2
 
         key = name, side
@@ -52,7 +52,7 @@ class Scratch:
         return array  # type: ignore[no-any-return]
 
     def positions(self, flow: FloatArray, side: int) -> tuple[Any, Any]:
-        """Where each pixel is in the other frame, as `carried` takes it."""
+        """Position of each pixel in the other frame, for `carried`."""
         import cv2
 
         where = self.resized("flow", flow, side)
@@ -64,7 +64,7 @@ class Scratch:
         return maps  # type: ignore[no-any-return]
 
     def carried(self, image: FloatArray, positions: tuple[Any, Any], kernel: int) -> FloatArray:
-        """A frame of the other frame as it would look in this one."""
+        """An image of the other frame, warped to this one."""
         import cv2
 
         key = "carried", image.shape[0]
@@ -81,7 +81,7 @@ class Mix:
     Args:
         planes: Of the image.
         halves: Its colours at half the size.
-        own: Its own share, of any size; all shares add up to one.
+        own: Its share, of any size; all shares add up to one.
         scratch: For one thread at a time.
     """
 
@@ -103,13 +103,13 @@ class Mix:
         share: FloatArray,
         light: FloatArray,
     ) -> None:
-        """Mix in one more.
+        """Mix in another image.
 
         Args:
             others: Luma and halves of the other image.
             flow: From this image to the other, see `gpen.video.stabilisation.motion`.
             share: Of the other image, of any size.
-            light: What is to be added to it, (cells, cells, 3): luma, Cr, Cb.
+            light: Added to it, (cells, cells, 3): luma, Cr, Cb.
         """
         import cv2
 
@@ -125,7 +125,7 @@ class Mix:
             self._after[k] += off
 
     def planes(self) -> list[FloatArray]:
-        """What came out, as planes."""
+        """The result, as planes."""
         side = self._planes[0].shape[0]
         own = resized(self._own, side)
         result = [_sharpened(self._after[0], self._planes[0])]
@@ -198,7 +198,7 @@ def pixels_of(planes: Sequence[FloatArray], like: Pixels) -> Pixels:
 
     values: Any = cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2RGB)
     wide = like.dtype == np.uint16
-    # Scaled, rounded and clipped in one go.
+    # Scales, rounds and clips.
     pixels: Any = cv2.addWeighted(
         values, 257 if wide else 1, values, 0, 0, None, cv2.CV_16U if wide else cv2.CV_8U
     )

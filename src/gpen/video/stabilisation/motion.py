@@ -103,12 +103,12 @@ def guess(before: FloatArray, current: FloatArray) -> FloatArray | None:
 
 
 def step(before: FloatArray, current: FloatArray, flow: FloatArray) -> Step:
-    """Improve a guess where it leaves much unexplained, and say how far to trust it.
+    """Improve a guess where its residual is large, and measure how far to trust it.
 
     Args:
         before: Field of the earlier frame.
         current: Field of the later frame.
-        flow: What the motion is thought to be, back from the later frame.
+        flow: The guessed motion, back from the later frame.
     """
     square = _unexplained(before, current, flow)
     usual = min(_usual(square) + FLOOR, MOST)
@@ -132,7 +132,7 @@ def inverse(flow: FloatArray) -> FloatArray:
 
 
 def carry(image: FloatArray, flow: FloatArray) -> FloatArray:
-    """A frame of another frame as it would look in this one, by linear interpolation.
+    """Warp an image of another frame to this one, by linear interpolation.
 
     Args:
         image: (side, side) or (side, side, C); the flow is taken to its size.

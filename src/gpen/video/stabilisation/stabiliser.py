@@ -43,10 +43,10 @@ SUDDEN = 4.0
 
 @dataclass(slots=True)
 class _Seen:
-    """What is kept of one frame of a track.
+    """What is kept of a frame of a track.
 
     Attributes:
-        output: What the network made of it.
+        output: The network's output.
         planes: Of the output: luma, Cr, Cb in levels.
         halves: Its colours at half the size.
         field: Of the input.
@@ -71,9 +71,9 @@ class _Neighbour:
     Attributes:
         offset: Frames after it; negative before it.
         seen: The frame.
-        flow: To it.
-        trust: In that.
-        light: What is to be added to be as bright as the one that is made, as cells.
+        flow: Flow to that frame.
+        trust: Confidence of the flow.
+        light: Difference in brightness and colour to the frame that is made, as cells.
     """
 
     offset: int
@@ -90,7 +90,7 @@ class Stabiliser:
     need not be taken: a part of a video begins by pushing the `reach` frames before it.
 
     Args:
-        strength: 0 returns the network's outputs as they are, 1 steadies most.
+        strength: 0 returns the network's outputs as they are, 1 stabilises most.
 
     Raises:
         SettingsError: The strength is not in [0, 1].
@@ -131,11 +131,11 @@ class Stabiliser:
         Args:
             track_id: Which face.
             index: Number of the frame.
-            output: What was pushed.
+            output: The output that was pushed.
 
         Returns:
-            Same dtype and size; `output` itself at strength 0, or where no frame next to this one
-            shows the same.
+            Same dtype and size; `output` itself at strength 0, or if no neighbouring frame shows
+            the same.
         """
         if self.strength == 0:
             return output

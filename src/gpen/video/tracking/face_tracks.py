@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from ...errors import ReadError
 from ...files import written_whole
 from ...types import Face, Float64Array, FloatArray
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 #: Version of the file that `Tracks.save` writes.
 _FORMAT = 1

@@ -278,7 +278,8 @@ def test_every_frame_goes_through_the_upscaler_of_backgrounds(
 ) -> None:
     nearest = save_enlarging_graph(tmp_path / "nearest-x2.onnx", 2)
     larger = restorer.with_(upscale=2, background=nearest)
-    restore_clip(larger, clip, tmp_path / "out.mkv", VideoSettings(end_s=0.1, crf=0))
+    video = VideoSettings(end_s=0.1, crf=0)
+    restore_video(clip, tmp_path / "out.mkv", restorer=larger, video=video)
     before, after = frames_of(clip), frames_of(tmp_path / "out.mkv")
     assert len(after) > 1
     for old, new in zip(before, after, strict=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,11 +15,14 @@ from .engines import Engine, open_engine
 from .faces.detection import Detector, load_detector
 from .faces.embedding import Identity, open_identity
 from .models import ASSETS, ModelInfo, find_model
+from .models.tasks import Task, task_named
 from .settings import Settings
 from .upscaling.upscaler import Upscaler, load_upscaler
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+_log = logging.getLogger("gpen")
 
 # The settings that each network depends on.
 _MODEL = ("model", "models_dir")
@@ -32,11 +36,17 @@ FIELDS = tuple(sorted({*_ENGINE, *_DETECTOR, *_IDENTITY, *_RELIABILITY, *_UPSCAL
 
 
 class ModelSet:
-    """The networks named by `Settings`: restorer, detector, embedding, reliability, upscaler."""
+    """The networks named by `Settings`: restorer, detector, embedding, reliability, upscaler.
+
+    Attributes:
+        task: What the restorer is used for; a file whose name says otherwise is warned of.
+    """
+
+    task: Task = "restore"
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._model = _model(settings)
+        self._model = _model(settings, self.task)
         self._engine = _engine(settings, self._model)
         self._detector = _detector(settings)
         self._identity = _identity(settings)
@@ -52,7 +62,7 @@ class ModelSet:
         other = copy.copy(self)
         other.settings = settings
         if changes(_MODEL):
-            other._model = _model(settings)
+            other._model = _model(settings, self.task)
         if changes(_ENGINE):
             other._engine = _engine(settings, other._model)
         if changes(_DETECTOR):
@@ -124,8 +134,15 @@ class ModelSet:
                 detector.result()
 
 
-def _model(settings: Settings) -> Once[ModelInfo]:
-    return Once(lambda: find_model(settings.model, settings.models_dir))
+def _model(settings: Settings, task: Task) -> Once[ModelInfo]:
+    def find() -> ModelInfo:
+        model = find_model(settings.model, settings.models_dir)
+        if (named := task_named(model.name)) != task:  # tensors of all tasks are alike
+            _log.warning("%s is made to %s, by its name; it is used to %s all the same",
+                         model.path.name, named, task)  # fmt: skip
+        return model
+
+    return Once(find)
 
 
 def _engine(settings: Settings, model: Once[ModelInfo]) -> Once[Engine]:

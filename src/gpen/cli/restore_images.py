@@ -25,7 +25,7 @@ STANDARD_STREAM = "-"
 def restore_photos(
     inputs: Sequence[str],
     output: str | None,
-    settings: Settings,
+    restorer: Restorer,
     outcomes: list[Outcome],
     options: Options,
     *,
@@ -33,12 +33,11 @@ def restore_photos(
     jobs: int,
 ) -> None:
     """Restore the photos named on the command line; what becomes of each goes into `outcomes`."""
-    restorer = Restorer(settings)
     if STANDARD_STREAM in inputs and output in (None, STANDARD_STREAM):
         _stdin_to_stdout(inputs, restorer)
         return
     tasks, failed = _plan(
-        inputs, output, settings, recursive=recursive, again=options.skip_existing
+        inputs, output, restorer.settings, recursive=recursive, again=options.skip_existing
     )
     for outcome in failed:
         console.complain(str(outcome.error))

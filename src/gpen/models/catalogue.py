@@ -151,6 +151,16 @@ OFFERS = (
     _published("GPEN-BFR-512", ".pth", 512, f"{_ALIYUN}/GPEN-BFR-512.pth"),
     _published("GPEN-BFR-1024", ".pt", 1024, f"{_MODELSCOPE}/pytorch_model.pt"),
     _published("GPEN-BFR-2048", ".pt", 2048, f"{_MODELSCOPE}/pytorch_model-2048.pt"),
+    Offer(
+        name="GPEN-Colorization-1024",
+        suffix=".pth",
+        title="GPEN that colours faces, 1024 px, for `gpen colorize`",
+        role="restorer",
+        urls=(f"{_ALIYUN}/GPEN-Colorization-1024.pth",),
+        licence=_GPEN_LICENCE,
+        terms=_GPEN_TERMS,
+        home=_GPEN_HOME,
+    ),
     _realesrgan(
         "realesr-general-x4v3",
         "Real-ESRGAN ×4, small and fast",

@@ -33,7 +33,8 @@ import gpen
 from engines_prepare import load_pictures, random_network
 from engines_worker import peak_rss_mib
 from gpen.blending.paste import Patch, paste_faces
-from gpen.cli.restore_inputs import Options, Task, run
+from gpen.cli.restore_extras import Options
+from gpen.cli.restore_inputs import Task, run
 from gpen.faces.alignment import align_face
 from gpen.faces.restoration import restore_crops
 from gpen.images import transforms

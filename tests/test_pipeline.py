@@ -362,6 +362,46 @@ def test_options_that_mean_nothing_are_refused(options: dict[str, object], messa
         gpen.Restorer(**options)
 
 
+def test_a_box_restores_the_face_in_it(
+    pixels: np.ndarray, demo_points: np.ndarray, negative_model: Path
+) -> None:
+    """In Python, and by the option that all doors have; the face is restored where it was."""
+    restorer = gpen.Restorer(model=str(negative_model))
+    low, high = demo_points.min(axis=0), demo_points.max(axis=0)
+    box = [*(low - 0.7 * (high - low)), *(high + 0.4 * (high - low))]
+    result = restorer.restore(pixels, boxes_xyxy=[box])
+    eyes = np.hypot(*(demo_points[1] - demo_points[0]))
+    away = np.hypot(*(result.faces[0].points_xy - demo_points).T).mean()
+    assert away < 0.12 * eyes
+    assert len(result.restored) == 1
+    x, y = demo_points.mean(axis=0)
+    by_option = restorer.with_(at=f"{x:.1f},{y:.1f}").restore(pixels)
+    again = np.hypot(*(by_option.faces[0].points_xy - demo_points).T).mean()
+    assert again < 0.12 * eyes
+
+
+def test_points_and_boxes_are_numbered_in_that_order(
+    pixels: np.ndarray, demo_points: np.ndarray, identity_model: Path
+) -> None:
+    restorer = gpen.Restorer(model=str(identity_model), faces="0")
+    result = restorer.restore(pixels, points_xy=[demo_points], boxes_xyxy=[(0, 0, 40, 40)])
+    assert len(result.faces) == 2
+    np.testing.assert_array_equal(result.faces[0].points_xy, demo_points)
+    assert [face.index for face in result.restored] == [0]
+
+
+def test_a_photo_that_is_one_face_is_restored_whole_though_nothing_is_found(
+    negative_model: Path,
+) -> None:
+    grey = np.full((120, 120, 3), 90, np.uint8)
+    restorer = gpen.Restorer(model=str(negative_model), fusion=False)
+    assert not restorer.restore(grey).restored
+    whole = restorer.with_(faces="whole").restore(grey)
+    assert len(whole.restored) == 1
+    assert whole.image.shape == grey.shape
+    assert abs(int(whole.image[60, 60, 0]) - 165) <= 2
+
+
 def test_points_of_the_wrong_shape_are_refused(pixels: np.ndarray, identity_model: Path) -> None:
     with pytest.raises(gpen.SettingsError, match=r"expected \(faces, 5, 2\)"):
         gpen.Restorer(model=str(identity_model)).restore(pixels, points_xy=np.zeros((4, 2)))

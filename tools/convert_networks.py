@@ -1,4 +1,4 @@
-"""Make the networks of other people that gpen ships: the face embedding and the 68 landmarks.
+"""Make the networks of other people that gpen ships: face embedding, 68 landmarks, YuNet.
 
     python tools/convert_networks.py ../shared/models src/gpen/assets
 
@@ -25,11 +25,13 @@ class Conversion:
         source: Its name.
         target: The name that gpen gives it.
         notes: What its metadata is to say.
+        any_size: Let it take images of any height and width.
     """
 
     source: str
     target: str
     notes: dict[str, str]
+    any_size: bool = False
 
 
 CONVERSIONS = (
@@ -49,6 +51,15 @@ CONVERSIONS = (
             "licence": "MIT, (c) Vladimir Mandic, (c) 2018 Vincent Mühler",
         },
     ),
+    Conversion(
+        "yunet_n_640_640.onnx",
+        "gpen-yunet.onnx",
+        {
+            "source": "yunet_n of github.com/ShiqiYu/libfacedetection.train, 0047ac24",
+            "licence": "Apache-2.0, (c) 2022 Shiqi Yu",
+        },
+        any_size=True,
+    ),
 )
 
 
@@ -56,6 +67,8 @@ def convert(conversion: Conversion, sources: Path, targets: Path) -> Path:
     """Write one network with 16-bit weights; its path."""
     model = onnx.load(sources / conversion.source)
     store_as_half(model.graph)
+    if conversion.any_size:
+        _take_any_size(model.graph)
     onnx.helper.set_model_props(model, conversion.notes)
     onnx.checker.check_model(model, full_check=True)
     target = targets / conversion.target
@@ -63,8 +76,17 @@ def convert(conversion: Conversion, sources: Path, targets: Path) -> Path:
     return target
 
 
+def _take_any_size(graph: onnx.GraphProto) -> None:
+    """Leave the size of images, and all that follows from it, open."""
+    del graph.value_info[:]
+    height, width = graph.input[0].type.tensor_type.shape.dim[2:]
+    height.dim_param, width.dim_param = "height", "width"
+    for output in graph.output:
+        output.type.tensor_type.shape.dim[1].dim_param = f"cells_{output.name}"
+
+
 def main() -> None:
-    """Convert both."""
+    """Convert all of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("sources", type=Path)
     parser.add_argument("targets", type=Path)

@@ -55,10 +55,14 @@ class Colorizer(Restorer):
         self.colors = ColorSettings(**colors)
 
     def find_faces(
-        self, source: Source | Image, *, points_xy: ArrayLike | None = None
+        self,
+        source: Source | Image,
+        *,
+        points_xy: ArrayLike | None = None,
+        boxes_xyxy: ArrayLike | None = None,
     ) -> FoundFaces:
         """Read a photo and find its faces; it is a colour photo from here on."""
-        found = super().find_faces(source, points_xy=points_xy)
+        found = super().find_faces(source, points_xy=points_xy, boxes_xyxy=boxes_xyxy)
         photo = found.source
         if photo.is_gray:  # a profile for one channel says nothing of three
             metadata = dataclasses.replace(photo.metadata, icc_profile=None)

@@ -14,6 +14,7 @@ from .concurrency import Once
 from .engines import Engine, open_engine
 from .faces.detection import Detector, load_detector
 from .faces.embedding import Identity, open_identity
+from .faces.given_faces import PointFinder, open_point_finder
 from .models import ASSETS, ModelInfo, find_model
 from .models.tasks import Task, task_named
 from .settings import Settings
@@ -29,14 +30,17 @@ _MODEL = ("model", "models_dir")
 _ENGINE = (*_MODEL, "engine", "device", "precision")
 _DETECTOR = ("detector", "models_dir", "engine", "device")
 _IDENTITY = ("embedding", "models_dir", "engine", "device")
+_POINT_FINDER = ("engine", "device")
 _RELIABILITY = ("engine",)
 _UPSCALER = ("background", "background_denoise", "models_dir", "engine", "device", "precision")
 #: All settings that decide which networks are opened, and how.
-FIELDS = tuple(sorted({*_ENGINE, *_DETECTOR, *_IDENTITY, *_RELIABILITY, *_UPSCALER}))
+FIELDS = tuple(
+    sorted({*_ENGINE, *_DETECTOR, *_IDENTITY, *_POINT_FINDER, *_RELIABILITY, *_UPSCALER})
+)
 
 
 class ModelSet:
-    """The networks named by `Settings`: restorer, detector, embedding, reliability, upscaler.
+    """The networks named by `Settings`: restorer, detector, upscaler and so on.
 
     Attributes:
         task: What the restorer is used for; a file whose name says otherwise is warned of.
@@ -49,6 +53,7 @@ class ModelSet:
         self._model = _model(settings, self.task)
         self._engine = _engine(settings, self._model)
         self._detector = _detector(settings)
+        self._point_finder = _point_finder(settings)
         self._identity = _identity(settings)
         self._reliability = _reliability(settings)
         self._upscaler = _upscaler(settings)
@@ -67,6 +72,8 @@ class ModelSet:
             other._engine = _engine(settings, other._model)
         if changes(_DETECTOR):
             other._detector = _detector(settings)
+        if changes(_POINT_FINDER):
+            other._point_finder = _point_finder(settings)
         if changes(_IDENTITY):
             other._identity = _identity(settings)
         if changes(_RELIABILITY):
@@ -94,6 +101,11 @@ class ModelSet:
     def detector(self) -> Detector:
         """The face detector, ready to run."""
         return self._detector()
+
+    @property
+    def point_finder(self) -> PointFinder:
+        """The network that finds the points of faces whose place is given."""
+        return self._point_finder()
 
     @property
     def identity(self) -> Identity:
@@ -127,7 +139,8 @@ class ModelSet:
             GpenError: One of them cannot run; see `gpen.errors`.
         """
         with ThreadPoolExecutor(1) as pool:
-            detector = None if self.settings.aligned else pool.submit(lambda: self.detector)
+            is_needed = self.settings.are_faces_searched
+            detector = pool.submit(lambda: self.detector) if is_needed else None
             _ = self.engine
             _ = self.upscaler
             if detector is not None:
@@ -167,6 +180,10 @@ def _detector(settings: Settings) -> Once[Detector]:
         )
 
     return Once(open_)
+
+
+def _point_finder(settings: Settings) -> Once[PointFinder]:
+    return Once(lambda: open_point_finder(settings.engine, settings.device))
 
 
 def _identity(settings: Settings) -> Once[Identity]:

@@ -23,6 +23,7 @@ from .face_templates import template_points
 from .faces.aligned_images import crop_of_image, padding_note
 from .faces.alignment import align_face, on_enlarged
 from .faces.embedding import Identity
+from .faces.given_faces import faces_at, whole_face
 from .faces.restoration import restore_crops
 from .faces.selection import choose_faces, faces_from_points
 from .images import transforms
@@ -117,18 +118,27 @@ class Restorer(ModelSet):
             raise SettingsError(f"{photo} shows no face; expected a photo of the person to restore")
         return self.identity.embed(image.pixels, faces[0].points_xy)
 
-    def restore(self, source: Source, *, points_xy: ArrayLike | None = None) -> Restoration:
+    def restore(
+        self,
+        source: Source,
+        *,
+        points_xy: ArrayLike | None = None,
+        boxes_xyxy: ArrayLike | None = None,
+    ) -> Restoration:
         """Restore the faces of one photo.
 
         Args:
             source: A path, bytes, an open file, a Pillow image, or an RGB(A) or grey array.
             points_xy: (faces, 5, 2) points in image pixels, instead of detecting faces.
+            boxes_xyxy: (faces, 4) boxes in image pixels, likewise; their points are looked for.
+                These faces are numbered after those of `points_xy`.
 
         Raises:
             ReadError: The source is not a photo that can be read.
             GpenError: See `gpen.errors`.
         """
-        return self.compose(self.ask(self.find_faces(source, points_xy=points_xy)), once=True)
+        found = self.find_faces(source, points_xy=points_xy, boxes_xyxy=boxes_xyxy)
+        return self.compose(self.ask(found), once=True)
 
     @overload
     def restore_many(
@@ -166,14 +176,50 @@ class Restorer(ModelSet):
             source = read_image(source, max_pixels=self.settings.max_pixels)
         return self.detector.detect(to_8bit(source.pixels))
 
+    def locate(
+        self,
+        image: Image,
+        *,
+        points_xy: ArrayLike | None = None,
+        boxes_xyxy: ArrayLike | None = None,
+    ) -> list[Face]:
+        """The faces of a photo, in the order of their numbers: given ones, or those found.
+
+        Args:
+            image: The photo.
+            points_xy: As in `restore`.
+            boxes_xyxy: As in `restore`. Without both, `Settings.at` says where faces are, else they
+                are looked for.
+
+        Raises:
+            SettingsError: A shape is another, or a place in `Settings.at` shows no face.
+        """
+        at = self.settings.at
+        if points_xy is not None or boxes_xyxy is not None:
+            faces = [] if points_xy is None else faces_from_points(points_xy)
+            if boxes_xyxy is not None:
+                found = self.point_finder.in_boxes(to_8bit(image.pixels), boxes_xyxy)
+                faces += [face for face, _ in found]
+            return faces
+        if at:
+            return faces_at(self.point_finder, to_8bit(image.pixels), at)
+        if self.settings.faces == "whole":
+            return [whole_face(self.point_finder, to_8bit(image.pixels))]
+        return self.detect(image)
+
     def find_faces(
-        self, source: Source | Image, *, points_xy: ArrayLike | None = None
+        self,
+        source: Source | Image,
+        *,
+        points_xy: ArrayLike | None = None,
+        boxes_xyxy: ArrayLike | None = None,
     ) -> FoundFaces:
         """Read a photo, unless it is read already, and find its faces.
 
         Args:
             source: As in `restore`, or a photo in memory.
-            points_xy: (faces, 5, 2) points in image pixels, instead of detecting faces.
+            points_xy: As in `restore`.
+            boxes_xyxy: As in `restore`.
 
         Raises:
             ReadError: The source is not a photo that can be read.
@@ -184,10 +230,10 @@ class Restorer(ModelSet):
                 source = read_image(source, max_pixels=self.settings.max_pixels)
         if self.settings.aligned:
             return FoundFaces(source, [], seconds)
-        if points_xy is None:
+        if points_xy is None and boxes_xyxy is None and self.settings.are_faces_searched:
             _ = self.detector  # loading it is not the time that detecting takes
         with _timed(seconds, "detect"):
-            faces = self.detect(source) if points_xy is None else faces_from_points(points_xy)
+            faces = self.locate(source, points_xy=points_xy, boxes_xyxy=boxes_xyxy)
         return FoundFaces(source, faces, seconds)
 
     def ask(self, found: FoundFaces, known: Answers | None = None) -> Answers:
@@ -254,7 +300,7 @@ class Restorer(ModelSet):
         if options.faces.startswith("track:"):
             raise SettingsError(
                 f"faces is {options.faces!r}, which is for videos; expected all, largest, left, "
-                "right, center, numbers such as 0,2 or like:PHOTO"
+                "right, center, whole, numbers such as 0,2 or like:PHOTO"
             )
         if not options.faces.startswith("like:"):
             return choose_faces(faces, options.faces, options.min_face, image.size_wh)

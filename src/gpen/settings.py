@@ -41,6 +41,8 @@ _BLEND = r"(\s*\d+=([01]|0?\.\d+|1\.0+)\s*)?"
 _WHO = (
     "Also like:PHOTO, the person on a photo; in videos track:1,3, by the numbers of `gpen tracks`."
 )
+_NUMBER = r"\s*-?\d+(\.\d+)?\s*"
+_PLACE = f"{_NUMBER},{_NUMBER}((,{_NUMBER}){{2}}|(,{_NUMBER}){{8}})?"
 _TRACKS = "In videos by the numbers of `gpen tracks`."
 _HOST = "the server's own choice, since each one would have to be opened beside the others"
 _WEBUI_OPENS = "WebUI has opened the image already"
@@ -94,10 +96,11 @@ class Settings:
     faces: Annotated[str, Option(
         "Which faces", FACES,
         "Faces to restore: all, largest, left, right, center, or numbers such as 0,2, counted "
-        "from the largest.",
+        "from the largest; whole takes the photo as one face, seen or not.",
         several=True,
-        pattern=r"all|largest|left|right|center|\d+(,\d+)*|track:\d+(,\d+)*|like:.+",
-        expected="all, largest, left, right, center, numbers such as 0,2, track:1 or like:PHOTO",
+        pattern=r"all|largest|left|right|center|whole|\d+(,\d+)*|track:\d+(,\d+)*|like:.+",
+        expected="all, largest, left, right, center, whole, numbers such as 0,2, track:1 or "
+        "like:PHOTO",
         metavar="WHICH",
         notes={
             "python": _WHO,
@@ -106,6 +109,15 @@ class Settings:
             "comfyui": "In Restore Faces also like:PHOTO, a file with the person.",
         },
     )] = "all"
+    at: Annotated[str, Option(
+        "Where faces are", FACES,
+        "Restore the faces in these boxes instead of looking for faces: X,Y,W,H in pixels, with ; "
+        "between boxes; X,Y is a point on a face, ten numbers are eyes, nose and mouth corners.",
+        pattern=f"({_PLACE}(;{_PLACE})*)?",
+        expected="boxes X,Y,W,H, points X,Y or ten numbers for five points, with ; between faces",
+        metavar="X,Y,W,H",
+        reasons={"video": "is for photos; faces in videos are found in every frame"},
+    )] = ""
     min_face: Annotated[float, Option(
         "Skip faces smaller than", FACES,
         "Leave faces alone that are smaller than this many pixels; 0 restores every face.",
@@ -260,6 +272,11 @@ class Settings:
     def keep_parts(self) -> tuple[str, ...]:
         """`keep`, taken apart."""
         return tuple(part.strip() for part in self.keep.split(",") if part.strip())
+
+    @property
+    def are_faces_searched(self) -> bool:
+        """Whether a detector is needed: no option says already where faces are."""
+        return not (self.aligned or self.at or self.faces == "whole")
 
     def blend_of(self, number: int) -> float:
         """The blend of one face.

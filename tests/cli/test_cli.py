@@ -351,6 +351,7 @@ def test_unknown_model_is_one_line_with_the_known_ones(run: Run, photo: Path) ->
         pytest.param(["--upscale", "3"], "expected 1, 2 or 4", id="upscale"),
         pytest.param(["--blend", "2"], "expected a number from 0 to 1", id="blend"),
         pytest.param(["--faces", "both"], "expected all, largest", id="faces"),
+        pytest.param(["--at", "1,2,3"], "boxes X,Y,W,H", id="at"),
         pytest.param(["--mask", "round"], "--mask", id="mask"),
         pytest.param(["--overwrite", "--skip-existing"], "exclude each other", id="both"),
         pytest.param(["--no-such-option"], "No such option", id="unknown"),

@@ -30,5 +30,5 @@ def test_background_by_name(run_gpen: Run, photo: Path) -> None:
 
 def test_models_lists_upscalers_by_their_factor(run_gpen: Run, photo: Path) -> None:
     _, out, _ = run_gpen("models", "--models-dir", photo.parent)
-    row = next(line for line in out.splitlines() if line.startswith("small-x2"))
+    row = next(line for line in out.splitlines() if line.split()[:1] == ["small-x2"])
     assert row.split()[1:3] == ["compact", "×2"]

@@ -27,9 +27,7 @@ NETS = {
     **ONE_PER_PART,
     "super_resolution-add-nearest": replace(TINY_SR, injection="add", upsampling="nearest"),
     "super_resolution-adain-blur": replace(TINY_SR, injection="adain"),
-    "described-64": replace(TINY_DESCRIBED, size=64, in_size=64, channels=(8, 8, 8, 4, 4)),
     "described-8": replace(TINY_DESCRIBED, size=8, in_size=8, channels=(8, 4)),
-    "subpixel-64": replace(TINY_SUBPIXEL, size=64, in_size=64, channels=(8, 8, 6)),
     "subpixel-512": replace(TINY_SUBPIXEL, size=512, in_size=512, channels=(8, 8, 8, 6, 4, 3)),
     "described-512": replace(
         TINY_DESCRIBED, size=512, in_size=512, channels=(8, 8, 8, 4, 4, 4, 4, 4)

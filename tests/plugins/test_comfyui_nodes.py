@@ -89,7 +89,7 @@ def test_inputs_follow_the_table_in_the_order_of_saved_workflows(comfy: ComfyUI)
             assert tuple(kind) == option.choices
     assert " ".join(table.of(table.RESTORE)) == (
         "blend upscale faces min_face mask match_color face_blend match_grain restore_color keep "
-        "occlusion aligned fusion"
+        "occlusion aligned fusion at"
     )
     assert [*table.of(table.LOAD)] == [
         *("model", "detector", "engine", "device", "precision", "embedding"),

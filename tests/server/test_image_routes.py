@@ -128,6 +128,25 @@ def test_detect_numbers_faces_largest_first(
     assert image(thumbnail).shape == (128, 128, 3)
 
 
+def test_a_click_or_a_box_restores_the_face_there(
+    client: httpx.Client, demo_photo: Path, demo_points: np.ndarray
+) -> None:
+    """The field `at`: a point on the face, then a box; where nothing is, the client is told."""
+    photo = demo_photo.read_bytes()
+    x, y = demo_points.mean(axis=0)
+    eyes = float(np.hypot(*(demo_points[1] - demo_points[0])))
+    for at in (f"{x:.1f},{y:.1f}", f"{x - 1.2 * eyes:.0f},{y - 1.5 * eyes:.0f},100,120"):
+        (face,) = post(client, photo, headers=JSON, data={"at": at}).json()["faces"]
+        assert face["restored"]
+        away = np.hypot(*(np.array(face["points_xy"]) - demo_points).T).mean()
+        assert away < 0.15 * eyes
+        (found,) = post(client, photo, "/v1/detect", data={"at": at}).json()["faces"]
+        assert found["points_xy"] == face["points_xy"]
+    refused = post(client, photo, headers=JSON, data={"at": "2,2,5"})
+    assert refused.status_code == 422
+    assert "boxes X,Y,W,H" in refused.json()["detail"]
+
+
 def test_photo_without_a_face_comes_back_as_it_was(client: httpx.Client) -> None:
     data = save(np.full((30, 50, 3), 90, np.uint8), "PNG")
     response = post(client, data)

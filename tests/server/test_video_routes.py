@@ -95,6 +95,8 @@ def test_clips_wait_for_their_turn_and_can_be_cancelled(start: Start, long_clip:
     [
         ("aligned=1", "is for photos"),
         ("format=png", "is for photos"),
+        ("at=1,2,30,40", "is for photos"),
+        ("faces=whole", "is for photos"),
         ("frame_rate=5", "cannot be set by clients"),
         ("stabilise=2", "0 to 1"),
         ("crf=99", "0 to 63"),

@@ -29,7 +29,7 @@ def contents(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     return tensors, {entry.key: entry.value for entry in model.metadata_props}
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", [0, 1, 2])
 def test_shipped_files_are_what_it_makes(
     tool: ModuleType, shared: Path, tmp_path: Path, number: int
 ) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from gpen.engines import open_graph
-from gpen.faces.detectors.gpen_detector import PROPOSAL_FILE, REFINEMENT_FILE, GpenDetector, decode
+from gpen.faces.detectors.gpen_detector import PROPOSAL_FILE, GpenDetector, decode
 from gpen.faces.detectors.refinement_crops import CROP_SIZE, EYE_DISTANCE, TEMPLATE_XY
+from gpen.faces.detectors.refiner import REFINEMENT_FILE
 from gpen.images import transforms
 from support.drawn_faces import face_points, textured
 

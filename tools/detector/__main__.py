@@ -13,14 +13,16 @@ import cv2
 import numpy as np
 import torch
 
-from gpen.faces.detectors.gpen_detector import PROPOSAL_FILE, REFINEMENT_FILE, GpenDetector
+from gpen.faces.detectors.gpen_detector import PROPOSAL_FILE, GpenDetector
+from gpen.faces.detectors.refiner import REFINEMENT_FILE
 from gpen.networks.detector import ProposalNetwork, RefinementNetwork
 
 from . import __doc__ as description
 from .batches import MISTAKE_THRESHOLD, mine_mistakes, proposal_batch, refinement_batch
 from .export import export_onnx
+from .judged import face_scenes, faceless_scenes, fit, joined, judge
 from .loop import Recipe, Run
-from .photos import load_photos
+from .photos import as_picture, load_photos
 from .targets import proposal_loss, refinement_loss
 
 Net = TypeVar("Net", bound=ProposalNetwork | RefinementNetwork)
@@ -49,6 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         export_onnx(_load(runs / "refiner", RefinementNetwork()), options.out / REFINEMENT_FILE)
         return
     photos = load_photos(options.faces, "train", options.cache)
+    if options.part == "fit":
+        detector = GpenDetector(*(options.out / name for name in (PROPOSAL_FILE, REFINEMENT_FILE)))
+        others = [
+            as_picture(as_picture(cv2.imread(str(file)))[..., ::-1])
+            for file in sorted(options.faceless.iterdir() if options.faceless else ())
+        ]
+        rng = np.random.default_rng(options.seed)
+        faces = judge(detector, face_scenes(rng, photos, options.scenes))
+        none = judge(detector, faceless_scenes(rng, photos, others, options.scenes))
+        log.info("%d faces and %d others", len(faces.is_face), len(none.is_face))
+        log.info("WEIGHTS: %s", fit(joined(faces, none)).round(3).tolist())
+        return
     if options.part == "mine":
         files = (options.out / name for name in (PROPOSAL_FILE, REFINEMENT_FILE))
         detector = GpenDetector(*files, threshold=MISTAKE_THRESHOLD)
@@ -86,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("part", choices=("finder", "mine", "refiner", "export"))
+    parser.add_argument("part", choices=("finder", "mine", "refiner", "export", "fit"))
     parser.add_argument("--faces", type=Path, help="folder with photos/ and photos.jsonl")
     parser.add_argument("--runs", type=Path, required=True, help="folder for checkpoints and logs")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the ONNX files")
@@ -100,7 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--scenes", type=int, default=4000, help="to search for mistakes")
+    parser.add_argument("--scenes", type=int, default=4000, help="to search or to fit on")
+    parser.add_argument("--faceless", type=Path, help="folder of images without faces, for fit")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--f32", action="store_true", help="do not compute in bfloat16")
     return parser

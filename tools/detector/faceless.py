@@ -92,6 +92,26 @@ def shapes(rng: Random, size: int) -> Picture:
     return image
 
 
+def fractal(rng: Random, size: int) -> Picture:
+    """A part of the border of the Mandelbrot set or of a Julia set, in cyclic colours."""
+    border = rng.uniform(0, 2 * math.pi)
+    on_cardioid = np.exp(1j * border) / 2 - np.exp(2j * border) / 4
+    reach = 10 ** rng.uniform(-2.5, 0.2)
+    y, x = (np.mgrid[0:size, 0:size] / max(1, size - 1) - 0.5) * 2 * reach
+    plane = x + 1j * y
+    is_julia = rng.random() < 0.3
+    z = plane * (1.5 / reach) if is_julia else np.zeros_like(plane)
+    c = np.full_like(plane, on_cardioid * 1.03) if is_julia else plane + on_cardioid
+    escape = np.zeros(plane.shape, np.float64)
+    for step in range(1, 80):
+        inside = np.abs(z) < 4
+        z[inside] = z[inside] ** 2 + c[inside]
+        escape[inside] = step
+    phase = np.sqrt(escape)[..., None] * rng.uniform(0.5, 2) + rng.uniform(0, 6, 3)
+    colours = 127.5 + 127.5 * np.sin(phase)
+    return as_picture(np.where((escape == 79)[..., None], 0, colours))
+
+
 def shuffled(rng: Random, photo: Photo, size: int) -> Picture:
     """A photo cut into pieces that are turned and put together in the wrong order."""
     pieces = int(rng.integers(3, 6))
@@ -110,6 +130,7 @@ TEXTURES: tuple[Callable[[Random, int], Picture], ...] = (
     stripes,
     lettering,
     shapes,
+    fractal,
 )
 
 

@@ -116,7 +116,8 @@ class PhotoRestorer:
         """Restore a photo from the bytes of its file to another file."""
         from gpen.cluster.manifest import PhotoResult
 
-        from .restore_inputs import Options, Task, run_one
+        from .restore_extras import Options
+        from .restore_inputs import Task, run_one
 
         outcome = run_one(Task(data, name, target), self._restorer, Options())
         return PhotoResult(

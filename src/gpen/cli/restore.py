@@ -16,7 +16,8 @@ from .option_parameters import values_of, with_options
 from .time_arguments import time_range
 
 if TYPE_CHECKING:
-    from .restore_inputs import Options, Outcome
+    from .restore_extras import Options
+    from .restore_inputs import Outcome
 
 EPILOG = """
 **Examples**
@@ -83,7 +84,8 @@ def restore(
     **options: Any,
 ) -> None:
     """Restore the faces in photos and videos."""
-    from .restore_inputs import Options, write_report
+    from .restore_extras import Options
+    from .restore_inputs import write_report
 
     if overwrite and skip_existing:
         raise typer.BadParameter("--overwrite and --skip-existing exclude each other")

@@ -16,7 +16,8 @@ from gpen.images.write import encode_image, output_paths
 
 from . import console
 from .output_names import check_folder, folders
-from .restore_inputs import Options, Outcome, Task, run
+from .restore_extras import Options
+from .restore_inputs import Outcome, Task, run
 from .result_ledger import Ledgers
 
 STANDARD_STREAM = "-"

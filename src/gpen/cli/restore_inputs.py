@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Literal
 
 from gpen import GpenError, OutputExistsError, Restoration, Restorer, WriteError, __version__
 from gpen.concurrency import in_parallel
 from gpen.files import written_whole
-from gpen.images import transforms
 from gpen.images.write import write_image
 from gpen.json_text import json_text
-from gpen.types import Image, Pixels
 
+from .restore_extras import Options, check_extras, write_extras
 from .result_ledger import Ledger, Stamp, State
 
 Status = Literal["restored", "no face", "skipped", "failed"]
@@ -42,32 +37,6 @@ class Task:
     name: str
     target: Path
     ledger: Ledger | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What to write besides the result.
-
-    Attributes:
-        overwrite: Replace files that are there.
-        skip_existing: Leave photos whose result is there; see `gpen.cli.result_ledger`.
-        save_faces: Write each face, crop beside answer.
-        compare: Write input and result side by side.
-        similarity: Say in the report how alike each face is before and after.
-        keep_time: Results get the times of their photos.
-    """
-
-    overwrite: bool = False
-    skip_existing: bool = False
-    save_faces: bool = False
-    compare: bool = False
-    similarity: bool = False
-    keep_time: bool = False
-
-    @property
-    def may_replace_extras(self) -> bool:
-        """Whether what lies beside a result, or beside where it was, may be replaced."""
-        return self.overwrite or self.skip_existing
 
 
 @dataclass(slots=True)
@@ -129,7 +98,7 @@ def _try_one(task: Task, restorer: Restorer, options: Options, *, wait: bool) ->
             if replace is None:
                 outcome.status, outcome.output = "skipped", str(task.target)
                 return outcome
-            _check_extras(task.target, options)
+            check_extras(task.target, options)
             _restore_to(task, restorer, options, outcome, overwrite=replace)
     except GpenError as error:
         outcome.status, outcome.error = "failed", str(error)
@@ -201,7 +170,7 @@ def _restore_to(
         strip=settings.strip,
     )
     note_result(task.source, stamp, task.target, task.ledger, options)
-    _write_extras(result, task.target, options)
+    write_extras(result, task.target, options)
     outcome.seconds = {
         stage: round(seconds, 4)
         for stage, seconds in {**result.seconds, "write": time.perf_counter() - started}.items()
@@ -259,46 +228,6 @@ def _face_rows(result: Restoration, options: Options) -> list[dict[str, Any]]:
             row["similarity"] = round(restored[index].similarity, 3) if index in restored else None
         rows.append(row)
     return rows
-
-
-def _check_extras(target: Path, options: Options) -> None:
-    """Refuse, before any work, to replace what an earlier run has written beside its result.
-
-    How many faces there will be is not known yet: any face of an earlier run is in the way.
-
-    Raises:
-        OutputExistsError: There is such a file, and it may not be replaced.
-    """
-    if options.may_replace_extras:
-        return
-    there = [_compare_path(target)] if options.compare and _compare_path(target).exists() else []
-    if options.save_faces and target.parent.is_dir():
-        name = re.compile(rf"{re.escape(target.stem)}_face\d+\.png")
-        there += sorted(path for path in target.parent.iterdir() if name.fullmatch(path.name))
-    if there:
-        raise OutputExistsError(
-            f"{there[0]} is already there; move it away or use --overwrite", path=there[0]
-        )
-
-
-def _write_extras(result: Restoration, target: Path, options: Options) -> None:
-    """Write `<stem>_faceNN.png` (crop beside answer) and `<stem>_compare.<ext>`."""
-    if options.save_faces:
-        for face in result.restored:
-            pair = np.hstack([face.crop.pixels, face.pixels])
-            _write_extra(pair, target.with_name(f"{target.stem}_face{face.index:02d}.png"), options)
-    if options.compare:
-        width, height = result.photo.size_wh
-        before = transforms.resize(result.source.pixels, (width, height))
-        _write_extra(np.hstack([before, result.photo.pixels]), _compare_path(target), options)
-
-
-def _compare_path(target: Path) -> Path:
-    return target.with_name(f"{target.stem}_compare{target.suffix}")
-
-
-def _write_extra(pixels: NDArray[Any], path: Path, options: Options) -> None:
-    write_image(Image(cast("Pixels", pixels)), path, overwrite=options.may_replace_extras)
 
 
 def write_report(path: Path, outcomes: Sequence[Outcome], settings: dict[str, Any]) -> None:

@@ -16,7 +16,8 @@ from gpen.video.video_result import OnProgress, VideoResult
 
 from . import console
 from .output_names import is_video_target, video_targets
-from .restore_inputs import Options, Outcome, Task, claimed, may_write, note_result
+from .restore_extras import Options
+from .restore_inputs import Outcome, Task, claimed, may_write, note_result
 from .result_ledger import Ledgers, Stamp
 
 _STAGES = {"faces": "Finding faces", "frames": "Restoring", "joining": "Joining"}

@@ -98,7 +98,8 @@ def load_detector(
 
 
 def _own(folder: Path, *, engine: str, device: str) -> Detector:
-    from .detectors.gpen_detector import PROPOSAL_FILE, REFINEMENT_FILE, GpenDetector
+    from .detectors.gpen_detector import PROPOSAL_FILE, GpenDetector
+    from .detectors.refiner import REFINEMENT_FILE
 
     return GpenDetector(
         folder / PROPOSAL_FILE, folder / REFINEMENT_FILE, engine=engine, device=device

@@ -18,8 +18,8 @@ def choose_faces(
 
     Args:
         faces: All faces found.
-        which: "all", "largest", "left" or "right" as seen in the image, "center", or numbers from
-            0 such as "0,2".
+        which: "all" or "whole", "largest", "left" or "right" as seen in the image, "center", or
+            numbers from 0 such as "0,2".
         min_face: Smallest longer side of the box, in pixels.
         image_size_wh: Width and height of the image, in pixels.
 
@@ -27,7 +27,7 @@ def choose_faces(
         Positions in `faces`, ascending. Numbers that no face has are left out.
     """
     big = [i for i, face in enumerate(faces) if face.size_px >= min_face]
-    if which == "all" or not big:
+    if which in ("all", "whole") or not big:
         return big
     if which == "largest":
         return [max(big, key=lambda i: faces[i].size_px)]

@@ -162,7 +162,7 @@ def detect_faces(
     check_photo(file, limits, 1)
     started = time.perf_counter()
     photo = read_image(file, max_pixels=limits.pixels)
-    faces = restorer.detect(photo)
+    faces = restorer.locate(photo)
     shown = None
     if preview:
         shown = data_url(show(photo, fitting(photo.size_wh, SHOWN_PX)), "image/webp")

@@ -189,17 +189,18 @@ def _links(kept: StoredResult | None) -> dict[str, str | None]:
     },
 )
 async def detect(request: Request) -> Response:
-    """Settings of /v1/restore may be sent along; they change nothing here."""
+    """Of the settings of /v1/restore, `at` says where faces are; the others change nothing here."""
     app_state = app_state_of(request)
 
     def plan(upload: Upload) -> Callable[[Check], Response]:
         values = read_values(upload.fields, ("name", "thumbnails", "preview"))
-        _ = image_settings_of(app_state.settings, values | {"model": app_state.settings.model})
+        known = image_settings_of(app_state.settings, values | {"model": app_state.settings.model})
+        settings = app_state.settings.with_(at=known.at)
         thumbnails = parse_flag("thumbnails", values.get("thumbnails", "0"))
         preview = parse_flag("preview", values.get("preview", "0"))
 
         def work(check: Check) -> Response:
-            restorer = app_state.model_pool.restorer().for_request(check, 0, app_state.settings)
+            restorer = app_state.model_pool.restorer().for_request(check, 0, settings)
             photo, response = image_requests.detect_faces(
                 restorer, upload.file, app_state.limits, thumbnails=thumbnails, preview=preview
             )

@@ -64,23 +64,29 @@ class CancellableRestorer(Restorer):
         return _CancellableEngine(super().engine, self.check)
 
     def detect(self, source: Source | Image) -> list[Face]:
-        """Find the faces of a photo.
+        """Find the faces of a photo; checks for cancellation before and after."""
+        self.check()
+        faces = super().detect(source)
+        self.check()
+        return faces
+
+    def locate(self, image: Image, **given: Any) -> list[Face]:
+        """The faces of a photo; see `Restorer.locate`.
 
         Raises:
             SettingsError: There are more to restore than one request may ask for.
         """
         self.check()
-        faces = super().detect(source)
-        self.check()
+        faces = super().locate(image, **given)
         options = self.settings
-        is_counted = self.max_faces and not options.faces.startswith("like:")
-        if is_counted and isinstance(source, Image):
-            chosen = choose_faces(faces, options.faces, options.min_face, source.size_wh)
-            if len(chosen) > self.max_faces:
-                raise SettingsError(
-                    f"{len(chosen)} faces are to be restored, more than the limit of "
-                    f"{self.max_faces}; choose some by faces=0,1,2 or by min_face"
-                )
+        if not self.max_faces or options.faces.startswith("like:"):
+            return faces
+        chosen = choose_faces(faces, options.faces, options.min_face, image.size_wh)
+        if len(chosen) > self.max_faces:
+            raise SettingsError(
+                f"{len(chosen)} faces are to be restored, more than the limit of "
+                f"{self.max_faces}; choose some by faces=0,1,2 or by min_face"
+            )
         return faces
 
 

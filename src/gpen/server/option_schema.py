@@ -128,7 +128,10 @@ def video_settings_of(
     preset = values.get("preset", "")
     if not re.fullmatch(r"[a-z0-9]{0,16}", preset):
         raise SettingsError(f"preset is {preset!r}; expected a word such as fast or 6")
-    return _changed(base, values), _changed(video, values)
+    settings = _changed(base, values)
+    if settings.faces == "whole":
+        raise SettingsError("faces=whole is for photos; expected all, largest or numbers as 0,2")
+    return settings, _changed(video, values)
 
 
 def _changed(base: Any, values: Mapping[str, str]) -> Any:

@@ -159,11 +159,8 @@ class Trainer:
     def grow(self, size: int) -> None:
         """Go on at twice the size."""
         small = [_copied(net) for net in (self.net, *self.averages)]
-        judged = (
-            None
-            if self.discriminator_step is None
-            else _copied(self.discriminator_step.discriminator)
-        )
+        old_step = self.discriminator_step
+        judged = None if old_step is None else _copied(old_step.discriminator)
         self._build(size)
         pass_through = self.config.network.pass_through
         for before, net in zip(small, (self.net, *self.averages), strict=True):

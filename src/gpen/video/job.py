@@ -67,8 +67,16 @@ class Job:
         video: VideoSettings,
         on_progress: OnProgress | None,
     ) -> None:
-        if restorer.settings.aligned:
-            raise SettingsError("aligned is for photos; faces in videos are found in every frame")
+        settings = restorer.settings
+        photos_only = {
+            "aligned": settings.aligned,
+            "at": settings.at,
+            "faces=whole": settings.faces == "whole",
+        }
+        if named := [name for name, is_set in photos_only.items() if is_set]:
+            raise SettingsError(
+                f"{named[0]} is for photos; faces in videos are found in every frame"
+            )
         self.restorer, self.video, self.target = restorer, video, target
         self.on_progress = on_progress or _say_nothing
         self.info = open_video(source, rate=Fraction(video.frame_rate).limit_denominator(100_000))

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from gpen import AlignError
-from gpen.faces.detectors.gpen_detector import IN_NETWORK, to_network
 from gpen.faces.detectors.image_pyramid import COARSEST_SIDE, Pyramid
 from gpen.faces.detectors.letterbox import MOST_PIXELS
+from gpen.faces.detectors.network_planes import IN_NETWORK, to_network
 from gpen.faces.detectors.refinement_crops import (
     CROP_SIZE,
     TEMPLATE_XY,

@@ -16,7 +16,7 @@ from gpen.training.degradation.blur import motion_blur
 from gpen.training.degradation.compression import double_jpeg, h264, jpeg
 from gpen.training.degradation.noise import sensor_noise
 from gpen.training.degradation.prints import halftone, scratches
-from gpen.training.degradation.recipes import WORKS
+from gpen.training.degradation.step_catalogue import WORKS
 from gpen.training.degradation.tone import colour_jitter, grey
 
 STEPS = pytest.mark.parametrize("step", CATALOGUE.values(), ids=CATALOGUE)

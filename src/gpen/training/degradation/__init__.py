@@ -6,8 +6,9 @@ a recipe. The same generator gives the same damage in every process.
 """
 
 from .pixel_types import UInt8Array
-from .recipes import CATALOGUE, PRESETS, Chain, Recipe, Step, recipe
+from .recipes import PRESETS, Chain, Recipe, recipe
 from .sampling import degrade, shrink_and_damage, single_step
+from .step_catalogue import CATALOGUE, Step
 
 __all__ = [
     "CATALOGUE",

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from .pixel_types import Random, UInt8Array
-from .recipes import CATALOGUE, Recipe, recipe
+from .recipes import Recipe, recipe
 from .sampling import degrade, single_step
+from .step_catalogue import CATALOGUE
 
 #: A title, and a function that degrades a face.
 Column = tuple[str, Callable[[UInt8Array, Random], UInt8Array]]

@@ -17,51 +17,13 @@ Sources of the ranges:
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from ...errors import ConfigError
-from . import blur, compression, noise, prints, resampling, tone
-from .pixel_types import Random, UInt8Array
-
-#: From the harmless end to the worst.
-Range = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One kind of damage.
-
-    Attributes:
-        work: Name in `WORKS`.
-        ranges: What each of its strengths is drawn from.
-        share: Probability of the step.
-        by_ratio: Equal ratios of strength are drawn equally often, instead of equal differences:
-            factors from 1 to 2 as often as those from 8 to 16.
-    """
-
-    work: str
-    ranges: Mapping[str, Range]
-    share: float = 1.0
-    by_ratio: bool = False
-
-    def draw(self, random: Random, reach: float) -> dict[str, float]:
-        """Strengths, even over the first part `reach` of each range."""
-        return {
-            name: self._between(*ends, reach * random.random())
-            for name, ends in self.ranges.items()
-        }
-
-    def at(self, place: float) -> dict[str, float]:
-        """Strengths at a place in each range: 0 is harmless, 1 the worst."""
-        return {name: self._between(*ends, place) for name, ends in self.ranges.items()}
-
-    def _between(self, low: float, high: float, place: float) -> float:
-        if self.by_ratio:
-            return float(low * (high / low) ** place)
-        return low + (high - low) * place
-
+from . import compression
+from .step_catalogue import Range, Step, step
 
 #: Steps of which at most one is done; what their shares leave of 1 is the share of none.
 Stage = tuple[Step, ...]
@@ -103,91 +65,13 @@ class Recipe:
     light: float = 0.2
 
 
-#: The functions of steps, by name.
-WORKS: Mapping[str, Callable[..., UInt8Array]] = MappingProxyType(
-    {
-        work.__name__: work
-        for work in (
-            blur.gaussian_blur,
-            blur.motion_blur,
-            blur.defocus,
-            resampling.shrink,
-            resampling.shrink_anyhow,
-            resampling.resample,
-            resampling.sharpen,
-            noise.gaussian_noise,
-            noise.sensor_noise,
-            noise.grain,
-            noise.noise_reduction,
-            compression.jpeg,
-            compression.double_jpeg,
-            compression.webp,
-            compression.h264,
-            prints.halftone,
-            prints.scratches,
-            prints.dust,
-            tone.sepia,
-            tone.cast,
-            tone.fade,
-            tone.uneven_light,
-            tone.colour_shift,
-            tone.colour_jitter,
-        )
-    }
-)
-
-#: Every step over its whole range.
-CATALOGUE: Mapping[str, Step] = MappingProxyType(
-    {
-        work: Step(work, ranges)
-        for work, ranges in {
-            "gaussian_blur": {"sigma": (0.1, 10.0), "across": (0.1, 10.0)},
-            "motion_blur": {"length": (0.0, 48.0)},
-            "defocus": {"radius": (0.0, 10.0)},
-            "shrink": {"factor": (1.0, 8.0)},
-            "shrink_anyhow": {"factor": (1.0, 8.0)},
-            "resample": {"factor": (1.0, 3.0), "misfit": (0.0, 0.04)},
-            "sharpen": {"amount": (0.0, 1.5)},
-            "gaussian_noise": {"sigma": (0.0, 20.0)},
-            "sensor_noise": {"read": (0.0, 7.0), "shot": (0.0, 12.0), "chroma": (0.0, 8.0)},
-            "grain": {"strength": (0.0, 15.0)},
-            "noise_reduction": {"strength": (0.0, 1.0)},
-            "jpeg": {"quality": (100.0, 30.0)},
-            "double_jpeg": {"first": (100.0, 30.0), "second": (100.0, 50.0)},
-            "webp": {"quality": (100.0, 10.0)},
-            "h264": {"crf": (16.0, 40.0)},
-            "halftone": {"pitch": (4.0, 9.0), "depth": (0.0, 0.8)},
-            "scratches": {"count": (0.0, 14.0), "opacity": (0.0, 1.0)},
-            "dust": {"count": (0.0, 80.0), "opacity": (0.0, 1.0)},
-            "sepia": {"strength": (0.0, 1.0)},
-            "cast": {"strength": (0.0, 0.3)},
-            "fade": {"strength": (0.0, 1.0)},
-            "uneven_light": {"strength": (0.0, 0.7)},
-            "colour_shift": {"red": (0.0, 20.0), "green": (0.0, 20.0), "blue": (0.0, 20.0)},
-            "colour_jitter": {
-                "brightness": (0.0, 0.5),
-                "contrast": (0.0, 0.5),
-                "saturation": (0.0, 1.0),
-                "hue": (0.0, 0.1),
-            },
-        }.items()
-    }
-)
-
-
-def _step(work: str, share: float = 1.0, *, by_ratio: bool = False, **ranges: Range) -> Step:
-    """A step of the catalogue with some of its ranges changed."""
-    entry = CATALOGUE[work]
-    return replace(entry, share=share, by_ratio=by_ratio, ranges={**entry.ranges, **ranges})
-
-
 def _classic(sigma: Range, factor: Range, noise: Range, quality: Range) -> tuple[Stage, ...]:
     """Blur, downsampling, noise and JPEG, as all published recipes have them."""
     return (
-        (_step("gaussian_blur", sigma=sigma, across=sigma),),
-        (_step("shrink", factor=factor),),
-        (_step("gaussian_noise", sigma=noise),),
-        (_step("jpeg", quality=quality),),
+        (step("gaussian_blur", sigma=sigma, across=sigma),),
+        (step("shrink", factor=factor),),
+        (step("gaussian_noise", sigma=noise),),
+        (step("jpeg", quality=quality),),
     )
 
 
@@ -195,35 +79,35 @@ _GPEN = _classic((0.1, 10.0), (0.8, 8.0), (0.0, 20.0), (100.0, 60.0))
 
 _REAL = Chain(
     tone=(
-        (_step("sepia", 0.06), _step("cast", 0.14)),
-        (_step("fade", 0.15),),
-        (_step("uneven_light", 0.08),),
+        (step("sepia", 0.06), step("cast", 0.14)),
+        (step("fade", 0.15),),
+        (step("uneven_light", 0.08),),
     ),
     grey=0.2,
     grey_files=0.6,
     cubic=True,
     damage=(
         (
-            _step("gaussian_blur", 0.4),
-            _step("defocus", 0.2),
-            _step("motion_blur", 0.2),
+            step("gaussian_blur", 0.4),
+            step("defocus", 0.2),
+            step("motion_blur", 0.2),
         ),
-        (_step("scratches", 0.1),),
-        (_step("dust", 0.1),),
-        (_step("shrink_anyhow"),),
-        (_step("halftone", 0.06, pitch=(4.0, 7.0)),),
+        (step("scratches", 0.1),),
+        (step("dust", 0.1),),
+        (step("shrink_anyhow"),),
+        (step("halftone", 0.06, pitch=(4.0, 7.0)),),
         (
-            _step("sensor_noise", 0.4),
-            _step("gaussian_noise", 0.2),
-            _step("grain", 0.15),
+            step("sensor_noise", 0.4),
+            step("gaussian_noise", 0.2),
+            step("grain", 0.15),
         ),
-        (_step("sharpen", 0.15),),
-        (_step("resample", 0.15),),
+        (step("sharpen", 0.15),),
+        (step("resample", 0.15),),
         (
-            _step("jpeg", 0.4),
-            _step("double_jpeg", 0.2),
-            _step("webp", 0.12),
-            _step("h264", 0.12, crf=(16.0, 36.0)),
+            step("jpeg", 0.4),
+            step("double_jpeg", 0.2),
+            step("webp", 0.12),
+            step("h264", 0.12, crf=(16.0, 36.0)),
         ),
     ),
 )
@@ -232,39 +116,39 @@ _TINY = Chain(
     grey=0.1,
     cubic=True,
     damage=(
-        (_step("gaussian_blur", 0.7, sigma=(0.1, 5.0), across=(0.1, 5.0)),),
-        (_step("shrink_anyhow", factor=(1.0, 9.5)),),
-        (_step("gaussian_noise", 0.4, sigma=(0.0, 14.0)), _step("sensor_noise", 0.1)),
-        (_step("jpeg", 0.6, quality=(100.0, 40.0)),),
+        (step("gaussian_blur", 0.7, sigma=(0.1, 5.0), across=(0.1, 5.0)),),
+        (step("shrink_anyhow", factor=(1.0, 9.5)),),
+        (step("gaussian_noise", 0.4, sigma=(0.0, 14.0)), step("sensor_noise", 0.1)),
+        (step("jpeg", 0.6, quality=(100.0, 40.0)),),
     ),
 )
 
 
 def _resized(most: float) -> Chain:
     """Shrunk by 1 to `most`, and enlarged again."""
-    return Chain(((_step("shrink_anyhow", by_ratio=True, factor=(1.0, most)),),), cubic=True)
+    return Chain(((step("shrink_anyhow", by_ratio=True, factor=(1.0, most)),),), cubic=True)
 
 
 _PHONE = Chain(
     cubic=True,
     damage=(
-        (_step("shrink_anyhow", 0.5, by_ratio=True, factor=(1.0, 2.0)),),
-        (_step("sensor_noise", 0.5, read=(0.0, 4.0), shot=(0.0, 8.0), chroma=(0.0, 4.0)),),
-        (_step("noise_reduction"),),
-        (_step("sharpen", 0.8, amount=(0.0, 1.2)),),
-        (_step("jpeg", quality=(96.0, 65.0)),),
+        (step("shrink_anyhow", 0.5, by_ratio=True, factor=(1.0, 2.0)),),
+        (step("sensor_noise", 0.5, read=(0.0, 4.0), shot=(0.0, 8.0), chroma=(0.0, 4.0)),),
+        (step("noise_reduction"),),
+        (step("sharpen", 0.8, amount=(0.0, 1.2)),),
+        (step("jpeg", quality=(96.0, 65.0)),),
     ),
 )
 
 _WEB = Chain(
     cubic=True,
     damage=(
-        (_step("shrink_anyhow", by_ratio=True, factor=(1.0, 6.0)),),
-        (_step("sharpen", 0.15),),
+        (step("shrink_anyhow", by_ratio=True, factor=(1.0, 6.0)),),
+        (step("sharpen", 0.15),),
         (
-            _step("jpeg", 0.6, quality=(90.0, 15.0)),
-            _step("double_jpeg", 0.2, first=(95.0, 30.0), second=(95.0, 40.0)),
-            _step("webp", 0.2, quality=(90.0, 10.0)),
+            step("jpeg", 0.6, quality=(90.0, 15.0)),
+            step("double_jpeg", 0.2, first=(95.0, 30.0), second=(95.0, 40.0)),
+            step("webp", 0.2, quality=(90.0, 10.0)),
         ),
     ),
 )
@@ -273,12 +157,12 @@ _VIDEO = Chain(
     cubic=True,
     damage=(
         (
-            _step("motion_blur", 0.15, length=(0.0, 24.0)),
-            _step("gaussian_blur", 0.15, sigma=(0.1, 3.0)),
+            step("motion_blur", 0.15, length=(0.0, 24.0)),
+            step("gaussian_blur", 0.15, sigma=(0.1, 3.0)),
         ),
-        (_step("shrink_anyhow", by_ratio=True, factor=(1.0, 8.0)),),
-        (_step("sensor_noise", 0.3, read=(0.0, 4.0), shot=(0.0, 6.0), chroma=(0.0, 4.0)),),
-        (_step("h264", crf=(16.0, 38.0)),),
+        (step("shrink_anyhow", by_ratio=True, factor=(1.0, 8.0)),),
+        (step("sensor_noise", 0.3, read=(0.0, 4.0), shot=(0.0, 6.0), chroma=(0.0, 4.0)),),
+        (step("h264", crf=(16.0, 38.0)),),
     ),
 )
 
@@ -287,9 +171,7 @@ PRESETS: Mapping[str, tuple[Chain, ...]] = MappingProxyType(
     {
         "published": (Chain(_GPEN, grey=0.2),),
         "gfpgan": (
-            Chain(
-                (*_GPEN, (_step("colour_shift", 0.3),), (_step("colour_jitter", 0.3),)), grey=0.01
-            ),
+            Chain((*_GPEN, (step("colour_shift", 0.3),), (step("colour_jitter", 0.3),)), grey=0.01),
         ),
         "codeformer": (
             Chain(_classic((0.1, 10.0), (1.0, 12.0), (0.0, 15.0), (100.0, 60.0))),
@@ -335,7 +217,7 @@ def recipe(presets: Sequence[str], *, light: float = 0.0, grey: float = -1.0) ->
         for chain in mixed:
             own = chain.grey if grey < 0 else grey
             chains.append(replace(chain, grey=own, share=1 / len(mixed)))
-    if any(step.work == "h264" for chain in chains for stage in chain.damage for step in stage):
+    if any(one.work == "h264" for chain in chains for stage in chain.damage for one in stage):
         compression.require_av()
     return Recipe(tuple(chains), light)
 

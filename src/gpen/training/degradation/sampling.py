@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from .pixel_types import Random, UInt8Array
-from .recipes import WORKS, Chain, Recipe, Stage, Step
+from .recipes import Chain, Recipe, Stage
 from .resampling import resized
+from .step_catalogue import WORKS, Step
 from .tone import grey
 
 _LIGHT = 1 / 3  # part of each range that faces of the share `light` are damaged over

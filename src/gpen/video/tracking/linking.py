@@ -27,9 +27,9 @@ SHORTEST_S, FEWEST = 0.2, 3
 #: Least share of the frames of a track in which it was seen.
 SEEN_SHARE = 0.4
 #: What the best quarter of a track's scores must reach on average: what looks like a face by
-#: chance hardly ever does so for certain (measured: real faces 0.995 and more, down to 20 px and
-#: much damaged; hands, hair and belts 0.98). By detector, since each has its own idea of a score.
-SURE = {"gpen-detector": 0.99}
+#: chance hardly ever does so for certain. By detector, since each has its own idea of a score; that
+#: of gpen is a probability.
+SURE = {"gpen-detector": 0.95}
 SURE_OF_OTHERS = 0.6
 
 

@@ -78,8 +78,9 @@ def colorize(
     """Colour the faces in grey photos; their light stays as it is."""
     from gpen import Colorizer
 
+    from .restore_extras import Options
     from .restore_images import restore_photos
-    from .restore_inputs import Options, write_report
+    from .restore_inputs import write_report
 
     if overwrite and skip_existing:
         raise typer.BadParameter("--overwrite and --skip-existing exclude each other")

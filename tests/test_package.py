@@ -59,7 +59,10 @@ def test_every_error_is_drawn_in_the_tree() -> None:
         assert error is errors.GpenError or error.__name__ in gpen.__all__
 
 
-def test_version_agrees_with_the_project_file_and_the_changelog() -> None:
-    project = read_project_file(ROOT)["project"]
-    assert project["version"] == gpen.__version__
-    assert f"## {gpen.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+def test_the_version_stands_in_one_place_and_in_the_changelog() -> None:
+    project = read_project_file(ROOT)
+    assert project["project"]["dynamic"] == ["version"]
+    source = (ROOT / project["tool"]["hatch"]["version"]["path"]).read_text()
+    assert f'VERSION = "{gpen.__version__}"' in source
+    assert f"\n## {gpen.__version__}\n" in (ROOT / "CHANGELOG.md").read_text()
+    assert "\nversion:" not in (ROOT / "CITATION.cff").read_text()

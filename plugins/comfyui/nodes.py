@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import comfy.model_management
@@ -16,6 +17,7 @@ from gpen.blending.paste import Patch, paste_faces
 from gpen.faces.alignment import align_face
 from gpen.faces.selection import choose_faces
 from gpen.images.transforms import resize
+from gpen.wording import worded
 
 from . import image_tensors, inputs, weight_files
 from .face_model import FaceModel
@@ -25,6 +27,16 @@ _MODEL, _IMAGE = ("FACERESTORE_MODEL",), ("IMAGE",)
 #: Side of the crops on which masks of faces that are not restored are drawn.
 _MASK_SIZE = 256
 _FACES = ("GPEN_FACES", {"tooltip": "Of GPEN Detect; else faces are looked for."})
+
+
+@contextmanager
+def _worded() -> Iterator[None]:
+    """Errors name inputs of nodes, not options of the command line."""
+    try:
+        yield
+    except gpen.GpenError as error:
+        error.args = (worded(error, "comfyui"),)
+        raise
 
 
 class GPENLoad:
@@ -45,6 +57,7 @@ class GPENLoad:
         found = inputs.of(inputs.LOAD)
         return {"required": {"model": found.pop("model")}, "optional": found}
 
+    @_worded()
     def run(self, model: str, **options: Any) -> tuple[FaceModel]:
         """Check that the model can be used."""
         for name in ("detector", "background"):
@@ -74,6 +87,7 @@ class GPENRestore:
             "optional": {**inputs.of(inputs.RESTORE), "found": _FACES},
         }
 
+    @_worded()
     def run(
         self,
         facerestore_model: Any,
@@ -112,6 +126,7 @@ class GPENDetect:
         """A model, for its detector, and images."""
         return {"required": {"facerestore_model": _MODEL, "image": _IMAGE}}
 
+    @_worded()
     def run(
         self, facerestore_model: Any, image: torch.Tensor
     ) -> tuple[list[list[gpen.Face]], torch.Tensor, int, str]:
@@ -149,6 +164,7 @@ class GPENCrop:
             "optional": {**inputs.of(inputs.CROP), "found": _FACES},
         }
 
+    @_worded()
     def run(
         self,
         facerestore_model: Any,
@@ -191,6 +207,7 @@ class GPENPaste:
             "optional": inputs.of(inputs.PASTE),
         }
 
+    @_worded()
     def run(
         self,
         image: torch.Tensor,
@@ -207,7 +224,8 @@ class GPENPaste:
             )
         frames, masks = [], []
         for number, frame in enumerate(_watched(image, len(image))):
-            pixels = _rgb(image_tensors.to_pixels(frame))
+            before = image_tensors.to_pixels(frame)
+            pixels = _rgb(before)
             patches = [
                 Patch(crop, _answer(crops[index], crop.size))
                 for index, (owner, crop) in enumerate(places)
@@ -220,7 +238,9 @@ class GPENPaste:
                 mask=settings.mask,
                 match_color=settings.match_color,
             )
-            frames.append(image_tensors.to_frame(pasted, frame[..., :3]))
+            if before.shape[2] == 4:
+                pasted = np.dstack([pasted, before[..., 3:]])
+            frames.append(image_tensors.to_frame(pasted, frame))
             masks.append(
                 image_tensors.to_mask((p.crop for p in patches), pasted.shape[1::-1], settings.mask)
             )

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
 
 import numpy as np
 
+from .blending.paste import Patch
 from .composition import Answers, FaceAnswer, FoundFaces, compose_photo, finish_face
 from .concurrency import in_parallel
+from .description import describe, with_pixels
 from .errors import GpenError, SettingsError
 from .face_templates import template_points
 from .faces.aligned_images import crop_of_image, padding_note
 from .faces.alignment import align_face, on_enlarged
-from .faces.embedding import Identity
 from .faces.given_faces import faces_at, whole_face
 from .faces.restoration import restore_crops
 from .faces.selection import choose_faces, faces_from_points
@@ -31,9 +32,9 @@ from .images.enlarged_view import EnlargedView
 from .images.read import read_image
 from .images.tones import to_8bit
 from .model_set import ModelSet
-from .result import Restoration, RestoredFace
+from .result import Restoration
 from .settings import Settings
-from .types import Crop, Face, Float64Array, FloatArray, Image, Pixels
+from .types import Crop, Face, FloatArray, Image, Pixels
 from .upscaling.upscaler import OnTile, ignore_tiles
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Restorer(ModelSet):
 
     def restore(
         self,
-        source: Source,
+        source: Source | Image,
         *,
         points_xy: ArrayLike | None = None,
         boxes_xyxy: ArrayLike | None = None,
@@ -128,7 +129,8 @@ class Restorer(ModelSet):
         """Restore the faces of one photo.
 
         Args:
-            source: A path, bytes, an open file, a Pillow image, or an RGB(A) or grey array.
+            source: A path, bytes, an open file, a Pillow image, an RGB(A) or grey array, or a photo
+                read already.
             points_xy: (faces, 5, 2) points in image pixels, instead of detecting faces.
             boxes_xyxy: (faces, 4) boxes in image pixels, likewise; their points are looked for.
                 These faces are numbered after those of `points_xy`.
@@ -250,11 +252,10 @@ class Restorer(ModelSet):
         """
         seconds = dict(found.seconds)
         if self.settings.aligned:
-            answers = self._whole_crop(found, seconds)
+            answers = self._whole_crop(found, known, seconds)
         else:
             answers = self._crops(found, known, seconds)
-        heard = {face.number: face for face in known.faces} if known else {}
-        faces = [heard.get(face.number, face) for face in answers.faces]
+        faces = answers.faces
         with _timed(seconds, "judge"):
             faces = self._judged(faces)
         with _timed(seconds, "restore"):
@@ -278,21 +279,27 @@ class Restorer(ModelSet):
             else:
                 canvas = known.canvas
         with _timed(seconds, "align"):
-            crops = [self.cut_out(canvas, cut_from, found.faces[number]) for number in chosen]
-        faces = [
-            FaceAnswer(number, crop, None, seed=number)
-            for number, crop in zip(chosen, crops, strict=True)
-        ]
+            heard = {face.number: face for face in known.faces} if known else {}
+            faces = [
+                heard.get(number)
+                or FaceAnswer(
+                    number, self.cut_out(canvas, cut_from, found.faces[number]), None, seed=number
+                )
+                for number in chosen
+            ]
         return Answers(found, canvas, faces, seconds, cut_from=cut_from)
 
-    def _whole_crop(self, found: FoundFaces, seconds: dict[str, float]) -> Answers:
+    def _whole_crop(
+        self, found: FoundFaces, known: Answers | None, seconds: dict[str, float]
+    ) -> Answers:
         """The whole photo as one crop at the network's size, its points where crops have them."""
         size, source = self.engine.size, found.source
         with _timed(seconds, "align"):
             crop = crop_of_image(source.pixels, template_points(self.model.template, size), size)
         note = padding_note(source.size_wh, size)
-        faces = [FaceAnswer(0, crop, None)]
-        return Answers(found, crop.pixels, faces, seconds, (note,) if note else ())
+        faces = known.faces if known else [FaceAnswer(0, crop, None)]
+        alone = replace(found, faces=[])  # the crop is the face, whatever was found in it
+        return Answers(alone, crop.pixels, faces, seconds, (note,) if note else ())
 
     def _choose(self, faces: Sequence[Face], image: Image) -> list[int]:
         """Numbers of the faces to restore."""
@@ -384,55 +391,16 @@ class Restorer(ModelSet):
             answers: From `ask`.
             once: They are not needed again, which saves the memory of one image.
         """
-        options, source, seconds = self.settings, answers.found.source, dict(answers.seconds)
-        with _timed(seconds, "paste"):
+        options, source = self.settings, answers.found.source
+        with _timed(answers.seconds, "paste"):
             patches = [finish_face(a, options, is_gray=source.is_gray) for a in answers.faces]
             pixels = compose_photo(answers, patches, options, once=once)
             photo = with_pixels(source, pixels)
-        compare = partial(_similarity, self._identity, source.pixels, pixels)
-        restored = [
-            RestoredFace(
-                answer.number,
-                answer.crop,
-                patch.pixels,
-                partial(compare, _points(answers, answer)),
-                answer.reliability.damage if answer.reliability and options.fusion else None,
-            )
-            for answer, patch in zip(answers.faces, patches, strict=True)
-        ]
-        faces = _with_results(answers.found.faces, restored)
-        sharp = _sharpness_note(answers.faces) if options.fusion else ()
-        notes = (*source.notes, *answers.notes, *sharp)
-        return Restoration(photo, source, faces, restored, seconds, options, notes)
+        return self.describe(answers, patches, photo)
 
-
-def with_pixels(source: Image, pixels: Pixels) -> Image:
-    """The photo with other pixels, its alpha channel at their size."""
-    alpha = source.alpha
-    if alpha is not None and alpha.shape != pixels.shape[:2]:
-        alpha = transforms.resize(alpha, (pixels.shape[1], pixels.shape[0]))
-    return replace(source, pixels=pixels, alpha=alpha)
-
-
-def _sharpness_note(faces: Sequence[FaceAnswer]) -> tuple[str, ...]:
-    """A note for users who see no change."""
-    sharp = sum(face.reliability is not None and face.reliability.is_undamaged for face in faces)
-    if not sharp:
-        return ()
-    if len(faces) == 1:
-        return ("already sharp, left as it was",)
-    return (f"{sharp} of {len(faces)} faces already sharp, left as they were",)
-
-
-def _with_results(faces: Sequence[Face], restored: Sequence[RestoredFace]) -> list[Face]:
-    """The faces, with damage and change filled in."""
-    described = list(faces)
-    for one in restored:
-        if one.index < len(described):  # an aligned photo has a crop, and no face was looked for
-            described[one.index] = replace(
-                described[one.index], damage=one.damage, change_levels=one.change_levels
-            )
-    return described
+    def describe(self, answers: Answers, patches: Sequence[Patch], photo: Image) -> Restoration:
+        """The result of a photo that is composed already; see `gpen.description.describe`."""
+        return describe(answers, patches, photo, self.settings, self._identity)
 
 
 def restore(source: Source | Sequence[Source], **options: Any) -> Any:
@@ -470,17 +438,3 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - started
-
-
-def _points(answers: Answers, answer: FaceAnswer) -> Float64Array:
-    """The five points of a face, in pixels of the source."""
-    if answers.found.faces:
-        return answers.found.faces[answer.number].points_xy
-    crop = answer.crop
-    return transforms.apply(transforms.invert(crop.crop_from_image), crop.points_xy)
-
-
-def _similarity(
-    identity: Callable[[], Identity], before: Pixels, after: Pixels, points_xy: Float64Array
-) -> float:
-    return identity().compare(before, after, points_xy)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -18,7 +19,10 @@ import pytest
 
 import gpen
 from gpen.face_templates import TEMPLATES
+from gpen.faces.alignment import align_face
+from gpen.images.transforms import invert, warp
 from gpen.integrations.peers import SIZES, export_for, file_name, reactor_size
+from gpen.integrations.peers import TEMPLATES as TEMPLATE_OF
 from gpen.models.safetensors import write_safetensors
 from support.small_networks import (
     TINY,
@@ -34,12 +38,15 @@ FaceBgr = np.ndarray
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
-    """Small random GPEN networks of the published sizes."""
+    """Small random GPEN networks of the published sizes, for the template that programs feed."""
     folder = tmp_path_factory.mktemp("weights")
 
     def of_size(size: int) -> Path:
         path = folder / f"random-{size}.safetensors"
-        return path if path.exists() else save_safetensors(published(size, widest=64), path)
+        if not path.exists():
+            tensors = random_tensors(published(size, widest=64))
+            write_safetensors(tensors, path, {"gpen.template": "ffhq_512"})
+        return path
 
     return of_size
 
@@ -135,11 +142,69 @@ def test_what_is_exported_runs_there_and_does_the_same(
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_sub_pixel_networks_run_there_and_do_the_same(program: Any, tmp_path: Path) -> None:
     net = replace(TINY_SUBPIXEL, size=512, in_size=512, channels=(8, 8, 8, 8, 6, 4))
-    source, face = save_safetensors(net, tmp_path / "own.safetensors"), _face(512)
+    source, face = tmp_path / "own.safetensors", _face(512)
+    write_safetensors(random_tensors(net), source, {"gpen.template": "ffhq_512"})
     path = export_for(program, source, tmp_path)
     there, here = PROGRAMS[program](path, face), _here(source, face)
     assert np.abs(there.astype(int) - here).max() <= 1
     assert np.std(there.astype(int) - face) > 5, "an unchanged face proves nothing"
+
+
+@pytest.fixture(scope="module")
+def swapped_face(portrait: Path, demo_points: np.ndarray) -> tuple[FaceBgr, FaceBgr]:
+    """What facefusion and ReActor feed after a swap of 128 px, and what it should become."""
+    image = cv2.cvtColor(cv2.imread(str(portrait)), cv2.COLOR_BGR2RGB)
+    truth = align_face(image, demo_points, size=512, template="ffhq_512").pixels[:, :, ::-1]
+    small = cv2.resize(truth, (128, 128), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (512, 512), interpolation=cv2.INTER_CUBIC), truth
+
+
+def _as_gpen_does(face: FaceBgr, model: gpen.Restorer) -> np.ndarray:
+    """The face with gpen's own restoration of its own crop, pasted back by difference; BGR."""
+    points_xy = TEMPLATES["ffhq_512"] * 512
+    pixels = np.ascontiguousarray(face[:, :, ::-1])
+    crop = align_face(pixels, points_xy, size=model.model.size)
+    change = model.restore(crop.pixels).photo.pixels.astype(np.float32) - crop.pixels
+    back = warp(change, invert(crop.crop_from_image), (512, 512))
+    return np.clip(face + back[:, :, ::-1], 0, 255)
+
+
+@pytest.mark.parametrize("program", TEMPLATE_OF)
+def test_the_default_model_restores_the_crops_of_programs_as_gpen_would(
+    program: Any, swapped_face: tuple[FaceBgr, FaceBgr], tmp_path: Path
+) -> None:
+    """Fed with another template, it draws a second pair of eyes below the first."""
+    face, truth = swapped_face
+    there = PROGRAMS[program](export_for(program, gpen.Settings().model, tmp_path), face)
+    here = _as_gpen_does(
+        face, gpen.Restorer(aligned=True, fusion=False, engine="onnxruntime", precision="f32")
+    )
+    assert np.abs(there - here).mean() < 0.5
+    assert np.abs(here - face).mean() > 2, "an unchanged face proves nothing"
+    for x, y in (TEMPLATES["ffhq_512"][:2] * 512).round().astype(int):
+        eye = slice(y - 30, y + 60), slice(x - 45, x + 45)
+        assert np.abs(there[eye] - here[eye]).mean() < 1
+        assert np.abs(there[eye].astype(float) - truth[eye]).mean() < 12
+
+
+def test_detail_finer_than_the_network_stays(
+    swapped_face: tuple[FaceBgr, FaceBgr], tmp_path: Path
+) -> None:
+    path = export_for("facefusion", gpen.Settings().model, tmp_path)
+    face = np.clip(swapped_face[0], 20, 235)
+    checks = (np.indices((512, 512)).sum(0) % 2 * 12 - 6)[:, :, None]
+    plain, fine = facefusion(path, face), facefusion(path, (face + checks).astype(np.uint8))
+    middle = slice(60, 450)
+    left = (fine.astype(int) - plain)[middle, middle]
+    assert np.abs(left - checks[middle, middle]).mean() < 1
+
+
+def test_what_was_written_for_a_program_runs_here_with_its_template(tmp_path: Path) -> None:
+    path = export_for("reactor", gpen.Settings().model, tmp_path)
+    info = gpen.find_model(path.stem, tmp_path)
+    assert (info.usable, info.size, info.template) == (True, 512, "ffhq_512")
+    with pytest.raises(gpen.WeightsError, match="was not written by gpen"):
+        gpen.convert(path, tmp_path / "weights.safetensors")
 
 
 @pytest.mark.parametrize(("program", "size"), [(p, s) for p in SIZES for s in SIZES[p]])
@@ -158,8 +223,8 @@ def test_facefusion_gets_its_hash_and_others_do_not(
     weights: Callable[[int], Path], tmp_path: Path
 ) -> None:
     path = export_for("facefusion", weights(256), tmp_path, half=True)
-    assert path.name == "gpen_bfr_256.onnx"
-    text = (tmp_path / "gpen_bfr_256.hash").read_text()
+    assert path.name == "gpen_bfr_512.onnx"
+    text = (tmp_path / "gpen_bfr_512.hash").read_text()
     assert text == f"{zlib.crc32(path.read_bytes()):08x}"
     other = tmp_path / "other"
     other.mkdir()
@@ -180,8 +245,8 @@ def test_reactor_feeds_512_px_to_files_of_other_names() -> None:
 @pytest.mark.parametrize(
     ("program", "size", "message"),
     [
-        ("reactor", 256, "reactor runs no GPEN network of 256 px; expected one of 512, 1024, 2048"),
-        ("facefusion", 128, "facefusion runs no GPEN network of 128 px"),
+        ("reactor", 4096, "reactor runs no GPEN network of 4096 px; expected at most 2048"),
+        ("visomaster", 128, "visomaster runs no GPEN network of 128 px; expected 256, 512, 1024"),
         ("roop", 512, "program is 'roop'; expected one of facefusion, reactor, visomaster"),
     ],
 )
@@ -194,7 +259,7 @@ def test_networks_of_odd_sizes_and_super_resolution_are_refused(tmp_path: Path) 
     tiny = save_safetensors(TINY, tmp_path / "tiny.safetensors")
     larger = save_safetensors(TINY_SR, tmp_path / "sr.safetensors")
     with pytest.raises(gpen.SettingsError, match="no GPEN network of 32 px"):
-        export_for("facefusion", tiny, tmp_path)
+        export_for("visomaster", tiny, tmp_path)
     with pytest.raises(gpen.WeightsError, match="takes 16 px and returns 64"):
         export_for("facefusion", larger, tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
@@ -203,7 +268,7 @@ def test_networks_of_odd_sizes_and_super_resolution_are_refused(tmp_path: Path) 
 def test_nothing_of_the_programs_own_is_overwritten(
     weights: Callable[[int], Path], tmp_path: Path
 ) -> None:
-    for name in ("gpen_bfr_256.onnx", "gpen_bfr_256.hash"):
+    for name in ("gpen_bfr_512.onnx", "gpen_bfr_512.hash"):
         (tmp_path / name).write_text("theirs")
         with pytest.raises(gpen.OutputExistsError):
             export_for("facefusion", weights(256), tmp_path)

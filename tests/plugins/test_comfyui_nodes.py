@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 from shutil import copyfile
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import cv2
@@ -18,7 +18,7 @@ import torch
 import gpen
 import gpen.model_set
 from gpen.options import options_of
-from support.comfyui_host import PACK, ComfyUI, InterruptedProcessingError
+from support.comfyui_host import PACK, ROOT, ComfyUI, InterruptedProcessingError
 from support.pointwise import write_pointwise_model
 from support.project_file import read_project_file
 from support.small_networks import TINY_SR, save_safetensors
@@ -267,6 +267,15 @@ def test_crops_enlarged_by_another_node_are_pasted(
     assert torch.allclose(pasted, image, atol=1e-3)
 
 
+def test_pasting_keeps_transparency(comfy: ComfyUI, model: Any, image: torch.Tensor) -> None:
+    picture = torch.cat([image, torch.rand_like(image[..., :1])], 3)
+    crops, places = comfy.run("GPENCrop", facerestore_model=model, image=picture)
+    pasted, _ = comfy.run("GPENPaste", image=picture, crops=1 - crops, places=places)
+    assert torch.equal(pasted[..., 3], picture[..., 3])
+    opaque, _ = comfy.run("GPENPaste", image=image, crops=1 - crops, places=places)
+    assert torch.equal(pasted[..., :3], opaque)
+
+
 def test_pictures_without_faces_pass_through_crop_and_paste(comfy: ComfyUI, model: Any) -> None:
     empty = torch.full((2, 80, 90, 3), 0.25)
     crops, places = comfy.run("GPENCrop", facerestore_model=model, image=empty)
@@ -389,8 +398,38 @@ def _fits(node: dict[str, Any], kind: Any) -> None:
         assert type(value) is type(rows[name][1]["default"])
 
 
-def test_the_registry_file_is_whole() -> None:
-    pack = read_project_file(PACK)
-    assert {"name", "version", "description", "license", "dependencies"} <= set(pack["project"])
-    assert {"PublisherId", "DisplayName", "Icon"} <= set(pack["tool"]["comfy"])
-    assert pack["project"]["version"] == gpen.__version__
+def test_the_example_workflow_opens_a_photo_with_a_face(comfy: ComfyUI, tmp_path: Path) -> None:
+    workflow = json.loads((PACK / "example_workflows" / "restore_faces.json").read_text())
+    (loader,) = [node for node in workflow["nodes"] if node["type"] == "LoadImage"]
+    photo = tmp_path / "input" / loader["widgets_values"][0]
+    assert len(gpen.restore(photo).faces) == 1
+    photo.write_text("the user's own")
+    sys.modules["custom_nodes_gpen.example"].place_photo(Path("another.jpg"))
+    assert photo.read_text() == "the user's own"
+
+
+def test_messages_call_options_by_the_names_of_inputs(comfy: ComfyUI, image: torch.Tensor) -> None:
+    (model,) = comfy.run(
+        "GPENLoad", model="gpen-default-256", engine="onnxruntime", precision="bf16"
+    )
+    with pytest.raises(gpen.EngineError, match=r"no bf16 switch; expected precision f32 or auto$"):
+        comfy.run("GPENRestore", facerestore_model=model, image=image)
+
+
+def test_comfyuis_own_loader_of_upscale_models_is_told_of_gpen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    known: list[Any] = []
+    spandrel = ModuleType("spandrel")
+    spandrel.Architecture = type("Architecture", (), {"__init__": lambda self, **_: None})
+    spandrel.ArchSupport = SimpleNamespace(from_architecture=lambda architecture: architecture)
+    spandrel.MAIN_REGISTRY = SimpleNamespace(add=lambda support, **_: known.append(support))
+    monkeypatch.setitem(sys.modules, "spandrel", spandrel)
+    monkeypatch.delitem(sys.modules, "gpen.integrations.spandrel", raising=False)
+    ComfyUI(monkeypatch, tmp_path / "models")
+    assert [type(architecture).__name__ for architecture in known] == ["GPENArch"]
+    monkeypatch.delitem(sys.modules, "gpen.integrations.spandrel")
+
+
+def test_the_repository_is_what_the_registry_publishes() -> None:
+    assert {"PublisherId", "DisplayName"} <= set(read_project_file(ROOT)["tool"]["comfy"])

@@ -21,6 +21,7 @@ STAGES = {
     "images.transforms",
     "options",
     "settings",
+    "wording",
 }
 #: What each host has installed; numpy, Pillow and torch come with both.
 HOSTS = {

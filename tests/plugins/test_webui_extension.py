@@ -136,6 +136,7 @@ def test_the_page_shows_each_row_once_with_a_list_that_is_looked_up_anew(
     rows = webui.shared.opts.rows
     assert set(rows) == {f"gpen_{name}" for name in _controls().at("page")}
     assert {row.section for row in rows.values()} == {("gpen", "GPEN")}
+    assert {row.category_id for row in rows.values()} == {"postprocessing"}
     for row in rows.values():
         arguments = row.component_args() if callable(row.component_args) else row.component_args
         row.component(value=row.default, label=row.label, **arguments)
@@ -237,6 +238,42 @@ def test_extras_restore_and_say_so(any_webui: WebUI, photo: np.ndarray) -> None:
     assert pp.info == {"GPEN model": "negative", "GPEN visibility": 0.75, "GPEN faces": 1}
     assert pp.image.size == image.size
     assert pp.image.getpixel((224, 125)) != image.getpixel((224, 125))
+
+
+def test_extras_come_after_the_face_swap_of_reactor(webui: WebUI) -> None:
+    assert webui.load().GpenPostprocessing.order > 20000
+
+
+def test_images_made_are_restored_where_the_box_is_on(any_webui: WebUI, photo: np.ndarray) -> None:
+    script, image = any_webui.load(), PIL.Image.fromarray(photo)
+    any_webui.shared.opts.gpen_model = "negative"
+    made = any_webui.generate(script, image, enable=True, blend=0.75)
+    assert made["parameters"] == {
+        "GPEN model": "negative",
+        "GPEN visibility": 0.75,
+        "GPEN faces": 1,
+    }
+    assert made["image"].getpixel((224, 125)) != image.getpixel((224, 125))
+    left = any_webui.generate(script, image)
+    assert left == {"image": image, "parameters": {}}
+
+
+def test_generation_goes_on_whatever_goes_wrong(any_webui: WebUI, photo: np.ndarray) -> None:
+    script, image = any_webui.load(), PIL.Image.fromarray(photo)
+    any_webui.shared.opts.gpen_model = "GPEN-BFR-4096"
+    made = any_webui.generate(script, image, enable=True)
+    assert made["image"] is image
+    assert "no model 'GPEN-BFR-4096'" in made["parameters"]["GPEN"]
+
+
+def test_messages_call_options_by_their_labels(
+    webui: WebUI, photo: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    webui.load()
+    webui.shared.opts.gpen_engine = "onnxruntime"
+    webui.shared.opts.gpen_precision = "bf16"
+    webui.restorer().restore(photo)
+    assert "expected “Precision” f32 or auto" in _told(webui, capsys)
 
 
 @pytest.mark.parametrize("enable", [False, None])

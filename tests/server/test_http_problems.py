@@ -211,7 +211,7 @@ def test_full_disk_while_a_file_comes(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     running = start()
-    monkeypatch.setattr("gpen.server.uploads.Upload.write", write)
+    monkeypatch.setattr("gpen.server.uploads.Uploads.write", write)
     with running.client() as client:
         assert "disk" in problem(client.post(path, content=GRAY), 503)
     assert not running.files()

@@ -235,3 +235,24 @@ def test_json_says_how_alike_faces_are_where_it_is_asked_to(
     assert asked[1]["similarity"] == 1
     chosen = post(client, photo, headers=JSON, data={"faces": "0", "similarity": "1"}).json()
     assert chosen["faces"][1]["similarity"] is None
+
+
+def test_several_photos_in_one_request(client: httpx.Client, demo_photo: Path) -> None:
+    gray = save(np.full((30, 50, 3), 90, np.uint8), "PNG")
+    files = [
+        ("file", ("a.jpg", demo_photo.read_bytes())),
+        ("file", ("b.html", b"<html>")),
+        ("file", ("c.png", gray)),
+    ]
+    answer = client.post("/v1/batch", files=files, data={"format": "png"}).json()
+    assert [item["name"] for item in answer["items"]] == ["a.jpg", "b.html", "c.png"]
+    first, second, third = answer["items"]
+    assert (second["restored"], second["error"]["status"]) == (None, 415)
+    assert [len(item["restored"]["faces"]) for item in (first, third)] == [1, 0]
+    with zipfile.ZipFile(io.BytesIO(client.get(answer["zip_url"]).content)) as archive:
+        assert archive.namelist() == ["a_gpen.png", "c_gpen.png"]
+    assert client.post("/v1/batch", files=files, data={"blend": "2"}).status_code == 422
+    none = client.post("/v1/batch", files=[("file", ("b.html", b"<html>"))]).json()
+    assert none["zip_url"] is None
+    many = [("file", ("a.png", gray))] * 51
+    assert "more than 50" in client.post("/v1/batch", files=many).json()["detail"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +17,14 @@ from support.page_browser import (
     Visit,
     chooser_after_enter,
     give,
-    open_browser,
     press_until,
     save_download,
+    wait_for_shown,
     wait_for_states,
 )
 from support.web_server import Running
 
 DESKTOP, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with open_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def visit(browser: Any, running: Running) -> Iterator[Visit]:
-    """A visitor; at the end, nothing has left the server's origin or gone wrong unseen."""
-    visit = Visit(browser.new_context(), running.url)
-    yield visit
-    visit.context.close()
-    visit.check()
-
-
-@pytest.fixture
-def page(visit: Visit) -> Any:
-    return visit.open()
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -79,9 +58,8 @@ def test_face_that_is_switched_off_stays_untouched(
 ) -> None:
     give(page, photo_with_two_faces)
     wait_for_states(page, "done")
-    with page.expect_response(lambda one: "face_blend=1%3D0" in one.url):
-        page.get_by_role("switch", name="Face 2: restore").click()
-    wait_for_states(page, "done")
+    page.get_by_role("switch", name="Face 2: restore").click()
+    wait_for_shown(page, "face_blend=1%3D0")
     saved = save_download(page, lambda: page.click("#download"), tmp_path)
     changed = np.abs(pixels(saved) - pixels(photo_with_two_faces))
     assert not changed[SMALL].any()
@@ -92,10 +70,9 @@ def test_face_has_a_strength_of_its_own(page: Any, photo_with_two_faces: Path) -
     give(page, photo_with_two_faces)
     wait_for_states(page, "done")
     slider = page.get_by_role("slider", name="Face 1: strength")
-    with page.expect_response(lambda one: "face_blend=0%3D0.9" in one.url):
-        for _ in range(2):
-            slider.press("ArrowLeft")
-    wait_for_states(page, "done")
+    for _ in range(2):
+        slider.press("ArrowLeft")
+    wait_for_shown(page, "face_blend=0%3D0.9")
     assert page.inner_text(".face:nth-child(1) output") == "90 %"
     assert page.inner_text(".face:nth-child(2) output") == "100 %"
 
@@ -118,23 +95,21 @@ def test_many_photos_go_home_in_one_file(
     assert names == ["demo_gpen.jpg", "portrait_gpen.jpg", "two faces_gpen.png"]
     page.click("#clear")
     page.wait_for_selector("#welcome", state="visible")
-    page.wait_for_timeout(200)
-    assert visit.refused == []  # nothing that was just removed is asked for
-    assert sum("/v1/results/" in url for url in visit.requests) < 12
+    page.click("#note button")  # it can be taken back
+    wait_for_states(page, "done", "done", "done")
+    assert visit.refused == []
 
 
-def test_new_setting_restores_what_is_seen_and_offers_the_rest(
+def test_settings_hold_for_every_photo_that_is_looked_at(
     page: Any, demo_photo: Path, portrait: Path
 ) -> None:
     give(page, demo_photo, portrait)
     wait_for_states(page, "done", "done")
-    with page.expect_response(lambda one: "upscale=2" in one.url):
-        page.locator("[data-setting=upscale]").get_by_text("×2").click()
-    page.wait_for_function("() => document.querySelector('.facts').textContent.includes('→ 1024')")
-    page.click("#apply-all")
-    page.wait_for_selector("#apply-all", state="hidden")
+    page.locator("[data-setting=upscale]").get_by_text("×2").click()
+    larger = "() => document.querySelector('.facts').textContent.includes('→ 1024')"
+    page.wait_for_function(larger)
     page.click(".tile[aria-label^=portrait]")
-    page.wait_for_function("() => document.querySelector('.facts').textContent.includes('→ 1024')")
+    page.wait_for_function(larger)
     assert page.inner_text(".name") == "portrait.jpg"
 
 
@@ -146,24 +121,25 @@ def test_keyboard_alone_goes_from_start_to_the_file(
     assert page.evaluate(outline) == "solid"
     chooser_after_enter(page).set_files(demo_photo)
     wait_for_states(page, "done")
-    page.wait_for_selector(".divide:enabled")
+    wait_for_shown(page, "of=after")
     assert page.evaluate("document.activeElement.matches('.name')")  # not lost with its button
     press_until(page, "Tab", "#download")
     saved = save_download(page, lambda: page.keyboard.press("Enter"), tmp_path)
     assert pixels(saved).shape == (512, 512, 3)
-    press_until(page, "Tab", ".divide")
+    press_until(page, "Tab", ".frame")
+    for key, shown in (("1", "100 %"), ("+", "135 %"), ("-", "100 %")):
+        page.keyboard.press(key)
+        assert page.inner_text(".percent") == shown
+    press_until(page, "Tab", ".outline")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.closest('.face') !== null")
+    press_until(page, "Shift+Tab", ".divide")
     first = page.get_attribute(".divide", "aria-valuetext")
     page.keyboard.press("ArrowRight")
     assert page.get_attribute(".divide", "aria-valuetext") != first
-    press_until(page, "Tab", ".look")
-    page.keyboard.press("Enter")
-    press_until(page, "Shift+Tab", ".chip-button")
-    page.keyboard.press("Escape")
-    assert page.locator(".chip-button").is_hidden()
     press_until(page, "Tab", ".face .switch")
-    with page.expect_response(lambda one: "face_blend=0%3D0" in one.url):
-        page.keyboard.press("Space")
-    wait_for_states(page, "done")
+    page.keyboard.press("Space")
+    wait_for_shown(page, "face_blend=0%3D0")
 
 
 def test_screen_reader_hears_what_happens_and_every_control_has_a_name(
@@ -216,10 +192,10 @@ def test_file_that_the_browser_cannot_show_is_compared_all_the_same(
         image.save(path)
     give(page, path)
     wait_for_states(page, "done")
-    page.wait_for_selector(".divide:enabled")
+    wait_for_shown(page, "of=after")
     assert page.evaluate(
-        "[...document.querySelectorAll('.pane img')].map((one) => one.naturalWidth)"
-    ) == [512, 512]
+        "[...document.querySelectorAll('.pane img')].map((one) => one.naturalWidth > 200)"
+    ) == [True, True]
 
 
 def test_two_tabs_do_not_disturb_each_other(
@@ -250,17 +226,35 @@ def test_dropped_and_pasted_files_are_taken(page: Any, demo_photo: Path) -> None
     assert page.inner_text(".name") == "paste.jpg"
 
 
-def test_result_that_is_gone_is_told_in_the_servers_words(
-    page: Any, running: Running, demo_photo: Path
+def test_expired_photo_says_so_where_one_looks_and_is_restored_again(
+    page: Any, running: Running, demo_photo: Path, tmp_path: Path
 ) -> None:
-    with page.expect_response(lambda one: "/v1/restore" in one.url) as response:
+    with page.expect_response(lambda one: one.url.endswith("/v1/photos")) as response:
         give(page, demo_photo)
     wait_for_states(page, "done")
     with running.client() as client:
-        assert client.delete(response.value.json()["result"]["url"]).is_success
+        assert client.delete(response.value.json()["url"]).is_success
     page.click("#download")
-    page.wait_for_selector("#alert:not([hidden])")
-    assert "no such result" in page.inner_text("#alert").lower()
+    wait_for_states(page, "expired")
+    assert page.inner_text(".status.bad p") == "demo.jpg has expired on the server."
+    page.get_by_role("button", name="Restore again").click()
+    wait_for_states(page, "done")
+    assert save_download(page, lambda: page.click("#download"), tmp_path).stat().st_size > 10_000
+
+
+def test_setting_that_is_put_right_restores_again(page: Any, demo_photo: Path) -> None:
+    give(page, demo_photo)
+    wait_for_states(page, "done")
+    page.click("details.more > summary")
+    page.fill("#set-faces", "nobody")
+    page.keyboard.press("Enter")
+    wait_for_states(page, "failed")
+    assert "expected all" in page.inner_text(".status.bad")
+    assert page.is_disabled("#download")
+    page.fill("#set-faces", "largest")
+    page.keyboard.press("Enter")
+    wait_for_states(page, "done")
+    assert page.is_enabled("#download")
 
 
 def test_every_setting_appears(page: Any, running: Running) -> None:
@@ -274,10 +268,9 @@ def test_every_setting_appears(page: Any, running: Running) -> None:
 
 
 def test_fields_read_as_in_the_table(page: Any) -> None:
-    page.click("details.more > summary")
     for name, option in (options_of(Settings) | options_of(VideoSettings)).items():
-        if name == "model":
-            continue
+        if name in {"model", "crf", "preset", "codec", "engine", "precision"}:
+            continue  # in plainer words, of texts/en.js
         shown = page.locator(f"#panel [data-setting={name}]").text_content()
         assert option.label in shown
         if "http" not in option.reasons:
@@ -289,9 +282,13 @@ def test_fields_read_as_in_the_table(page: Any) -> None:
             assert heading.all_text_contents() in ([], [option.group])
 
 
-def test_model_panel_says_where_files_go_and_what_their_licence_means(page: Any) -> None:
+def test_model_panel_says_where_files_go_and_what_their_licence_means(
+    page: Any, demo_photo: Path
+) -> None:
+    give(page, demo_photo)
     page.click("#add-model")
     dialog = page.locator("#models-dialog")
+    dialog.get_by_text("Apache-2.0").wait_for()
     assert "gpen/models" in dialog.inner_text()
     assert "Apache-2.0" in dialog.inner_text()
     assert "non-commercial" in dialog.inner_text()
@@ -306,10 +303,9 @@ def test_phone_has_no_sideways_scrolling(visit: Visit, photo_with_two_faces: Pat
     page = visit.open()
     page.set_viewport_size(PHONE)
     fits = "document.documentElement.scrollWidth <= innerWidth"
-    page.click("details.more > summary")
-    assert page.evaluate(fits)
     give(page, photo_with_two_faces, photo_with_two_faces)
     wait_for_states(page, "done", "done")
+    page.click("details.more > summary")
     assert page.evaluate(fits)
     page.click("#add-model")
     assert page.evaluate(fits)
@@ -322,7 +318,7 @@ def test_nothing_jumps_when_a_result_comes(
 ) -> None:
     page.set_viewport_size(size)
     held: list[Any] = []
-    page.route("**/v1/restore*", lambda route: held.append(route))  # noqa: PLW0108
+    page.route("**/v1/photos", lambda route: held.append(route))  # noqa: PLW0108
     give(page, demo_photo)
     page.wait_for_function("() => document.querySelector('.frame.alone img')?.complete")
     page.wait_for_timeout(300)
@@ -333,7 +329,7 @@ def test_nothing_jumps_when_a_result_comes(
     }""")
     held[0].continue_()
     wait_for_states(page, "done")
-    page.wait_for_selector(".divide:enabled")
+    wait_for_shown(page, "of=after")
     page.wait_for_timeout(300)
     assert page.evaluate("window.shifted") < 0.005
 
@@ -353,15 +349,14 @@ def test_theme_follows_the_system_until_one_is_chosen(visit: Visit, page: Any) -
 
 
 def test_reduced_motion_is_kept_to(page: Any) -> None:
-    moving = "getComputedStyle(document.querySelector('.switch')).transitionDuration"
+    moving = "getComputedStyle(document.querySelector('.primary')).transitionDuration"
     assert page.evaluate(moving) != "0s"
     page.emulate_media(reduced_motion="reduce")
     assert page.evaluate(moving) == "0s"
 
 
-def test_page_is_small(visit: Visit, page: Any) -> None:
-    sizes = page.evaluate(
-        "performance.getEntriesByType('resource').map((one) => one.decodedBodySize)"
-    )
-    assert len(sizes) < 24
+def test_page_is_small(page: Any) -> None:
+    sizes = page.evaluate("""[...performance.getEntriesByType("navigation"),
+      ...performance.getEntriesByType("resource")].filter((one) => !one.name.includes("/v1/"))
+      .map((one) => one.decodedBodySize)""")
     assert 20_000 < sum(sizes) < 150_000

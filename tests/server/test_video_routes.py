@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
-import PIL.Image
 import pytest
 
 from gpen.server.state import PrivateFolder
 from support.web_server import JSON, Running, Start, eventually
+from support.web_videos import make_clip, send
 
 av = pytest.importorskip("av")
 
@@ -30,28 +29,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory, demo_photo: Path) -> bytes:
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory, demo_photo: Path) -> bytes:
     return make_clip(tmp_path_factory.mktemp("clips") / "long.mp4", demo_photo, 600)
-
-
-def make_clip(path: Path, photo: Path, frames: int) -> bytes:
-    """A face that moves, 25 frames per second."""
-    with PIL.Image.open(photo) as opened:
-        pixels = np.asarray(opened.convert("RGB").crop((110, 20, 350, 230)).resize((160, 144)))
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
-        stream.width, stream.height, stream.pix_fmt = 160, 144, "yuv420p"
-        for index in range(frames):
-            shifted = np.ascontiguousarray(np.roll(pixels, index % 8, axis=1))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(shifted, format="rgb24")))
-        container.mux(stream.encode())
-    return path.read_bytes()
-
-
-def send(client: httpx.Client, data: bytes, **params: Any) -> dict[str, Any]:
-    response = client.post("/v1/videos", files={"file": ("a clip.mp4", data)}, params=params)
-    assert response.status_code == 202, response.text
-    job: dict[str, Any] = response.json()
-    assert response.headers["location"] == job["url"]
-    return job
 
 
 def test_clip_from_upload_to_result(running: Running, client: httpx.Client, clip: bytes) -> None:
@@ -203,7 +180,7 @@ def test_command_leaves_nothing_behind(
     assert "Traceback" not in errors
     if how == signal.SIGINT:
         assert server.returncode == 0
-    left = [path for path in web.iterdir() if path.is_dir()]
+    left = [path for path in web.glob("server-*") if path.is_dir()]
     if how == signal.SIGKILL:
         assert len(left) == 1
         with pytest.MonkeyPatch.context() as patch:
@@ -233,10 +210,12 @@ def test_results_go_when_time_or_room_is_up(start: Start, demo_photo: Path) -> N
             for _ in range(4)
         ]
         assert [client.get(url).status_code for url in urls] == [404, 404, 200, 200]
+        assert "needed its room" in client.get(urls[0]).json()["detail"]
     running = start(keep_s=0.2)
     with running.client() as client:
         response = client.post("/v1/restore", content=demo_photo.read_bytes(), headers=JSON).json()
         time.sleep(0.3)
         running.app_state.results.tidy()
-        assert client.get(response["result"]["url"]).status_code == 404
+        expired = client.get(response["result"]["url"])
+        assert (expired.status_code, "has expired" in expired.text) == (404, True)
     assert not running.files()

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-PACK = Path(__file__).resolve().parents[2] / "plugins" / "comfyui"
+ROOT = Path(__file__).resolve().parents[2]
+PACK = ROOT / "plugins" / "comfyui"
 _NAME = "custom_nodes_gpen"
 
 
@@ -22,7 +23,14 @@ class InterruptedProcessingError(Exception):
 class ComfyUI:
     """One start of ComfyUI with the pack loaded as it loads packs: a module from a folder."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, models: Path, *, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        patch: pytest.MonkeyPatch,
+        models: Path,
+        *,
+        device: str = "cpu",
+        folder: Path = PACK,
+    ) -> None:
         self.models, self.bars, self.cancel_after = models, [], -1
         self.folders: dict[str, tuple[list[str], set[str]]] = {}
         self.device = torch.device(device)
@@ -30,7 +38,7 @@ class ComfyUI:
             patch.setitem(sys.modules, module.__name__, module)
         for name in [name for name in sys.modules if name.partition(".")[0] == _NAME]:
             patch.delitem(sys.modules, name)
-        spec = importlib.util.spec_from_file_location(_NAME, PACK / "__init__.py")
+        spec = importlib.util.spec_from_file_location(_NAME, folder / "__init__.py")
         self.pack = importlib.util.module_from_spec(spec)
         patch.setitem(sys.modules, _NAME, self.pack)
         spec.loader.exec_module(self.pack)
@@ -43,6 +51,7 @@ class ComfyUI:
         management.get_torch_device = lambda: self.device
         management.throw_exception_if_processing_interrupted = self._check
         paths.models_dir = str(self.models)
+        paths.get_input_directory = lambda: str(self.models.parent / "input")
         paths.folder_names_and_paths = self.folders
         paths.add_model_folder_path = self._add_folder
         return [comfy, utils, management, paths]

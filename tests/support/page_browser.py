@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 #: Longest wait for anything on the page, in milliseconds: the machine may be busy.
-PATIENCE_MS = 30_000
+PATIENCE_MS = 90_000
 #: What Chromium logs of every output from 400 on; the page shows those itself.
 _ANSWERED = "Failed to load resource: "
 
@@ -97,6 +97,13 @@ def wait_for_states(page: Any, *states: str) -> None:
         "wanted => [...document.querySelectorAll('.tile[data-state]')]"
         ".map(one => one.dataset.state).join() === wanted",
         arg=",".join(states),
+    )
+
+
+def wait_for_shown(page: Any, query: str) -> None:
+    """Wait until the comparison shows a result whose settings have this in their query."""
+    page.wait_for_function(
+        "wanted => document.querySelector('.frame')?.dataset.shown?.includes(wanted)", arg=query
     )
 
 

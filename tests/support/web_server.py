@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,12 +54,18 @@ Start = Callable[..., Running]
 
 
 def start_server(
-    settings: Settings | None = None, *, token: str | None = None, **limits: Any
+    settings: Settings | None = None,
+    *,
+    token: str | None = None,
+    webhook_hosts: Sequence[str] = (),
+    **limits: Any,
 ) -> Running:
     from gpen.server.http_server import Server, listen
 
     limits = {"jobs": 2, **limits}
-    app = create_app(settings, Limits(**limits), token=token, hosts=["gpen.test"])
+    app = create_app(
+        settings, Limits(**limits), token=token, hosts=["gpen.test"], webhook_hosts=webhook_hosts
+    )
     listener = listen("127.0.0.1", 0)
     server = Server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

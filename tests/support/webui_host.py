@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 import pytest
 
 EXTENSION = Path(__file__).resolve().parents[2] / "plugins" / "a1111"
-SCRIPT = EXTENSION / "scripts" / "gpen_face_restorer.py"
 
+#: What scripts show that are there without being chosen.
+ALWAYS_VISIBLE = object()
 #: Arguments that the components of Gradio 3 and 4 both take.
 _COMMON = {"value", "label", "elem_id"}
 _COMPONENTS = {
@@ -129,6 +130,26 @@ class OptionInfo:
         self.component_args, self.section, self.refresh = component_args, section, refresh
 
 
+class NewerOptionInfo(OptionInfo):
+    def __init__(self, *arguments: Any, category_id: str | None = None, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.category_id = category_id
+
+
+class Script:
+    """A script of the generation tabs."""
+
+    infotext_fields: Any = None
+
+    def title(self) -> str: ...
+
+    def show(self, is_img2img: bool) -> Any: ...
+
+    def ui(self, is_img2img: bool) -> Any: ...
+
+    def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None: ...
+
+
 class WebUI:
     """One start of WebUI, with the extension loaded as WebUI loads it."""
 
@@ -142,7 +163,7 @@ class WebUI:
             "modules.shared",
             face_restorers=[FaceRestoration()],
             opts=Options(),
-            OptionInfo=OptionInfo,
+            OptionInfo=NewerOptionInfo if newer else OptionInfo,
             cmd_opts=SimpleNamespace(use_cpu=list(use_cpu), gfpgan_models_path=None),
         )
         self._settings_callbacks: list[Any] = []
@@ -168,6 +189,7 @@ class WebUI:
             _module("modules.devices", torch_gc=collect),
             _module("modules.face_restoration", FaceRestoration=FaceRestoration),
             _module("modules.errors", **({"report": report} if self.newer else {})),
+            _module("modules.scripts", Script=Script, AlwaysVisible=ALWAYS_VISIBLE),
             _module("modules.script_callbacks", on_ui_settings=self._settings_callbacks.append),
             _module(
                 "modules.ui_components",
@@ -191,16 +213,17 @@ class WebUI:
         for name in [name for name in sys.modules if name.partition(".")[0] == "gpen_webui"]:
             self._patch.delitem(sys.modules, name)
 
-    def load(self) -> ModuleType:
-        """Run the extension's script, its folder on the path only meanwhile, and the callbacks."""
+    def load(self, extension: Path = EXTENSION) -> ModuleType:
+        """Run an extension's script, its folder on the path only meanwhile, and the callbacks."""
         self._settings_callbacks.clear()
-        sys.path.insert(0, str(EXTENSION))
+        (path,) = (extension / "scripts").glob("*.py")
+        sys.path.insert(0, str(extension))
         try:
-            spec = importlib.util.spec_from_file_location(SCRIPT.name, SCRIPT)
+            spec = importlib.util.spec_from_file_location(path.name, path)
             script = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(script)
         finally:
-            sys.path.remove(str(EXTENSION))
+            sys.path.remove(str(extension))
         for callback in self._settings_callbacks:
             callback()
         return script
@@ -209,15 +232,24 @@ class WebUI:
         """What WebUI's `restore_faces` picks for the name GPEN."""
         return next(known for known in self.shared.face_restorers if known.name() == "GPEN")
 
+    def generate(self, script: ModuleType, image: Any, **values: Any) -> dict[str, Any]:
+        """Have the script of the generation tabs work on an image that was made.
+
+        Returns:
+            `image`, and `parameters` that go into its file.
+        """
+        instance = _class_of(script, Script)()
+        assert instance.show(False) is ALWAYS_VISIBLE
+        enable, blend = instance.ui(False)
+        enable.value = values.get("enable", enable.value)
+        blend.value = values.get("blend", blend.value)
+        p, pp = SimpleNamespace(extra_generation_params={}), SimpleNamespace(image=image)
+        instance.postprocess_image(p, pp, enable.value, blend.value)
+        return {"image": pp.image, "parameters": p.extra_generation_params}
+
     def extras(self, script: ModuleType, image: Any, **values: Any) -> Any:
         """Run the Extras script on an image as an API call with these arguments would."""
-        base = NewerScript if self.newer else OlderScript
-        (found,) = {
-            value
-            for value in vars(script).values()
-            if isinstance(value, type) and issubclass(value, base) and value is not base
-        }
-        instance = found()
+        instance = _class_of(script, NewerScript if self.newer else OlderScript)()
         instance.controls = instance.ui()
         pp = (NewerImage if self.newer else OlderImage)(image)
         arguments = {name: values.get(name) for name in instance.controls}
@@ -227,6 +259,16 @@ class WebUI:
         instance.process(pp, **arguments)
         instance.image_changed()
         return pp
+
+
+def _class_of(script: ModuleType, base: type) -> type:
+    """The one class of a kind among the names of a script, as WebUI looks for it."""
+    (found,) = {
+        value
+        for value in vars(script).values()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
+    }
+    return found
 
 
 def _module(name: str, **names: Any) -> ModuleType:

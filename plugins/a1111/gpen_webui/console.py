@@ -8,6 +8,7 @@ import traceback
 from modules import errors
 
 import gpen
+from gpen.wording import worded
 
 
 def report(error: Exception, what: str = "the image was left as it is") -> str:
@@ -16,7 +17,7 @@ def report(error: Exception, what: str = "the image was left as it is") -> str:
     Returns:
         The line printed.
     """
-    line = f"GPEN: {what}: {error}"
+    line = f"GPEN: {what}: {worded(error, 'webui')}"
     foreseen = isinstance(error, gpen.GpenError)
     if hasattr(errors, "report"):
         errors.report(line, exc_info=not foreseen)

@@ -5,15 +5,19 @@ A new field of `gpen.Settings` appears on both pages, unless its `Option` says w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import gradio as gr
+from modules import ui_components
 
 import gpen
 from gpen.options import Option, missing_at, options_of
 from gpen.settings import NETWORKS
 
-from . import models
+from . import NAME, models
 
 #: The Settings page, which also is what the face restorer uses.
 PAGE = "page"
@@ -97,6 +101,17 @@ CONTROLS = {
 def at(place: str) -> dict[str, Control]:
     """The rows of one place."""
     return {name: control for name, control in CONTROLS.items() if place in control.places}
+
+
+@contextmanager
+def switched_box(elem_id: str) -> Iterator[Any]:
+    """A box named GPEN for controls, as this WebUI has it; yields its switch, which is off."""
+    if hasattr(ui_components, "InputAccordion"):
+        with ui_components.InputAccordion(False, label=NAME, elem_id=elem_id) as switch:
+            yield switch
+    else:
+        with gr.Accordion(NAME, open=False):
+            yield gr.Checkbox(value=False, label="Enable")
 
 
 def default(name: str) -> Any:

@@ -5,28 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-import numpy as np
-import PIL.Image
-from modules import scripts_postprocessing, ui_components
+from modules import scripts_postprocessing
 
-from . import NAME, controls, models
-from .console import report
-from .restorer import page_settings, page_value, unload_if_asked
+from . import NAME, controls
+from .restorer import page_value, restore_pil
 
 
 class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):
     """The box "GPEN" of the Extras tab; what it does not show is as on the Settings page."""
 
     name = NAME
-    order = 2500  # between GFPGAN and CodeFormer
+    order = 20500  # after ReActor's box, 20000, whose faces it is to restore
 
     def ui(self) -> dict[str, Any]:
         """Its controls by the names that `process` takes, which are those of `gpen.Settings`."""
-        if hasattr(ui_components, "InputAccordion"):
-            with ui_components.InputAccordion(False, label=NAME, elem_id="extras_gpen") as enable:
-                return {"enable": enable, **_components()}
-        with gr.Accordion(NAME, open=False):
-            enable = gr.Checkbox(value=False, label="Enable")
+        with controls.switched_box("extras_gpen") as enable:
             return {"enable": enable, **_components()}
 
     def process(self, pp: Any, enable: bool | None = False, **values: Any) -> None:
@@ -39,18 +32,8 @@ class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):
         """
         if not enable:
             return
-        try:
-            settings = page_settings(**_given(values))
-            result = models.NETWORKS.restorer(settings).restore(_array(pp.image))
-            pp.image = PIL.Image.fromarray(np.ascontiguousarray(result.image))
-        except Exception as error:
-            pp.info[NAME] = report(error)
-        else:
-            pp.info[f"{NAME} model"] = settings.model
-            pp.info[f"{NAME} visibility"] = round(float(settings.blend), 3)
-            pp.info[f"{NAME} faces"] = len(result.restored)
-        finally:
-            unload_if_asked()
+        pp.image, told = restore_pil(pp.image, **_given(values))
+        pp.info.update(told)
 
     def image_changed(self) -> None:
         """Nothing is remembered about an image."""
@@ -71,9 +54,3 @@ def _components() -> dict[str, Any]:
 def _given(values: dict[str, Any]) -> dict[str, Any]:
     """What was said; what an API call left out is as on the Settings page."""
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _array(image: PIL.Image.Image) -> Any:
-    """RGB, or RGBA where the image has transparency."""
-    has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-    return np.asarray(image.convert("RGBA" if has_alpha else "RGB"))

@@ -5,9 +5,12 @@ WebUI's convention for images: uint8 RGB, (height, width, 3), the same size in a
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import gradio as gr
+import numpy as np
+import PIL.Image
 from modules import devices, face_restoration, script_callbacks, shared
 
 import gpen
@@ -16,6 +19,8 @@ from . import NAME, controls, models
 from .console import report
 
 _SECTION = ("gpen", NAME)
+#: Where WebUI's Settings have kinds of pages, ours is beside "Face restoration".
+_CATEGORY = "postprocessing"
 
 
 class GpenFaceRestoration(face_restoration.FaceRestoration):
@@ -52,6 +57,8 @@ def register() -> None:
 
 def add_page() -> None:
     """The page "GPEN" of WebUI's Settings."""
+    known = inspect.signature(shared.OptionInfo).parameters
+    category = {"category_id": _CATEGORY} if "category_id" in known else {}
     for name, control in controls.at(controls.PAGE).items():
         refresh = {"refresh": lambda: None} if control.is_looked_up else {}
         shared.opts.add_option(
@@ -63,6 +70,7 @@ def add_page() -> None:
                 control.options if control.is_looked_up else control.options(),
                 section=_SECTION,
                 **refresh,
+                **category,
             ),
         )
 
@@ -82,6 +90,38 @@ def page_settings(**over: Any) -> gpen.Settings:
 def page_value(name: str) -> Any:
     """What the Settings page holds for one setting; gpen's default where it has no such row."""
     return getattr(shared.opts, f"gpen_{name}", controls.default(name))
+
+
+def restore_pil(image: PIL.Image.Image, **over: Any) -> tuple[PIL.Image.Image, dict[str, Any]]:
+    """Restore the faces of a Pillow image; on any error it is returned as it is.
+
+    Args:
+        image: RGB, or with transparency.
+        **over: Values that stand above the Settings page.
+
+    Returns:
+        The image, and what WebUI shows beneath it and writes into its file.
+    """
+    try:
+        settings = page_settings(**over)
+        result = models.NETWORKS.restorer(settings).restore(_array(image))
+        restored = PIL.Image.fromarray(np.ascontiguousarray(result.image))
+    except Exception as error:
+        return image, {NAME: report(error)}
+    else:
+        return restored, {
+            f"{NAME} model": settings.model,
+            f"{NAME} visibility": round(float(settings.blend), 3),
+            f"{NAME} faces": len(result.restored),
+        }
+    finally:
+        unload_if_asked()
+
+
+def _array(image: PIL.Image.Image) -> Any:
+    """RGB, or RGBA where the image has transparency."""
+    has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+    return np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
 
 
 def unload_if_asked() -> None:

@@ -49,6 +49,18 @@ def web(
         list[str] | None,
         typer.Option(metavar="NAME", help="Host name that clients may use for this machine."),
     ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address of a proxy in front, which is believed whom it speaks for; * for any.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_webhook: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="Host that may be called when a video has ended."),
+    ] = None,
     max_photo: Annotated[
         float, typer.Option(metavar="MIB", help="Largest photo file.", rich_help_panel=_LIMITS)
     ] = 64,
@@ -61,6 +73,9 @@ def web(
     max_seconds: Annotated[
         float, typer.Option(metavar="S", help="Longest video, in seconds.", rich_help_panel=_LIMITS)
     ] = 1800,
+    max_frames: Annotated[
+        int, typer.Option(help="Most frames of a video.", rich_help_panel=_LIMITS)
+    ] = 120_000,
     queue: Annotated[
         int, typer.Option(help="Most photos served or waiting at once.", rich_help_panel=_LIMITS)
     ] = 128,
@@ -82,25 +97,32 @@ def web(
         video_bytes=int(max_video * 2**20),
         pixels=max_pixels,
         clip_s=max_seconds,
+        clip_frames=max_frames,
         queue=queue,
         **({} if jobs is None else {"jobs": jobs}),
     )
     token = token or None
-    app = create_app(Settings(**options), limits, token=token, hosts=[host, *(allow_host or [])])
-    _serve(app, host, port, token)
+    app = create_app(
+        Settings(**options),
+        limits,
+        token=token,
+        hosts=[host, *(allow_host or [])],
+        webhook_hosts=allow_webhook or [],
+    )
+    _serve(app, host, port, token, proxy)
 
 
-def _serve(app: FastAPI, host: str, port: int, token: str | None) -> None:
+def _serve(app: FastAPI, host: str, port: int, token: str | None, proxy: str | None) -> None:
     """Serve until Ctrl-C; leave nothing behind."""
     from gpen.server.http_server import Server, listen
 
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # gpen's own log says the rest
     with contextlib.ExitStack() as stack:
         stack.callback(app.state.gpen.close)
         socket = stack.enter_context(listen(host, port))
         _greet(host, socket.getsockname()[1], token)
         with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how a server ends
-            Server(app).run(sockets=[socket])
+            Server(app, proxy=proxy).run(sockets=[socket])
     console.say("stopped", to=console.err)
     if not app.state.gpen.ended:  # a network is still busy for nobody
         sys.stdout.flush()

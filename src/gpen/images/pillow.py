@@ -15,6 +15,8 @@ import PIL.Image
 from .formats import READABLE, TARGA_SUFFIXES
 
 _TARGA_END = b"TRUEVISION-XFILE.\0"
+#: What Pillow's own test of the beginning of a file is given.
+_HEAD_BYTES = 16
 _lock = threading.RLock()
 
 
@@ -52,6 +54,21 @@ def open_pil_image(file: BinaryIO, suffix: str = "") -> PIL.Image.Image:
         known.append("TGA")
     with lenient_pillow():
         return PIL.Image.open(file, formats=known)
+
+
+def format_of_head(file: BinaryIO) -> str | None:
+    """Pillow's name of the readable format that a file begins like, or ends like (Targa).
+
+    Nothing is parsed: what begins like a photo need not be one.
+    """
+    register_formats()
+    file.seek(0)
+    head = file.read(_HEAD_BYTES)
+    for name in READABLE:
+        accept = PIL.Image.OPEN.get(name, (None, None))[1]
+        if accept is not None and accept(head):
+            return name
+    return "TGA" if _ends_like_targa(file) else None
 
 
 def _ends_like_targa(file: BinaryIO) -> bool:

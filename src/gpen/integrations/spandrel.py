@@ -1,4 +1,4 @@
-"""Registers GPEN with spandrel, which loads weight files for chaiNNer, ComfyUI and others.
+"""Registers GPEN with spandrel, which loads weight files for ComfyUI and others.
 
     >>> import gpen.integrations.spandrel  # doctest: +SKIP
     >>> gpen.integrations.spandrel.install()  # doctest: +SKIP

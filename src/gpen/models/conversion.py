@@ -11,9 +11,10 @@ from ..errors import MissingExtraError, OutputExistsError, WeightsError
 from ..files import crc32, written_whole
 from .find import load_named
 from .graph import GRAPH_VERSION, write_graph
+from .graph.framing import Framing
 from .graph.upscalers import write_upscaler_graph
 from .load import Weights
-from .notes import GRAPH_NOTE, notes_to_write
+from .notes import GRAPH_NOTE, TEMPLATE_NOTE, notes_to_write
 from .safetensors import write_safetensors
 from .tensors import Tensor
 from .upscaler_tensors import plain_layout
@@ -56,6 +57,45 @@ def convert(
         >>> convert("GPEN-BFR-512.pth", "gpen_bfr_512.onnx", half=True)  # doctest: +SKIP
         PosixPath('gpen_bfr_512.onnx')
     """
+    return _convert(src, dst, half=half, write_hash=write_hash, overwrite=overwrite)
+
+
+def convert_framed(
+    src: str | Path,
+    dst: Path,
+    framing: Framing,
+    *,
+    half: bool = False,
+    write_hash: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Write a network as ONNX for a program that cuts faces its own way; see `convert`.
+
+    A network that was trained on the very crops of the program is written as it is. What is
+    written around others cannot be turned back into their weights.
+
+    Args:
+        src: A path or the name of a model that takes and returns one size.
+        dst: File to write.
+        framing: The program's crops.
+        half: Store f16.
+        write_hash: Also write `<dst>.hash`.
+        overwrite: Replace `dst` if it is there.
+    """
+    return _convert(
+        src, dst, half=half, write_hash=write_hash, overwrite=overwrite, framing=framing
+    )
+
+
+def _convert(
+    src: str | Path,
+    dst: str | Path,
+    *,
+    half: bool,
+    write_hash: bool,
+    overwrite: bool,
+    framing: Framing | None = None,
+) -> Path:
     dst = Path(dst).expanduser()
     hash_path = dst.with_suffix(".hash")
     if dst.suffix.lower() not in _FORMATS:
@@ -74,7 +114,10 @@ def convert(
         )
     tensors = _halved(weights) if half else weights.tensors
     with written_whole(dst) as temporary:
-        _write(weights, tensors, temporary, dst.suffix.lower())
+        if framing is None:
+            _write(weights, tensors, temporary, dst.suffix.lower())
+        else:
+            write_inference_graph(weights, temporary, tensors, framing)
     if write_hash:
         with written_whole(hash_path) as temporary:
             temporary.write_text(crc32(dst), "ascii")
@@ -106,7 +149,10 @@ def _write(weights: Weights, tensors: Mapping[str, Tensor], path: Path, suffix: 
 
 
 def write_inference_graph(
-    weights: Weights, path: Path, tensors: Mapping[str, Tensor] | None = None
+    weights: Weights,
+    path: Path,
+    tensors: Mapping[str, Tensor] | None = None,
+    framing: Framing | None = None,
 ) -> None:
     """Write a GPEN generator or an upscaler as an ONNX file that every engine runs.
 
@@ -114,6 +160,7 @@ def write_inference_graph(
         weights: The network.
         path: File to write; one that is there is replaced.
         tensors: Its tensors in another dtype.
+        framing: The crops that a program will feed.
 
     Raises:
         WeightsError: It is something else.
@@ -129,9 +176,15 @@ def write_inference_graph(
             "only GPEN generators and upscalers become ONNX graphs",
             path=weights.path,
         )
+    tensors = tensors or weights.tensors
+    template = weights.notes.get(TEMPLATE_NOTE, "gpen")
+    if framing not in (None, Framing(weights.net.size, template)):
+        notes = {TEMPLATE_NOTE: framing.template}  # as a graph of another program, not as weights
+        write_graph(tensors, weights.net, path, notes, framing=framing, template=template)
+        return
     notes = notes_to_write(weights.notes, weights.kind, weights.net)
     notes[GRAPH_NOTE] = str(GRAPH_VERSION)
-    write_graph(tensors or weights.tensors, weights.net, path, notes)
+    write_graph(tensors, weights.net, path, notes)
 
 
 def _write_pth(tensors: Mapping[str, Tensor], path: Path) -> None:

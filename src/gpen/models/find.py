@@ -16,7 +16,7 @@ from ..files import data_dir, sha256
 from .catalogue import OFFERS
 from .kinds import GENERATOR_KINDS, Role
 from .load import SUFFIXES, Weights, load_weights
-from .notes import GRAPH_NOTE
+from .notes import GRAPH_NOTE, TEMPLATE_NOTE
 
 _log = logging.getLogger("gpen")
 
@@ -293,7 +293,7 @@ def _info(weights: Weights, source: str) -> ModelInfo:
         in_size=weights.in_size,
         dtype=weights.dtype,
         sha256=sha256(path),
-        template=weights.notes.get("gpen.template", "gpen" if own_template else "ffhq_512"),
+        template=weights.notes.get(TEMPLATE_NOTE, "gpen" if own_template else "ffhq_512"),
         usable=usable,
         reason="" if usable else _refusal(weights, "restorer"),
         factor=weights.factor,

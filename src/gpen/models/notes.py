@@ -11,6 +11,7 @@ from pathlib import Path
 from .architecture import Architecture
 
 KIND_NOTE, GRAPH_NOTE, CONFIG_NOTE = "gpen.kind", "gpen.graph", "gpen.config"
+TEMPLATE_NOTE = "gpen.template"
 #: Of the file and not of the network.
 _OF_THE_FILE = ("format", GRAPH_NOTE)
 

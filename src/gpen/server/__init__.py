@@ -5,11 +5,15 @@ docs/http.md says what it offers. Modules, from the outside in:
     http_server     sockets, slow clients, shutdown
     application     puts everything together
     middleware      hosts, origins, tokens; headers of every response
-    *_routes        paths
+    *_routes        paths; openapi_document describes them
+    visitors        who asks: places, turns and jobs of one's own
     uploads         request bodies to files
     option_schema   settings as clients see them
+    request_queue   photos that wait; fair_pool: whose turn it is
+    decode_process  photos to pixels, in processes that can be killed
+    kept_files      uploads of visits; photo_visits: decoded, with what the networks said
     image_requests  restores and describes one photo, in a thread
-    video_queue     video jobs
+    video_queue     video jobs; webhooks tell of their end
     state           what requests share: folder, queue, models, results
 """
 
@@ -34,6 +38,7 @@ def create_app(
     *,
     token: str | None = None,
     hosts: Collection[str] = (),
+    webhook_hosts: Collection[str] = (),
 ) -> FastAPI:
     """The application, for any ASGI server.
 
@@ -42,6 +47,8 @@ def create_app(
         limits: What a client may ask for.
         token: What clients have to show; None lets everybody in who reaches the server.
         hosts: Names that requests may call the server by, beside "localhost" and addresses.
+        webhook_hosts: Hosts, such as "example.org" or "localhost:8000", that clients may let the
+            server call when a video job has ended.
 
     Raises:
         MissingExtraError: The extra `web` is not installed.
@@ -55,4 +62,4 @@ def create_app(
         raise MissingExtraError("The web server", extra="web") from None
     from .application import build_app
 
-    return build_app(settings or Settings(), limits or Limits(), token, hosts)
+    return build_app(settings or Settings(), limits or Limits(), token, hosts, webhook_hosts)

@@ -6,31 +6,50 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Collection
-from pathlib import Path
+from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, Response
-from starlette.staticfiles import StaticFiles
+from starlette.responses import Response
 
 from ..errors import GpenError
 from ..settings import Settings
 from ..version import VERSION
-from . import image_routes, result_routes, status_routes, video_routes
+from . import (
+    batch_routes,
+    clip_routes,
+    image_routes,
+    model_routes,
+    photo_routes,
+    result_routes,
+    status_routes,
+    video_routes,
+    video_status_routes,
+)
 from .http_problems import HttpProblem, problem_of
 from .limits import Limits
 from .middleware import SecurityMiddleware
+from .openapi_document import describe_api
+from .page_files import PageFiles
 from .state import AppState
+from .text_responses import TextMiddleware
 
 _log = logging.getLogger("gpen.server")
-PAGE = Path(__file__).parent / "page"
 #: How often old results are looked for, in seconds.
 _TIDY_S = 30.0
+_ROUTES = (
+    image_routes, batch_routes, photo_routes, clip_routes, result_routes, video_routes,
+    video_status_routes, model_routes, status_routes,
+)  # fmt: skip
 
 
 def build_app(
-    settings: Settings, limits: Limits, token: str | None, hosts: Collection[str]
+    settings: Settings,
+    limits: Limits,
+    token: str | None,
+    hosts: Collection[str],
+    webhook_hosts: Collection[str],
 ) -> FastAPI:
     """The application; see `gpen.server.create_app`.
 
@@ -39,8 +58,9 @@ def build_app(
         limits: What a client may ask for.
         token: What clients have to show.
         hosts: Names of the server that requests may call it by, beside its addresses.
+        webhook_hosts: Hosts that the server may call.
     """
-    app_state = AppState(settings, limits, token)
+    app_state = AppState(settings, limits, token, webhook_hosts)
     app = FastAPI(
         title="gpen",
         version=VERSION,
@@ -50,14 +70,18 @@ def build_app(
         lifespan=_lifespan,
     )
     app.state.gpen = app_state
-    for routes in (image_routes, result_routes, video_routes, status_routes):
+    files = PageFiles()
+    for path, name in (("/", "index.html"), ("/docs", "docs.html")):
+        app.add_api_route(path, partial(_document, files, name), include_in_schema=False)
+    for routes in _ROUTES:
         app.include_router(routes.router)
-    app.add_api_route("/", _page, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=PAGE, check_dir=False), name="static")
+    app.openapi_schema = describe_api(app)
+    app.mount("/static", files, name="static")
     for kind in (HttpProblem, GpenError, OSError, MemoryError):
         app.add_exception_handler(kind, _refuse)
     app.add_exception_handler(HTTPException, _refuse_path)
     app.add_exception_handler(RequestValidationError, _refuse_path)
+    app.add_middleware(TextMiddleware)
     app.add_middleware(SecurityMiddleware, app_state=app_state, hosts=hosts)
     return app
 
@@ -75,10 +99,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _open_model(app_state: AppState) -> None:
-    """Open the networks before the first photo comes."""
+    """Start decoding and open the networks before the first photo comes."""
     try:
+        await asyncio.to_thread(app_state.decoder.warm_up)
         await asyncio.to_thread(app_state.model_pool.restorer)
-    except GpenError as error:
+    except (GpenError, HttpProblem) as error:
         _log.error("%s", error)
 
 
@@ -87,13 +112,12 @@ async def _tidy(app_state: AppState) -> None:
         await asyncio.sleep(_TIDY_S)
         await asyncio.to_thread(app_state.results.tidy)
         await asyncio.to_thread(app_state.video_queue.tidy)
+        await asyncio.to_thread(app_state.kept_files.tidy)
+        await asyncio.to_thread(app_state.photo_visits.tidy)
 
 
-async def _page(_: Request) -> Response:
-    index = PAGE / "index.html"
-    if not index.is_file():
-        raise HttpProblem(404, "this installation has no page; the interface is at /openapi.json")
-    return FileResponse(index, media_type="text/html", headers={"Cache-Control": "no-cache"})
+async def _document(files: PageFiles, name: str) -> Response:
+    return await asyncio.to_thread(files.document, name)
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +24,7 @@ from ..errors import (
 _log = logging.getLogger("gpen.server")
 #: Seconds after which a client may try again where nothing better is known.
 RETRY_S = 5
+PROBLEM_TYPE = "application/problem+json"
 
 
 class HttpProblem(Exception):  # noqa: N818
@@ -40,6 +42,10 @@ class HttpProblem(Exception):  # noqa: N818
         super().__init__(detail)
         self.status, self.detail, self.headers = status, detail, dict(headers or {})
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled where a process raises it for the server's."""
+        return partial(HttpProblem, headers=self.headers), (self.status, self.detail)
+
     def to_dict(self) -> dict[str, Any]:
         """The body of the response."""
         title = HTTPStatus(self.status).phrase
@@ -55,7 +61,7 @@ class HttpProblem(Exception):  # noqa: N818
             self.to_dict(),
             self.status,
             headers=self.headers,
-            media_type="application/problem+json",
+            media_type=PROBLEM_TYPE,
         )
 
 

@@ -1,4 +1,4 @@
-"""Handles one photo: checks its header, restores it, renders previews. Runs in a thread."""
+"""Handles one photo: restores it, renders previews. Runs in a thread."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import time
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import numpy as np
 import PIL.Image
 
-from ..errors import ReadError
 from ..faces.alignment import crop_around
 from ..images import transforms
 from ..images.color_profiles import to_srgb
-from ..images.formats import PNG, FileFormat, find_format
-from ..images.pillow import open_pil_image
-from ..images.read import read_image
+from ..images.formats import JPEG, PNG, FileFormat, find_format
+from ..images.pillow import format_of_head
 from ..images.tones import to_8bit
 from ..images.write import encode_image
 from ..result import Restoration
+from ..settings import Settings
 from ..types import Face, Image, Pixels
+from .accepted_types import preferred
+from .decode_process import Decoder
 from .http_problems import HttpProblem
-from .limits import Limits
 from .model_pool import CancellableRestorer
 
 #: Side of a thumbnail in pixels.
@@ -31,7 +32,8 @@ THUMBNAIL_PX = 128
 THUMBNAILS = 200
 #: Longer side of images that are shown, in pixels: for comparing, and before restoring.
 COMPARED_PX, SHOWN_PX = 2048, 1024
-_MEDIA_TYPES = {
+_JPEG_MARK = b"\xff\xd8"
+MEDIA_TYPES = {
     "JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "TIFF": "image/tiff",
     "AVIF": "image/avif", "HEIF": "image/heic", "BMP": "image/bmp",
 }  # fmt: skip
@@ -46,74 +48,107 @@ class Restored:
         data: The file.
         name: What to call it.
         kind: Its format.
+        is_same: It is the file that was sent, byte for byte.
     """
 
     result: Restoration
     data: bytes
     name: str
     kind: FileFormat
+    is_same: bool
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know; nothing is lost of a file that stays the same."""
+        of_reading = self.result.source.notes if self.is_same else ()
+        return [note for note in self.result.notes if note not in of_reading]
 
     @property
     def media_type(self) -> str:
-        return _MEDIA_TYPES[self.kind.name]
+        return MEDIA_TYPES[self.kind.name]
 
 
-def check_photo(file: BinaryIO, limits: Limits, upscale: int) -> None:
-    """Look at the head of a file before its pixels are decoded.
+def negotiate(accept: str, settings: Settings, file: BinaryIO) -> tuple[bool, Settings]:
+    """What a client accepts: whether it is JSON, and the settings with the file format if not.
 
     Raises:
-        HttpProblem: It is no photo (415), or one with too many pixels (413).
+        HttpProblem: It accepts nothing that there is (406).
     """
-    try:
-        width, height = open_pil_image(file).size
-    except MemoryError:
-        raise
-    except Exception:  # decoders raise anything on damaged heads; reading it says it best
-        raise _unreadable(file) from None
-    finally:
-        file.seek(0)
-    n_pixels = width * height * upscale**2
-    if n_pixels > limits.pixels:
-        enlarged = f", enlarged {upscale} times" if upscale > 1 else ""
+    own = find_format(settings.format or format_of_head(file) or "") or PNG
+    offers = [MEDIA_TYPES[own.name], "application/json"]
+    if settings.format is None:
+        offers += MEDIA_TYPES.values()
+    chosen = preferred(accept, list(dict.fromkeys(offers)))
+    if chosen is None:
         raise HttpProblem(
-            413,
-            f"the photo has {width} × {height} pixels{enlarged}: {n_pixels / 1e6:.0f} million, "
-            f"more than the limit of {limits.pixels / 1e6:.0f} million; send a smaller one",
+            406, f"nothing that is accepted can be sent; expected {offers[0]} or JSON"
         )
-
-
-def _unreadable(file: BinaryIO) -> HttpProblem:
-    """The refusal of a file whose head cannot be read, in the words of the reader."""
-    try:
-        read_image(file, max_pixels=1)
-    except ReadError as error:
-        return HttpProblem(415, str(error))
-    return HttpProblem(415, "cannot read the photo: its head is damaged")
+    name = next((name for name, media_type in MEDIA_TYPES.items() if media_type == chosen), None)
+    if name not in (None, own.name):
+        settings = settings.with_(format=name)
+    return name is None, settings
 
 
 def restore_photo(
-    restorer: CancellableRestorer, file: BinaryIO, name: str, limits: Limits
+    restorer: CancellableRestorer, decoder: Decoder, file: BinaryIO, name: str
 ) -> Restored:
-    """Restore a photo and make a file of it.
+    """Restore a photo and make a file of it; where nothing changed, it is the file that was sent.
 
     Raises:
         GpenError: See `gpen.errors`.
-        HttpProblem: As `check_photo`.
+        HttpProblem: It is refused or took too long; see `Decoder.decode`.
     """
-    settings = restorer.settings
-    check_photo(file, limits, settings.upscale)
-    result = restorer.restore(file)
-    data = encode_image(
-        result.photo, format=settings.format, quality=settings.quality, strip=settings.strip
+    settings, started = restorer.settings, time.perf_counter()
+    photo = decoder.decode(
+        file, restorer.check, max_pixels=settings.max_pixels, upscale=settings.upscale
     )
+    read_s = time.perf_counter() - started
+    result = restorer.restore(photo)
+    result.seconds["read"] = read_s
+    return file_of(result, file, name)
+
+
+def file_of(result: Restoration, file: BinaryIO, name: str) -> Restored:
+    """Make a file of a result; where nothing changed, it is the file that was sent.
+
+    Args:
+        result: The restored photo.
+        file: As it was sent.
+        name: What the user calls it.
+    """
+    settings = result.settings
     kind = find_format(settings.format or result.photo.format or "") or PNG
+    file.seek(0)
+    if is_same := _is_unchanged(result, file.read(len(_JPEG_MARK))):
+        file.seek(0)
+        data = file.read()
+    else:
+        data = encode_image(
+            result.photo, format=settings.format, quality=settings.quality, strip=settings.strip
+        )
     stem = name.rpartition(".")[0] or name
-    return Restored(result, data, f"{stem}_gpen{kind.suffixes[0]}", kind)
+    return Restored(result, data, f"{stem}_gpen{kind.suffixes[0]}", kind, is_same=is_same)
+
+
+def _is_unchanged(result: Restoration, head: bytes) -> bool:
+    """Whether the file that was sent is the result already."""
+    options, before = result.settings, result.source
+    wanted = find_format(options.format or before.format or "")
+    is_raw = before.format == JPEG.name and head != _JPEG_MARK  # a JPEG in a camera's raw file
+    is_as_sent = options.quality is None and not options.strip and not is_raw
+    is_of_format = wanted is not None and wanted.name == before.format
+    return is_as_sent and is_of_format and np.array_equal(before.pixels, result.photo.pixels)
 
 
 def faces_of(restored: Restored, *, thumbnails: bool, similarity: bool) -> list[dict[str, Any]]:
     """The faces of a restored photo, for JSON."""
-    result = restored.result
+    return restored_rows(restored.result, thumbnails=thumbnails, similarity=similarity)
+
+
+def restored_rows(
+    result: Restoration, *, thumbnails: bool = False, similarity: bool = False
+) -> list[dict[str, Any]]:
+    """The faces of a result, for JSON."""
     done = {face.index: face for face in result.restored}
     rows = face_rows(result.faces, result.source if thumbnails else None)
     for row in rows:
@@ -133,9 +168,7 @@ def face_rows(faces: list[Face], photo: Image | None) -> list[dict[str, Any]]:
             **face.to_dict(),
             "size_px": round(face.size_px, 1),
             "thumbnail": (
-                data_url(_thumbnail(pixels, face), "image/jpeg")
-                if pixels is not None and number < THUMBNAILS
-                else None
+                face_thumbnail(pixels, face) if pixels is not None and number < THUMBNAILS else None
             ),
         }
         for number, face in enumerate(faces)
@@ -144,8 +177,8 @@ def face_rows(faces: list[Face], photo: Image | None) -> list[dict[str, Any]]:
 
 def detect_faces(
     restorer: CancellableRestorer,
+    decoder: Decoder,
     file: BinaryIO,
-    limits: Limits,
     *,
     thumbnails: bool,
     preview: bool,
@@ -157,11 +190,10 @@ def detect_faces(
 
     Raises:
         GpenError: See `gpen.errors`.
-        HttpProblem: As `check_photo`.
+        HttpProblem: As `restore_photo`.
     """
-    check_photo(file, limits, 1)
     started = time.perf_counter()
-    photo = read_image(file, max_pixels=limits.pixels)
+    photo = decoder.decode(file, restorer.check, max_pixels=restorer.settings.max_pixels)
     faces = restorer.locate(photo)
     shown = None
     if preview:
@@ -201,12 +233,12 @@ def show(photo: Image, size_wh: tuple[int, int]) -> bytes:
     return file.getvalue()
 
 
-def _thumbnail(pixels: Any, face: Face) -> bytes:
-    """The face with some room around it, as JPEG."""
-    cut = crop_around(pixels, face, THUMBNAIL_PX)
+def face_thumbnail(pixels: Pixels, face: Face) -> str:
+    """The face with some room around it, as the URL of a JPEG image."""
+    cut = crop_around(to_8bit(pixels), face, THUMBNAIL_PX)
     file = io.BytesIO()
     PIL.Image.fromarray(cut).save(file, "JPEG", quality=85)
-    return file.getvalue()
+    return data_url(file.getvalue(), "image/jpeg")
 
 
 def data_url(data: bytes, media_type: str) -> str:

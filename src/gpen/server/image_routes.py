@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,11 +13,13 @@ from starlette.responses import JSONResponse, Response
 from ..errors import SettingsError
 from . import image_requests, schemas
 from .option_schema import image_settings_of, parse_flag, read_values
+from .photo_check import refuse_other_files
 from .request_queue import Check
 from .responses import app_state_of, disposition, named
 from .result_store import StoredResult
 from .state import AppState
 from .uploads import Upload, read_upload
+from .visitors import address_of
 
 T = TypeVar("T")
 router = APIRouter()
@@ -31,17 +34,23 @@ async def _with_photo(request: Request, plan: Callable[[Upload], Callable[[Check
         plan: Says what to do, before the work waits for its turn.
     """
     app_state = app_state_of(request)
-    with app_state.request_queue.slot():
+    address = address_of(request)
+    with app_state.request_queue.slot(address):
         upload = await read_upload(
-            request, app_state.folder.spool(), app_state.limits.photo_bytes, app_state.limits
+            request, app_state.folder.spool, app_state.limits.photo_bytes, app_state.limits
         )
         try:
             work = plan(upload)
+            await asyncio.to_thread(refuse_other_files, upload.file)
         except BaseException:
             upload.file.close()
             raise
         return await app_state.request_queue.run(
-            request.receive, work, seconds=app_state.limits.photo_s, end=upload.file.close
+            request.receive,
+            work,
+            seconds=app_state.limits.photo_s,
+            end=upload.file.close,
+            address=address,
         )
 
 
@@ -54,12 +63,13 @@ async def _with_photo(request: Request, plan: Callable[[Upload], Callable[[Check
             "description": "The photo, or with `Accept: application/json` what became of it",
             "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
         },
-        **schemas.problems(*_UPLOAD_PROBLEMS),
+        **schemas.problems(*_UPLOAD_PROBLEMS, 406, 409),
     },
     openapi_extra={
         "requestBody": schemas.body_of(videos=False),
         "parameters": [
             *schemas.parameters_of(videos=False),
+            schemas.IDEMPOTENCY_KEY,
             schemas.flag("thumbnails", "Include a thumbnail of each face (JSON only)."),
             schemas.flag("previews", "Include before and after previews (JSON only)."),
             schemas.flag(
@@ -75,26 +85,30 @@ async def _with_photo(request: Request, plan: Callable[[Upload], Callable[[Check
 )
 async def restore(request: Request) -> Response:
     """Answers with the photo, or with JSON if that is what the client accepts."""
+    keys = app_state_of(request).idempotency_keys
+    return await keys.once(request, lambda: _restore(request))
+
+
+async def _restore(request: Request) -> Response:
     app_state = app_state_of(request)
-    accepted = request.headers.get("accept", "")
-    as_json = "application/json" in accepted and "image/" not in accepted
 
     def plan(upload: Upload) -> Callable[[Check], Response]:
-        values = read_values(upload.fields, ("name", "image", *_FLAGS))
+        values = read_values(upload.fields, ("name", "image", *FLAGS))
         model = values.pop("model", "") or None
         settings = image_settings_of(app_state.settings, values)
-        wants = _Wants(values)
+        wants, accept = Wants(values), request.headers.get("accept", "")
+        as_json, settings = image_requests.negotiate(accept, settings, upload.file)
 
         def work(check: Check) -> Response:
             restorer = app_state.model_pool.restorer(model).for_request(
                 check, app_state.limits.faces, settings
             )
             name = named(upload, values)
-            restored = image_requests.restore_photo(restorer, upload.file, name, app_state.limits)
+            restored = image_requests.restore_photo(restorer, app_state.decoder, upload.file, name)
             app_state.metrics.faces.inc(len(restored.result.restored))
             check()
             if as_json:
-                return JSONResponse(_restored_json(app_state, restored, name, wants))
+                return JSONResponse(restored_json(app_state, restored, name, wants))
             return _image(restored)
 
         return work
@@ -103,14 +117,14 @@ async def restore(request: Request) -> Response:
 
 
 #: Parameters of /v1/restore that choose the fields of the JSON response.
-_FLAGS = ("thumbnails", "previews", "similarity")
+FLAGS = ("thumbnails", "previews", "similarity")
 
 
-class _Wants:
+class Wants:
     """Fields of the JSON response."""
 
     def __init__(self, values: dict[str, str]) -> None:
-        flags = {name: parse_flag(name, values.get(name, "0")) for name in _FLAGS}
+        flags = {name: parse_flag(name, values.get(name, "0")) for name in FLAGS}
         self.thumbnails, self.previews = flags["thumbnails"], flags["previews"]
         self.similarity = flags["similarity"]
         image = values.get("image", "url")
@@ -133,8 +147,8 @@ def _image(restored: image_requests.Restored) -> Response:
     )
 
 
-def _restored_json(
-    app_state: AppState, restored: image_requests.Restored, name: str, wants: _Wants
+def restored_json(
+    app_state: AppState, restored: image_requests.Restored, name: str, wants: Wants
 ) -> dict[str, Any]:
     result, kept = restored.result, None
     if not wants.within:
@@ -158,7 +172,7 @@ def _restored_json(
         },
         "image_base64": base64.b64encode(restored.data).decode() if wants.within else None,
         "seconds": {step: round(s, 4) for step, s in result.seconds.items()},
-        "notes": list(result.notes),
+        "notes": restored.notes,
     }
 
 
@@ -202,7 +216,7 @@ async def detect(request: Request) -> Response:
         def work(check: Check) -> Response:
             restorer = app_state.model_pool.restorer().for_request(check, 0, settings)
             photo, response = image_requests.detect_faces(
-                restorer, upload.file, app_state.limits, thumbnails=thumbnails, preview=preview
+                restorer, app_state.decoder, upload.file, thumbnails=thumbnails, preview=preview
             )
             source = image_requests.source_of(photo, named(upload, values))
             return JSONResponse({"source": source, **response})

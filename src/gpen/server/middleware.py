@@ -8,15 +8,17 @@ import ipaddress
 import logging
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .http_problems import Cancelled, HttpProblem, problem_of
+from .http_problems import PROBLEM_TYPE, Cancelled, HttpProblem, problem_of
+from .responses import HEAD, is_head
 from .state import AppState
 
 _log = logging.getLogger("gpen.server")
@@ -37,8 +39,15 @@ _HEADERS = {
 }
 #: What is served without the token: the page, what it has to know before it asks for the token,
 #: and results, whose names are secrets themselves.
-_OPEN = re.compile(r"/|/healthz|/static/.*|/openapi\.json|/favicon\.ico|/v1/settings")
-_OPEN_TO_GET = re.compile(r"/v1/results(\.zip|/.+)|/v1/videos/[^/]+/result")
+_OPEN = re.compile(r"/|/docs|/healthz|/static/.*|/openapi\.json|/favicon\.ico|/v1/settings")
+_OPEN_TO_GET = re.compile(
+    r"/v1/results(\.zip|/.+)|/v1/videos/[^/]+/(result|events)|/v1/clips/[^/]+/source"
+)
+
+
+def is_open(method: str, path: str) -> bool:
+    """Whether a path is served without the token."""
+    return bool(_OPEN.fullmatch(path) or (method == "GET" and _OPEN_TO_GET.fullmatch(path)))
 
 
 class SecurityMiddleware:
@@ -62,28 +71,31 @@ class SecurityMiddleware:
             return
         started_s = time.perf_counter()
         exchange = _Exchange(receive, send)
+        inner = _as_get(scope)
         try:
-            self._check(scope)
-            await self._app(scope, exchange.receive, exchange.send)
+            self._check(inner)
+            await self._app(inner, exchange.receive, exchange.send)
         except Cancelled:
             pass  # the client has gone
         except Exception as error:
             problem = problem_of(error)
             if exchange.status is None:
-                await problem.to_response()(scope, exchange.receive, exchange.send)
+                await problem.to_response()(inner, exchange.receive, exchange.send)
+        self._count(inner, exchange.status or 499, time.perf_counter() - started_s)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")
-        status = exchange.status or 499
-        self._app_state.metrics.count(route, status, time.perf_counter() - started_s)
+        self._app_state.metrics.count(route, status, seconds)
+        address, _ = scope.get("client") or ("-", 0)
+        method = "HEAD" if is_head(scope) else scope["method"]
+        _log.info("%s %s %r %d %.3f s", address, method, scope["path"], status, seconds)
 
     def _check(self, scope: Scope) -> None:
         headers, path = Headers(scope=scope), scope["path"]
         self._check_host(headers.get("host", ""))
         if path.startswith("/v1/") or path == "/metrics":
             _check_site(headers)
-        is_open = _OPEN.fullmatch(path) or (
-            scope["method"] == "GET" and _OPEN_TO_GET.fullmatch(path)
-        )
-        if self._app_state.token is not None and not is_open:
+        if self._app_state.token is not None and not is_open(scope["method"], path):
             self._check_token(headers.get("authorization", ""))
 
     def _check_host(self, host: str) -> None:
@@ -99,13 +111,26 @@ class SecurityMiddleware:
     def _check_token(self, authorization: str) -> None:
         kind, _, token = authorization.partition(" ")
         expected = (self._app_state.token or "").encode()
-        given = token.strip().encode("latin-1", "replace")  # as headers are decoded
-        if kind.lower() != "bearer" or not hmac.compare_digest(given, expected):
+        if kind.lower() != "bearer" or not any(
+            hmac.compare_digest(given, expected) for given in _spellings(token.strip())
+        ):
             raise HttpProblem(
                 401,
                 "the token is missing or wrong; send Authorization: Bearer TOKEN",
                 headers={"WWW-Authenticate": 'Bearer realm="gpen"'},
             )
+
+
+def _as_get(scope: Scope) -> Scope:
+    """HEAD as GET; ASGI servers leave out the body."""
+    return {**scope, "method": "GET", HEAD: True} if scope["method"] == "HEAD" else scope
+
+
+def _spellings(token: str) -> Iterator[bytes]:
+    """A token, which headers decode as Latin-1, as UTF-8: however the client has encoded it."""
+    yield token.encode("latin-1", "replace")
+    yield token.encode()
+    yield unquote_to_bytes(token)  # the one way by which scripts in browsers can send all of them
 
 
 def _is_address(name: str) -> bool:
@@ -129,6 +154,16 @@ def _check_site(headers: Headers) -> None:
         raise HttpProblem(403, "pages of other sites may not use this server")
 
 
+def _problem_in_place_of(status: int, headers: MutableHeaders) -> bytes | None:
+    """The body that says in JSON what a library would say in plain text; `headers` follow it."""
+    if status < 400 or not headers.get("content-type", "text/plain").startswith("text/plain"):
+        return None
+    body = bytes(HttpProblem(status, HTTPStatus(status).description).to_response().body)
+    headers["content-type"] = PROBLEM_TYPE
+    headers["content-length"] = str(len(body))
+    return body
+
+
 class _Exchange:
     """One request and its response, observed.
 
@@ -140,6 +175,7 @@ class _Exchange:
         self.status: int | None = None
         self._receive, self._send = receive, send
         self._has_body = True  # as far as is known
+        self._replaced: bytes | None = None
 
     async def receive(self) -> Message:
         """What the client sends."""
@@ -153,12 +189,19 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
+            self._replaced = _problem_in_place_of(self.status, headers)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
             headers.setdefault("cache-control", "no-store")
             if self._is_cut_short:
                 headers["connection"] = "close"
-        elif self._is_cut_short and not message.get("more_body", False):
+        elif self._replaced is not None:
+            message = {**message, "body": self._replaced, "more_body": False}
+        if (
+            message["type"] == "http.response.body"
+            and self._is_cut_short
+            and not message.get("more_body", False)
+        ):
             await self._send({**message, "more_body": True})
             await self._drain()
             message = {"type": "http.response.body", "body": b""}

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import OrderedDict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..engines import Engine
-from ..errors import SettingsError, UnknownModelError
+from ..errors import SettingsError, UnknownModelError, WeightsError
 from ..faces.selection import choose_faces
 from ..files import data_dir
 from ..model_set import FIELDS
 from ..models import ASSETS, ModelInfo, list_models, model_folders
 from ..models.catalogue import licence_of
+from ..models.find import find_files
 from ..pipeline import Restorer
 from ..settings import Settings
 from ..types import Face, FloatArray, Image
+from .http_problems import HttpProblem
 from .request_queue import Check
 
 if TYPE_CHECKING:
@@ -28,6 +32,8 @@ OPEN_MODELS = 3
 _REMEMBERED_S = 5.0
 #: Licences of what gpen brings.
 _OWN_LICENCE = "Apache-2.0"
+#: The files that a name means, each with its size and time.
+_Stamp = tuple[tuple[Path, int, int], ...]
 
 
 class CancellableRestorer(Restorer):
@@ -74,11 +80,13 @@ class CancellableRestorer(Restorer):
         """The faces of a photo; see `Restorer.locate`.
 
         Raises:
-            SettingsError: There are more to restore than one request may ask for.
+            SettingsError: There are more to restore than one request may ask for, or none of a
+                number that is asked for.
         """
         self.check()
         faces = super().locate(image, **given)
         options = self.settings
+        refuse_missing(options, len(faces))
         if not self.max_faces or options.faces.startswith("like:"):
             return faces
         chosen = choose_faces(faces, options.faces, options.min_face, image.size_wh)
@@ -88,6 +96,21 @@ class CancellableRestorer(Restorer):
                 f"{self.max_faces}; choose some by faces=0,1,2 or by min_face"
             )
         return faces
+
+
+def refuse_missing(options: Settings, n_faces: int) -> None:
+    """Refuse settings for faces that a photo does not have.
+
+    Raises:
+        SettingsError: Says which, and how many there are.
+    """
+    chosen = options.faces.split(",") if re.fullmatch(r"[\d,]+", options.faces) else []
+    own = [part.partition("=")[0] for part in options.face_blend.split(",") if part]
+    for name, numbers in (("faces", chosen), ("face_blend", own)):
+        missing = [number for number in numbers if int(number) >= n_faces]
+        if missing:
+            there = f"0 to {n_faces - 1}" if n_faces else "none, as no face was found"
+            raise SettingsError(f"{name} has {missing[0]}; the numbers of this photo are {there}")
 
 
 class _CancellableEngine:
@@ -114,7 +137,7 @@ class ModelPool:
     def __init__(self, settings: Settings) -> None:
         self._settings, self.is_loaded = settings, False
         self._lock, self._list_lock = threading.Lock(), threading.Lock()
-        self._open: OrderedDict[str, CancellableRestorer] = OrderedDict()
+        self._open: OrderedDict[str, tuple[_Stamp | None, CancellableRestorer]] = OrderedDict()
         self._listed: tuple[float, list[ModelInfo]] = (float("-inf"), [])
 
     @property
@@ -131,6 +154,11 @@ class ModelPool:
                 models = self._list()
                 self._listed = (time.monotonic(), models)
             return models
+
+    def look_again(self) -> None:
+        """Forget the list: a file has come."""
+        with self._list_lock:
+            self._listed = (float("-inf"), [])
 
     def _list(self) -> list[ModelInfo]:
         found: dict[str, ModelInfo] = {}
@@ -170,34 +198,62 @@ class ModelPool:
         return [str(folder) for folder in dict.fromkeys([*found, own])]
 
     def restorer(self, name: str | None = None) -> CancellableRestorer:
-        """The restorer of a model, its networks open.
+        """The restorer of a model, its networks open; of the file as it is now.
 
         Args:
             name: As in /v1/models; never a path. None takes the server's own.
 
         Raises:
-            UnknownModelError: No usable model has that name.
-            GpenError: It cannot be opened.
+            UnknownModelError: No usable model has that name (any more).
+            HttpProblem: The server's own model cannot be used (503).
+            GpenError: Another network cannot be opened.
         """
         model = self._settings.model if name is None else self._path_of(name)
+        try:
+            opened = self._opened(model)
+            opened.load()
+        except WeightsError as error:
+            self._close(model)
+            raise self._refusal(model, error) from error
+        self.is_loaded = self.is_loaded or model == self._settings.model
+        return opened
+
+    def _opened(self, model: str) -> CancellableRestorer:
+        """The restorer that is open, unless the file was replaced since; else a new one."""
+        files = [path for path, _ in find_files(model, self._settings.models_dir)]
+        stamp = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
         with self._lock:
-            restorer = self._open.pop(model, None)
-            restorer = restorer or CancellableRestorer(self._settings.with_(model=model))
-            self._open[model] = restorer
+            known, restorer = self._open.pop(model, (None, None))
+            if restorer is None or known != stamp:
+                restorer = CancellableRestorer(self._settings.with_(model=model))
+            self._open[model] = stamp, restorer
             while len(self._open) > OPEN_MODELS:
                 self._open.pop(next(key for key in self._open if key != self._settings.model))
-        restorer.load()
-        self.is_loaded = self.is_loaded or name is None
         return restorer
+
+    def _close(self, model: str) -> None:
+        with self._lock:
+            self._open.pop(model, None)
+
+    def _refusal(self, model: str, error: WeightsError) -> Exception:
+        """Why a model cannot be used, without where it lies."""
+        own, path = model == self._settings.model, Path(model)
+        name = self._settings.model if own else path.stem
+        reason = str(error).replace(model, path.name).replace(str(error.path), path.name)
+        if isinstance(error, UnknownModelError):
+            reason = "its file is no longer there"
+        text = f"the model {Path(name).stem} cannot be used: {reason}"
+        return HttpProblem(503, text) if own else UnknownModelError(text, name=name)
 
     def _path_of(self, name: str) -> str:
         """What `Settings.model` is for a name."""
         wanted = name.casefold()
         if wanted == self._settings.model.casefold() or wanted == self.default.casefold():
             return self._settings.model
-        for model in self.models():
-            if model.name.casefold() == wanted and model.usable:
-                return str(model.path)
+        for models in (self.models, self._list):  # one that has just come may not be known yet
+            for model in models():
+                if model.name.casefold() == wanted and model.usable:
+                    return str(model.path)
         usable = [model.name for model in self.models() if model.usable]
         raise UnknownModelError(
             f"no model {name[:40]!r} on this server; expected one of {', '.join(usable)}",

@@ -1,4 +1,4 @@
-"""The request queue: photos in worker threads, bounded, cancelled when clients leave."""
+"""The request queue: photos in worker threads, bounded, fair, cancelled when clients leave."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from .fair_pool import FairPool
 from .http_problems import RETRY_S, Cancelled, HttpProblem, stopping
+from .visitors import PlacesByAddress
 
 T = TypeVar("T")
 #: Called by work now and then; raises `Cancelled` when nobody waits for it.
@@ -22,7 +24,7 @@ _REMEMBERED = 20
 
 
 class RequestQueue:
-    """Worker threads with a bounded queue."""
+    """Worker threads with a bounded queue, in which addresses take turns."""
 
     def __init__(self, threads: int, slots: int) -> None:
         """Start the queue.
@@ -31,16 +33,20 @@ class RequestQueue:
             threads: Requests that are worked on at the same time.
             slots: Requests accepted at once, those being uploaded included.
         """
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gpen-web")
+        self._pool = FairPool(threads, "gpen-web")
         self._threads, self._slots = threads, slots
+        self._by_address = PlacesByAddress(slots)
         self._running: dict[Future[Any], threading.Event] = {}
         self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
         self._stopped = False
         self.taken = 0
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
+    def slot(self, address: str = "") -> Iterator[None]:
         """Hold a slot of the queue.
+
+        Args:
+            address: Of the client; one may not take all of them.
 
         Raises:
             HttpProblem: All are taken (429), or the server is being stopped (503).
@@ -53,14 +59,21 @@ class RequestQueue:
                 f"{self.taken} others are being served or wait; try again in some seconds",
                 headers={"Retry-After": str(self._retry_s())},
             )
-        self.taken += 1
-        try:
-            yield
-        finally:
-            self.taken -= 1
+        with self._by_address.one(address):
+            self.taken += 1
+            try:
+                yield
+            finally:
+                self.taken -= 1
 
     async def run(
-        self, receive: Receive, work: Callable[[Check], T], *, seconds: float, end: Check
+        self,
+        receive: Receive,
+        work: Callable[[Check], T],
+        *,
+        seconds: float,
+        end: Check,
+        address: str = "",
     ) -> T:
         """Do work in a thread for a client that waits.
 
@@ -69,6 +82,7 @@ class RequestQueue:
             work: What to do.
             seconds: How long the client waits at most.
             end: Called once, when the work has ended or will never begin.
+            address: Of the client; addresses take turns.
 
         Raises:
             HttpProblem: It took too long (504), or the server is being stopped (503).
@@ -76,7 +90,7 @@ class RequestQueue:
             Exception: What the work raised.
         """
         abandoned = threading.Event()
-        future = self._submit(work, abandoned, end)
+        future = self._submit(work, abandoned, end, address)
         response = asyncio.wrap_future(future)
         gone = asyncio.ensure_future(_disconnect(receive))
         try:
@@ -97,7 +111,7 @@ class RequestQueue:
         raise HttpProblem(504, f"this took longer than {seconds:g} s; send a smaller photo")
 
     def _submit(
-        self, work: Callable[[Check], T], abandoned: threading.Event, end: Check
+        self, work: Callable[[Check], T], abandoned: threading.Event, end: Check, address: str
     ) -> Future[T]:
         def check() -> None:
             if abandoned.is_set():
@@ -112,7 +126,7 @@ class RequestQueue:
                 self._seconds.append(time.perf_counter() - started)
 
         try:
-            future = self._pool.submit(timed)
+            future = self._pool.submit(address, timed)
         except RuntimeError:  # closed meanwhile
             end()
             raise stopping() from None
@@ -133,7 +147,7 @@ class RequestQueue:
         self._stopped = True
         for abandoned in list(self._running.values()):
             abandoned.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.stop()
 
     def join(self, seconds: float) -> bool:
         """Wait for the threads; whether all have ended in time."""

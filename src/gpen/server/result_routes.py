@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response, StreamingResponse
@@ -51,10 +51,7 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
             yield block
 
 
-_RESULT_FILE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
-    **schemas.problems(404),
-}
+_RESULT_FILE = {**schemas.file_answers("image/*"), **schemas.problems(400, 404, 416)}
 
 
 @router.get(

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 import zipfile
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from ..files import free_path
 from .http_problems import HttpProblem
 from .limits import Limits
 
+#: Results of which it is remembered why they went.
+_MOST_GONE = 10_000
 Part = Literal["file", "before", "after"]
 
 
@@ -47,6 +50,7 @@ class ResultStore:
     def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder, self._limits = folder, limits
         self._kept: dict[str, StoredResult] = {}
+        self._gone: OrderedDict[str, str] = OrderedDict()
         self._lock = threading.Lock()
 
     def keep(
@@ -87,9 +91,8 @@ class ResultStore:
         """
         kept = self._kept.get(result_id)
         if kept is None:
-            raise HttpProblem(
-                404, "there is no such result; it was removed, or the server was stopped"
-            )
+            why = self._gone.get(result_id, "it was removed, or the server was stopped")
+            raise HttpProblem(404, f"there is no such result: {why}; restore the photo again")
         return kept
 
     def path(self, result_id: str, part: Part) -> Path:
@@ -103,9 +106,13 @@ class ResultStore:
             raise HttpProblem(404, "this result has no images; ask for previews=true")
         return self._path(kept.id, part)
 
-    def remove(self, result_id: str) -> None:
+    def remove(self, result_id: str, why: str = "it was removed") -> None:
+        """Delete a result; `why` is told to whoever asks for it."""
         with self._lock:
             kept = self._kept.pop(result_id, None)
+            self._gone[result_id] = why
+            while len(self._gone) > _MOST_GONE:
+                self._gone.popitem(last=False)
         if kept is not None:
             self._unlink(kept.id)
 
@@ -116,9 +123,10 @@ class ResultStore:
             newest_first = sorted(self._kept.values(), key=lambda kept: -kept.kept_s)
         for number, kept in enumerate(newest_first):
             room -= kept.n_bytes
-            is_old = now_s - kept.kept_s > self._limits.keep_s
-            if is_old or (room < 0 and number):  # the newest stays until it is fetched
-                self.remove(kept.id)
+            if now_s - kept.kept_s > self._limits.keep_s:
+                self.remove(kept.id, f"it has expired after {self._limits.keep_s / 60:g} minutes")
+            elif room < 0 and number:  # the newest stays until it is fetched
+                self.remove(kept.id, "newer ones needed its room")
 
     def zip(self, result_ids: Iterable[str]) -> BinaryIO:
         """Several results in one archive; names that meet are numbered.
@@ -133,7 +141,7 @@ class ResultStore:
             with zipfile.ZipFile(file, "w") as archive:
                 for result_id in dict.fromkeys(result_ids):
                     kept = self.get(result_id)
-                    name = Path(kept.name)
+                    name = Path(kept.name.replace('"', "'"))  # which Windows does not take
                     free = free_path(Path(), name.stem, name.suffix, taken)
                     archive.write(self.path(result_id, "file"), free)
         except BaseException:

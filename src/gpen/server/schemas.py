@@ -83,6 +83,21 @@ class Restored(BaseModel):
     notes: list[str]
 
 
+class BatchItem(BaseModel):
+    """What became of one photo of several; either `restored` or `error` is null."""
+
+    name: str
+    restored: Restored | None
+    error: Problem | None
+
+
+class Batch(BaseModel):
+    """What became of several photos, in the order in which they were sent."""
+
+    items: list[BatchItem]
+    zip_url: str | None = Field(description="All that are restored in one file.")
+
+
 class Detected(BaseModel):
     """The faces of a photo, largest first."""
 
@@ -102,6 +117,7 @@ class JobStatus(BaseModel):
     done: int
     total: int | None
     fps: float | None
+    part: float | None
     eta_s: float | None
     position: int
     elapsed_s: float
@@ -110,6 +126,12 @@ class JobStatus(BaseModel):
     result: dict[str, Any] | None
     error: Problem | None
     notes: list[str]
+
+
+class JobList(BaseModel):
+    """Video jobs, the newest first."""
+
+    videos: list[JobStatus]
 
 
 def body_of(*, videos: bool) -> dict[str, Any]:
@@ -133,6 +155,16 @@ def body_of(*, videos: bool) -> dict[str, Any]:
             **dict.fromkeys((*kinds, "application/octet-stream"), raw),
         },
     }
+
+
+def body_of_many(most: int) -> dict[str, Any]:
+    """A form with several files."""
+    body: dict[str, Any] = body_of(videos=False)
+    form = body["content"]["multipart/form-data"]
+    file = {"type": "array", "maxItems": most, "items": form["schema"]["properties"]["file"]}
+    form["schema"]["properties"]["file"] = file
+    form["example"] = {"file": ["(bytes)", "(bytes)"], "blend": 0.8}
+    return {"required": True, "content": {"multipart/form-data": form}}
 
 
 def parameters_of(*, videos: bool) -> list[dict[str, Any]]:
@@ -164,6 +196,26 @@ def flag(name: str, text: str) -> dict[str, Any]:
     return query(name, {"type": "boolean", "default": False}, text)
 
 
+#: A request header by which a request that is sent again is done once.
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "Sent again with the same key, the request gets the same answer.",
+}
+
+
+def file_answers(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """Answers that are a file of this type, part of it, or nothing new."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {
+        200: {"description": "The file", "content": content},
+        206: {"description": "The part of it that `Range` asks for", "content": content},
+        304: {"description": "It is as `If-None-Match` knows it"},
+    }
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Answers that are problems."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -179,9 +231,11 @@ _MEANINGS = {
     403: "A page of another site asks",
     404: "There is none (any more)",
     408: "The upload stood still",
-    409: "There is no result yet",
+    406: "Nothing of what `Accept` names can be sent",
+    409: "There is no result yet, or the same request is still worked on",
     413: "More bytes, pixels, seconds or faces than the limits allow",
     415: "Not a photo or video that gpen reads",
+    416: "The file has no such range",
     421: "Not a name of this server",
     422: "A setting has a value that means nothing, or the file is damaged",
     429: "The queue is full; Retry-After says when to try again",

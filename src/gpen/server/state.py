@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ..errors import WriteError
 from ..files import cache_dir
 from ..settings import Settings
 from .limits import Limits
+
+if TYPE_CHECKING:
+    from .video_job import Job
 
 #: Uploads up to this many bytes stay in memory.
 IN_MEMORY = 1 << 20
@@ -88,28 +92,60 @@ class AppState:
         ended: All threads had ended when the server was closed.
     """
 
-    def __init__(self, settings: Settings, limits: Limits, token: str | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        limits: Limits,
+        token: str | None,
+        webhook_hosts: Collection[str] = (),
+    ) -> None:
+        from .decode_process import Decoder
+        from .idempotency import IdempotencyKeys
+        from .kept_files import KeptFiles
+        from .model_downloads import ModelDownloads
         from .model_pool import ModelPool
+        from .people_search import PeopleSearches
+        from .photo_visits import PhotoVisits
         from .prometheus import Load, Metrics
         from .request_queue import RequestQueue
         from .result_store import ResultStore
         from .video_queue import VideoQueue
+        from .webhooks import Webhooks
 
         self.settings, self.limits, self.token = settings, limits, token
         self.ended = False
         self.model_pool = ModelPool(settings)
         self.folder = PrivateFolder()
+        self.decoder = Decoder(self.folder.path, limits)
         self.request_queue = RequestQueue(limits.jobs, limits.queue)
         self.results = ResultStore(self.folder.path, limits)
-        self.video_queue = VideoQueue(self.folder.path, limits)
+        self.kept_files = KeptFiles(
+            cache_dir() / "web" / "visits",
+            keep_s=limits.keep_s,
+            most_bytes=limits.kept_bytes,
+        )
+        self.downloads = ModelDownloads(settings.models_dir, self.model_pool.look_again)
+        self.people = PeopleSearches()
+        self.photo_visits = PhotoVisits(self.decoder, limits.memory_bytes, limits.faces)
+        self.webhooks = Webhooks(webhook_hosts, token)
+        self.video_queue = VideoQueue(self.folder.path, limits, self._tell)
+        self.idempotency_keys = IdempotencyKeys(limits.keep_s)
         self.metrics = Metrics(
             lambda: Load(self.request_queue.taken, len(self.results), self.video_queue.states())
         )
+
+    def _tell(self, job: Job) -> None:
+        if job.webhook:
+            self.webhooks.send(job.webhook, job.id, self.video_queue.to_dict(job))
 
     def stop(self) -> None:
         """Start no more work, and ask running work to end."""
         self.request_queue.stop()
         self.video_queue.stop()
+        self.people.stop()
+        self.downloads.stop()
+        self.webhooks.stop()
+        self.decoder.stop()
 
     def close(self, *, seconds: float = 5.0) -> bool:
         """End, and leave no files behind.

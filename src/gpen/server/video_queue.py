@@ -1,4 +1,4 @@
-"""The queue of video jobs, which run one after the other."""
+"""The queue of video jobs, which run one after the other; addresses take turns."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..settings import VideoSettings
+from .fair_pool import FairPool
 from .http_problems import RETRY_S, Cancelled, HttpProblem, problem_of, stopping
 from .limits import Limits
 from .model_pool import CancellableRestorer
-from .video_job import ENDED, Job
+from .video_job import ENDED, Job, Paused
+from .visitors import share_of
 
+if TYPE_CHECKING:
+    from ..video.video_result import VideoResult
+
+#: The pace of a network of 256 px before any video was restored, and the frames of one that tells
+#: it; see benchmarks/video_speed.py.
+_PACE_256, _TELLING = 2.5, 24
 #: How often a client that waits is looked after, in seconds.
 _TICK_S = 0.1
 
@@ -25,15 +33,18 @@ _TICK_S = 0.1
 class VideoQueue:
     """The jobs of a server; one is worked on at a time."""
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
-        self._folder, self._limits = folder, limits
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="gpen-clip")
+    def __init__(self, folder: Path, limits: Limits, on_end: Callable[[Job], None]) -> None:
+        """Begin empty; `on_end` is told of each job that has ended."""
+        self._folder, self._limits, self._on_end = folder, limits, on_end
+        self._pool = FairPool(1, "gpen-clip")
         self._jobs: dict[str, Job] = {}
-        self._futures: set[Future[None]] = set()
+        self._left: dict[str, tuple[CancellableRestorer, VideoSettings]] = {}
+        self._paces: dict[str, float] = {}
+        self._futures: dict[Future[None], Job] = {}
         self._lock = threading.Lock()
         self._stopped = False
 
-    def new_job(self) -> Job:
+    def new_job(self, address: str, visitor: str) -> Job:
         """A job whose video is to be uploaded; `start` it or `remove` it.
 
         Raises:
@@ -42,18 +53,24 @@ class VideoQueue:
         if self._stopped:
             raise stopping()
         with self._lock:
-            waiting = sum(job.state not in ENDED for job in self._jobs.values())
-            if waiting >= self._limits.video_queue:
-                raise HttpProblem(
-                    429,
-                    f"{waiting} videos wait already; try again when one is done",
-                    headers={"Retry-After": str(max(RETRY_S, self._soonest_s()))},
-                )
+            waiting = [job for job in self._jobs.values() if job.state not in ENDED]
+            own = sum(job.address == address for job in waiting)
+            if own >= share_of(self._limits.video_queue):
+                raise self._full(f"{own} videos from your address wait")
+            if len(waiting) >= self._limits.video_queue:
+                raise self._full(f"{len(waiting)} videos wait")
             job_id = secrets.token_urlsafe(18)
-            job = Job(job_id, self._folder / f"clip-{job_id}")
+            job = Job(job_id, self._folder / f"clip-{job_id}", visitor=visitor, address=address)
             job.folder.mkdir()
             self._jobs[job_id] = job
         return job
+
+    def _full(self, what: str) -> HttpProblem:
+        return HttpProblem(
+            429,
+            f"{what} already; try again when one is done",
+            headers={"Retry-After": str(max(RETRY_S, self._soonest_s()))},
+        )
 
     def _soonest_s(self) -> int:
         """When the video that runs is done, if that is known."""
@@ -67,13 +84,23 @@ class VideoQueue:
             HttpProblem: The server is being stopped.
         """
         job.state = "queued"
+        job.gives_way = self._someone_waits
+        job.pace = self._pace_of(restorer)
+        self._submit(job, restorer, video)
+
+    def _submit(self, job: Job, restorer: CancellableRestorer, video: VideoSettings) -> None:
         try:
-            future = self._pool.submit(self._work, job, restorer, video)
+            future = self._pool.submit(job.address, lambda: self._work(job, restorer, video))
         except RuntimeError:
             self.remove(job.id)
             raise stopping() from None
-        self._futures.add(future)
-        future.add_done_callback(self._futures.discard)
+        self._futures[future] = job
+        future.add_done_callback(self._finished)
+
+    def _finished(self, future: Future[None]) -> None:
+        job = self._futures.pop(future)
+        if job.state in ENDED:
+            self._on_end(job)
 
     def _work(self, job: Job, restorer: CancellableRestorer, video: VideoSettings) -> None:
         from ..video.run import restore_video
@@ -86,16 +113,57 @@ class VideoQueue:
                 restorer=restorer,
                 video=video,
                 on_progress=job.on_progress,
+                faces_log=job.faces_log,
             )
             job.finish(result)
+            self._learn(restorer, result)
+        except Paused:
+            job.leave()
+            self._left[job.id] = restorer, video
         except Cancelled:
             job.end("stopped" if self._stopped else "cancelled")
         except Exception as error:
             job.fail(problem_of(error, name=job.name))
         finally:
-            job.source.unlink(missing_ok=True)
-            if job.state != "done":
+            if job.state in ENDED:
+                job.source.unlink(missing_ok=True)
+            if job.state in ENDED and job.state != "done":
                 shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _someone_waits(self) -> bool:
+        return any(job.state == "queued" for job in list(self._jobs.values()))
+
+    def _pace_of(self, restorer: CancellableRestorer) -> float:
+        """How many times as long frames take to be restored as to be searched for faces."""
+        usual = _PACE_256 * (restorer.engine.size / 256) ** 2
+        return self._paces.get(str(restorer.model.path), usual)
+
+    def _learn(self, restorer: CancellableRestorer, result: VideoResult) -> None:
+        searching_s, restoring_s = result.seconds["faces"], result.seconds["frames"]
+        if result.frames >= _TELLING and not result.resumed and searching_s > 1:
+            self._paces[str(restorer.model.path)] = restoring_s / searching_s
+
+    def pause(self, job: Job) -> None:
+        """Let a job stand still.
+
+        Raises:
+            HttpProblem: It neither waits nor runs.
+        """
+        if job.state not in ("queued", "running"):
+            raise HttpProblem(409, f"the video is {job.state}; only one that runs can be paused")
+        job.pause()
+
+    def resume(self, job: Job) -> None:
+        """Let a paused job go on; one that has left its place waits for its turn again.
+
+        Raises:
+            HttpProblem: It is not paused.
+        """
+        if job.state != "paused":
+            raise HttpProblem(409, f"the video is {job.state}; only a paused one can go on")
+        job.resume()
+        if left := self._left.pop(job.id, None):
+            self._submit(job, *left)
 
     def get(self, job_id: str) -> Job:
         """A job.
@@ -108,19 +176,28 @@ class VideoQueue:
             raise HttpProblem(
                 404, "there is no such job; it was removed, or the server was stopped"
             )
+        job.heard_s = time.monotonic()
         return job
+
+    def of_visitor(self, visitor: str) -> list[Job]:
+        """The jobs of a visitor, the newest first."""
+        own = [job for job in self._jobs.values() if visitor and job.visitor == visitor]
+        return [self.get(job.id) for job in reversed(own) if job.state != "uploading"]
 
     def position(self, job: Job) -> int:
         """How many are before a job."""
         if job.state != "queued":
             return 0
-        jobs = [other for other in self._jobs.values() if other.state in ("queued", "running")]
-        return jobs.index(job) if job in jobs else 0
+        queued = [self._futures.get(future) for future in self._pool.order()]
+        waiting = [other for other in queued if other is not None and other.state == "queued"]
+        running = sum(other.state == "running" for other in list(self._jobs.values()))
+        return running + (waiting.index(job) if job in waiting else 0)
 
     async def ended(self, job: Job, seconds: float) -> None:
         """Wait until a job has ended, or for some time."""
         end_s = time.monotonic() + seconds
         while job.state not in ENDED and time.monotonic() < end_s:
+            job.heard_s = time.monotonic()
             await asyncio.sleep(_TICK_S)
 
     def cancel(self, job: Job) -> None:
@@ -129,20 +206,27 @@ class VideoQueue:
             self.remove(job.id)
             return
         job.abandon()
-        if job.state in ENDED:  # it had not begun
+        if job.state in ENDED:  # it had not begun, or has left its place
+            self._left.pop(job.id, None)
             shutil.rmtree(job.folder, ignore_errors=True)
 
     def remove(self, job_id: str) -> None:
         """Forget a job with its files."""
         with self._lock:
             job = self._jobs.pop(job_id, None)
+            self._left.pop(job_id, None)
         if job is not None:
             job.abandon()
             shutil.rmtree(job.folder, ignore_errors=True)
 
     def tidy(self) -> None:
-        """Remove jobs that ended long ago."""
+        """Remove jobs that ended long ago; end those that nobody asks for."""
         for job in list(self._jobs.values()):
+            if job.is_forgotten(self._limits.unheard_s):
+                job.error = HttpProblem(
+                    410, f"nobody asked for the video for {self._limits.unheard_s:.0f} s"
+                )
+                self.cancel(job)
             if job.ended_s is not None and time.monotonic() - job.ended_s > self._limits.keep_s:
                 self.remove(job.id)
 
@@ -159,9 +243,9 @@ class VideoQueue:
     def stop(self) -> None:
         """Tell all jobs to end, and say so."""
         self._stopped = True
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.stop()
         for job in list(self._jobs.values()):
-            if job.state in ("queued", "uploading"):
+            if job.state in ("queued", "uploading", "paused"):
                 job.end("stopped")
             job.abandon()
 

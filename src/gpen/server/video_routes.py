@@ -1,31 +1,29 @@
-"""Routes for videos."""
+"""The route that takes videos in."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import PurePath
 
 from fastapi import APIRouter, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
-from ..errors import ReadError, SettingsError
+from ..errors import ReadError
 from ..settings import Settings, VideoSettings
 from . import schemas
 from .http_problems import HttpProblem, problem_of
 from .model_pool import CancellableRestorer
 from .option_schema import CONTAINER, read_values, video_settings_of
 from .request_queue import Check
-from .responses import app_state_of, file_response, named
+from .responses import app_state_of, named
 from .state import AppState
 from .uploads import Upload, read_upload
 from .video_job import MEDIA_TYPES, Job
+from .visitors import address_of, new_visitor, remember, visitor_of
 
 router = APIRouter()
-#: Longest time that a client may ask to wait for the end of a job, in seconds.
-_MOST_WAIT_S = 30.0
 #: Videos may have somewhat more frames than their rate says.
 _SLACK = 1.1
 
@@ -35,58 +33,92 @@ _SLACK = 1.1
     status_code=HTTPStatus.ACCEPTED,
     response_model=schemas.JobStatus,
     summary="Restore the faces of a video",
-    responses=schemas.problems(400, 408, 413, 415, 429, 501, 504),
+    responses=schemas.problems(400, 408, 409, 413, 415, 429, 501, 504),
     openapi_extra={
         "requestBody": schemas.body_of(videos=True),
-        "parameters": schemas.parameters_of(videos=True),
+        "parameters": [
+            *schemas.parameters_of(videos=True),
+            schemas.IDEMPOTENCY_KEY,
+            schemas.query(
+                "webhook",
+                {"type": "string", "format": "uri"},
+                "Where to send the status when the job has ended; the server has to allow it.",
+            ),
+        ],
     },
 )
 async def new_clip(request: Request) -> Response:
     """Answers with a job, whose progress is at its `url`."""
-    app_state = app_state_of(request)
-    job = app_state.video_queue.new_job()
+    keys = app_state_of(request).idempotency_keys
+    return await keys.once(request, lambda: _take_in(request))
+
+
+async def _take_in(request: Request) -> Response:
+    app_state, job = app_state_of(request), new_job(request)
     try:
         upload = await read_upload(
-            request, job.source.open("wb+"), app_state.limits.video_bytes, app_state.limits
+            request,
+            lambda: job.source.open("wb+"),
+            app_state.limits.video_bytes,
+            app_state.limits,
         )
         await asyncio.to_thread(upload.file.close)
         look, video = _plan(app_state, job, upload)
         restorer = await app_state.request_queue.run(
-            request.receive, look, seconds=app_state.limits.photo_s, end=upload.file.close
+            request.receive,
+            look,
+            seconds=app_state.limits.photo_s,
+            end=upload.file.close,
+            address=job.address,
         )
         app_state.video_queue.start(job, restorer, video)
     except BaseException:
         app_state.video_queue.remove(job.id)
         raise
-    response = app_state.video_queue.to_dict(job)
-    return JSONResponse(response, HTTPStatus.ACCEPTED, headers={"Location": response["url"]})
+    return accepted(request, job)
+
+
+def new_job(request: Request) -> Job:
+    """A job of the visitor who asks; see `VideoQueue.new_job`."""
+    visitor = visitor_of(request) or new_visitor()
+    return app_state_of(request).video_queue.new_job(address_of(request), visitor)
+
+
+def accepted(request: Request, job: Job) -> Response:
+    """The answer that a job waits for its turn; it lets the visitor find it again."""
+    status = app_state_of(request).video_queue.to_dict(job)
+    response = JSONResponse(status, HTTPStatus.ACCEPTED, headers={"Location": status["url"]})
+    remember(request, response, job.visitor)
+    return response
 
 
 def _plan(
     app_state: AppState, job: Job, upload: Upload
 ) -> tuple[Callable[[Check], CancellableRestorer], VideoSettings]:
     """Settings of a video, and a look at it in a thread that gives its restorer."""
-    values = read_values(upload.fields, ("name", "container"))
+    values = read_values(upload.fields, ("name", "container", "webhook"))
     model = values.pop("model", "") or None
     settings, video = video_settings_of(app_state.settings, VideoSettings(), values)
     job.name = named(upload, values)
-    job.suffix = _suffix(job.name, values.get("container", ""))
+    if webhook := values.get("webhook"):
+        job.webhook = app_state.webhooks.check(webhook)
+    job.suffix = suffix_of(job.name, values.get("container", ""))
 
     def look(_: Check) -> CancellableRestorer:
-        _check_video(job, settings, video, app_state)
+        check_video(job, settings, video, app_state)
         return app_state.model_pool.restorer(model).for_request(job.check, 0, settings)
 
     return look, video
 
 
-def _suffix(name: str, container: str) -> str:
+def suffix_of(name: str, container: str) -> str:
     """Ending of the result."""
     CONTAINER.check(container[:40] or None)
     own = PurePath(name).suffix.lower()
     return f".{container}" if container else own if own in MEDIA_TYPES else ".mp4"
 
 
-def _check_video(job: Job, settings: Settings, video: VideoSettings, app_state: AppState) -> None:
+def check_video(job: Job, settings: Settings, video: VideoSettings, app_state: AppState) -> None:
     """Look at a video before it waits for its turn.
 
     Raises:
@@ -119,62 +151,12 @@ def _check_video(job: Job, settings: Settings, video: VideoSettings, app_state: 
             f"{end_s - video.start_s:.0f} s are to be restored, more than the limit of "
             f"{limits.clip_s:g} s; choose a part by start_s and end_s",
         )
-    job.most_frames = limits.clip_s * float(info.rate) * _SLACK + 10
-
-
-@router.get(
-    "/v1/videos/{job_id}",
-    response_model=schemas.JobStatus,
-    summary="Status of a video job",
-    responses=schemas.problems(404),
-    openapi_extra={
-        "parameters": [
-            schemas.query(
-                "wait",
-                {"type": "number", "minimum": 0, "maximum": _MOST_WAIT_S},
-                "Seconds to wait for the end of the job.",
-            )
-        ]
-    },
-)
-async def clip_status(request: Request, job_id: str) -> Response:
-    """Answers at once, or when the job has ended."""
-    videos = app_state_of(request).video_queue
-    job = videos.get(job_id)
-    text = request.query_params.get("wait", "0")
-    if not re.fullmatch(r"\d{1,2}(\.\d{1,6})?", text, re.ASCII) or float(text) > _MOST_WAIT_S:
-        raise SettingsError(f"wait is {text[:40]!r}; expected 0 to {_MOST_WAIT_S:g} seconds")
-    await videos.ended(job, float(text))
-    return JSONResponse(videos.to_dict(job))
-
-
-@router.get(
-    "/v1/videos/{job_id}/result",
-    response_class=FileResponse,
-    summary="The restored video",
-    responses={
-        200: {"content": {"video/*": {"schema": {"type": "string", "format": "binary"}}}},
-        **schemas.problems(404, 409),
-    },
-    openapi_extra={"parameters": [schemas.flag("download", "As an attachment.")]},
-)
-async def clip_result(request: Request, job_id: str) -> Response:
-    """The file, or ranges of it."""
-    job = app_state_of(request).video_queue.get(job_id)
-    if job.state != "done":
-        raise HttpProblem(409, f"the video is {job.state}; there is no result")
-    return file_response(request, job.target, MEDIA_TYPES[job.suffix], job.result_name)
-
-
-@router.delete(
-    "/v1/videos/{job_id}",
-    status_code=HTTPStatus.NO_CONTENT,
-    summary="Cancel a job, or remove one that has ended",
-    responses=schemas.problems(404),
-)
-async def remove_clip(request: Request, job_id: str) -> Response:
-    """Work ends at the next frame."""
-    videos = app_state_of(request).video_queue
-    job = videos.get(job_id)
-    await asyncio.to_thread(videos.cancel, job)
-    return Response(status_code=HTTPStatus.NO_CONTENT)
+    seconds = min(end_s - video.start_s, limits.clip_s)
+    n_frames = (info.frame_count or 0) if end_s == float("inf") else seconds * float(info.rate)
+    if n_frames > limits.clip_frames:
+        raise HttpProblem(
+            413,
+            f"{n_frames:.0f} frames are to be restored, more than the limit of "
+            f"{limits.clip_frames}; choose a part by start_s and end_s",
+        )
+    job.most_frames = min(limits.clip_s * float(info.rate) * _SLACK + 10, limits.clip_frames)

@@ -66,6 +66,7 @@ class Job:
         target: Path,
         video: VideoSettings,
         on_progress: OnProgress | None,
+        faces_log: Path | None = None,
     ) -> None:
         settings = restorer.settings
         photos_only = {
@@ -85,6 +86,7 @@ class Job:
         )
         self._check_early()
         self.work = WorkFolder(target)
+        self.faces_log = faces_log or self.work.log
         self.result = VideoResult(target, notes=list(self.info.notes))
 
     def _check_early(self) -> None:
@@ -146,7 +148,7 @@ class Job:
             self.info,
             self.restorer.detector,
             self.video,
-            LineLog(self.work.log),
+            LineLog(self.faces_log),
             lambda done: self.on_progress("faces", done, about),
             min_face=self.restorer.settings.min_face,
         )

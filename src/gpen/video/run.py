@@ -21,6 +21,7 @@ def restore_video(
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
     restorer: Restorer | None = None,
+    faces_log: Path | None = None,
     **options: Any,
 ) -> VideoResult:
     """Restore the faces of a video.
@@ -36,6 +37,8 @@ def restore_video(
         overwrite: Replace the target if it is there.
         on_progress: Called after each frame with the stage, frames done and frames in all.
         restorer: Restores the faces with the networks that it has open; else a new one is made.
+        faces_log: Where `gpen.video.analysis.analyse` has noted the faces of the same part of the
+            source, so that they are not looked for again.
         **options: Fields of `Settings`; where there is a restorer, they override its own.
 
     Raises:
@@ -55,5 +58,7 @@ def restore_video(
         restorer = restorer.with_(**options)
     check_apart(Path(source), Path(target))
     check_target(Path(target), overwrite=overwrite)
-    job = Job(restorer, Path(source), Path(target), video or VideoSettings(), on_progress)
+    job = Job(
+        restorer, Path(source), Path(target), video or VideoSettings(), on_progress, faces_log
+    )
     return job.run(overwrite=overwrite)

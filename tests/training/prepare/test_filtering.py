@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gpen.errors import ReadError
 from gpen.training.prepare.candidates import Candidate
 from gpen.training.prepare.filtering import duplicates, refusal, shuffled, split_groups
-from gpen.training.prepare.options import Options
+from gpen.training.prepare.prepare_options import Options
 
 
 def face(number: int = 0, looks: bytes | None = None, **values: object) -> Candidate:

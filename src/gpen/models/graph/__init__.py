@@ -27,6 +27,7 @@ from ..onnx_file import write_onnx
 from ..tensors import Tensor
 from .builder import Graph, is_transposed
 from .encoders import encode
+from .framing import Framing
 from .synthesis import map_code, synthesise
 
 #: What ONNX Runtime of 2022 and TensorRT 8.5 read.
@@ -37,7 +38,13 @@ INPUT, OUTPUT = "input", "output"
 
 
 def write_graph(
-    tensors: Mapping[str, Tensor], net: Architecture, path: Path, notes: Mapping[str, str]
+    tensors: Mapping[str, Tensor],
+    net: Architecture,
+    path: Path,
+    notes: Mapping[str, str],
+    *,
+    framing: Framing | None = None,
+    template: str = "gpen",
 ) -> None:
     """Write a network as ONNX: `input` (1, 3, in_size, in_size) → `output` (1, 3, size, size).
 
@@ -49,14 +56,25 @@ def write_graph(
         net: Its numbers.
         path: File to write; one that is there is replaced.
         notes: Metadata to store.
+        framing: The crops that a program will feed, where they are not the network's own.
+        template: What the network was trained on.
     """
     graph = Graph(tensors)
-    code, features = encode(graph, net, INPUT)
-    synthesise(graph, map_code(graph, code, net), features, net, INPUT, OUTPUT)
+    in_size, size = net.in_size, net.size
+
+    def run(image: str, out: str) -> None:
+        code, features = encode(graph, net, image)
+        synthesise(graph, map_code(graph, code, net), features, net, image, out)
+
+    if framing is None:
+        run(INPUT, OUTPUT)
+    else:
+        framing.wrap(graph, run, size, template, source=INPUT, out=OUTPUT)
+        in_size = size = framing.size
     write_onnx(
         path,
-        inputs=[(INPUT, (1, 3, net.in_size, net.in_size))],
-        outputs=[(OUTPUT, (1, 3, net.size, net.size))],
+        inputs=[(INPUT, (1, 3, in_size, in_size))],
+        outputs=[(OUTPUT, (1, 3, size, size))],
         nodes=graph.nodes,
         tensors=graph.stored,
         notes=notes,

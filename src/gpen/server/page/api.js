@@ -1,17 +1,20 @@
 // Everything that goes to the server and comes back. See docs/http.md.
 
+import { t } from "./texts.js";
+
 /**
- * @typedef {{number: number, box_xyxy: number[], points_xy: number[][], score: number,
- *   restored: boolean, blend: number, similarity: number | null,
- *   thumbnail?: string | null}} Face
- * @typedef {{id: string, name: string, url: string, before_url: string | null,
- *   after_url: string | null, format: string, width: number, height: number, bytes: number,
- *   expires_s: number}} Result
- * @typedef {{faces: Face[], source: {name: string, width: number, height: number, format: string},
- *   result: Result, seconds: Record<string, number>}} Answer
- * @typedef {{id: string, state: string, stage: string, done: number, total: number | null,
- *   fps: number | null, eta_s: number | null, position: number, url: string,
- *   result_url: string | null, result: any, error: any, notes: string[]}} Job
+ * @typedef {{number: number, box_xyxy: number[], restored: boolean, blend: number,
+ *   similarity: number | null, thumbnail?: string | null}} Face
+ * @typedef {{id: string, url: string, faces: Face[], source: {name: string, width: number,
+ *   height: number, format: string}}} Photo
+ * @typedef {{faces: Face[], source: Photo["source"], result: {width: number, height: number,
+ *   format: string}, seconds: Record<string, number>, notes: string[]}} Answer
+ * @typedef {{id: string, url: string, source_url: string, name: string, width: number,
+ *   height: number, duration_s: number | null, frames: number | null}} Clip
+ * @typedef {{id: string, name: string, state: string, stage: string, done: number,
+ *   total: number | null, part: number | null, fps: number | null, eta_s: number | null,
+ *   position: number, url: string, result_url: string | null, result: any, error: any,
+ *   notes: string[]}} Job
  */
 
 const KEY = "gpen.token";
@@ -19,7 +22,7 @@ const KEY = "gpen.token";
 const KEPT_MS = 60_000;
 let token = "";
 /** Asks the user for the token, again if one was wrong. @type {(again: boolean) => Promise<string>} */
-let askToken = () => Promise.reject(new Problem("this server wants a token", 401));
+let askToken = () => Promise.reject(new Problem(t("tokenWanted"), 401));
 
 /** What the server, or the way to it, has against a request. */
 export class Problem extends Error {
@@ -99,16 +102,13 @@ function exchange(method, path, { body, signal, onSent }) {
         text: sender.responseText,
         wait: Number(sender.getResponseHeader("Retry-After")) || 0,
       });
-    sender.onerror = () => reject(new Problem(NO_ANSWER, 0));
+    sender.onerror = () => reject(new Problem(t("noAnswer"), 0));
     sender.onabort = () => reject(cancelled());
     signal?.addEventListener("abort", () => sender.abort(), { once: true });
     sender.send(body ?? null);
     return undefined;
   });
 }
-
-export const NO_ANSWER =
-  "The server does not answer. Look whether gpen web still runs, then try again.";
 
 const cancelled = () => new DOMException("cancelled", "AbortError");
 
@@ -118,56 +118,79 @@ function detailOf(text, status) {
     const { detail, title } = JSON.parse(text);
     return String(detail || title);
   } catch {
-    return `The server answered ${status} and gave no reason.`;
+    return t("noReason", { status });
   }
 }
 
-/** A file with its settings, ready to be sent. @param {File} file */
-function form(file) {
+/**
+ * Send a file to be kept for the visit.
+ * @param {"photos" | "clips"} kind @param {File} file @param {AbortSignal} signal
+ * @param {(part: number) => void} onSent
+ * @returns {Promise<any>} A Photo or a Clip.
+ */
+export function sendFile(kind, file, signal, onSent) {
   const body = new FormData();
   body.append("file", file, file.name);
-  return body;
+  return request("POST", `/v1/${kind}`, { body, signal, onSent });
 }
 
 /**
- * @param {File} file @param {Record<string, string>} values Settings.
- * @param {AbortSignal} signal @param {(part: number) => void} [onSent]
- * @returns {Promise<Answer>}
+ * Fetch a file that takes the token.
+ * @param {string} path @param {AbortSignal} [signal]
+ * @returns {Promise<Blob>}
  */
-export function restorePhoto(file, values, signal, onSent) {
-  const shown = { thumbnails: "true", previews: "true", similarity: "true" };
-  const query = new URLSearchParams({ ...values, ...shown });
-  return request("POST", `/v1/restore?${query}`, { body: form(file), signal, onSent });
-}
-
-/**
- * @param {File} file @param {Record<string, string>} values Settings.
- * @param {AbortSignal} signal @param {(part: number) => void} [onSent]
- * @returns {Promise<Job>}
- */
-export function sendClip(file, values, signal, onSent) {
-  const query = new URLSearchParams(values);
-  return request("POST", `/v1/videos?${query}`, { body: form(file), signal, onSent });
-}
-
-/**
- * Save what lies at an address. Photos are fetched first, so that an error can be shown; of a video
- * only one byte is, and the browser's own download takes the rest.
- * @param {string} path @param {string} name @param {boolean} [isClip]
- * @throws {Problem} It is gone, or the server is.
- */
-export async function download(path, name, isClip = false) {
+export async function fetchBlob(path, signal) {
   let answer, blob;
   try {
-    answer = await fetch(path, { headers: isClip ? { Range: "bytes=0-0" } : {} });
+    const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
+    answer = await fetch(path, { signal, headers });
     blob = await answer.blob();
-  } catch {
-    throw new Problem(NO_ANSWER, 0);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem(t("noAnswer"), 0);
   }
-  if (!answer.ok) throw new Problem(detailOf(await blob.text(), answer.status), answer.status);
+  if (!answer.ok) {
+    const wait = Number(answer.headers.get("Retry-After")) || 0;
+    throw new Problem(detailOf(await blob.text(), answer.status), answer.status, wait);
+  }
+  return blob;
+}
+
+/**
+ * Wait and ask again while the server says that its queue is full.
+ * @template T @param {() => Promise<T>} send @param {AbortSignal} [signal] @returns {Promise<T>}
+ */
+export async function patiently(send, signal) {
+  for (;;) {
+    try {
+      return await send();
+    } catch (error) {
+      if (error.status !== 429) throw error;
+      await pause(1000 * Math.max(1, error.wait));
+      if (signal?.aborted) throw error;
+    }
+  }
+}
+
+/** Remove something; when it is gone already, or the server is, nothing is lost. @param {string} url */
+export function forget(url) {
+  request("DELETE", url).catch(() => {});
+}
+
+/** @param {number} ms */
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Let the browser write a file. @param {Blob} blob @param {string} name */
+export function saveBlob(blob, name) {
+  const url = URL.createObjectURL(blob);
+  saveUrl(url, name);
+  setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
+}
+
+/** @param {string} url @param {string} name */
+export function saveUrl(url, name) {
   const link = document.createElement("a");
-  link.href = isClip ? path : URL.createObjectURL(blob);
+  link.href = url;
   link.download = name;
   link.click();
-  if (!isClip) setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
 }

@@ -2,14 +2,19 @@
 
 import { make } from "./dom.js";
 import { makeField } from "./fields.js";
-import { ELSEWHERE, MAIN_GROUPS, VIDEO_GROUPS } from "./words.js";
+import { groupName, t } from "./texts.js";
+
+/** Groups that are shown at once; all others come under "More". */
+const MAIN_GROUPS = ["Restoration", "Videos"];
+/** Groups that only videos need. */
+const VIDEO_GROUPS = ["Videos", "Video files"];
 
 /** @typedef {import("./settings.js").Settings} Settings */
 
 /**
  * Fill the panel.
  * @param {HTMLElement} panel @param {Settings} settings
- * @param {{onAddModel: () => void}} actions
+ * @param {{onAddModel: () => void, buttons: HTMLElement[]}} actions
  */
 export function renderPanel(panel, settings, actions) {
   const wasOpen = panel.querySelector("details.more")?.hasAttribute("open");
@@ -18,7 +23,8 @@ export function renderPanel(panel, settings, actions) {
   const main = groups.get(MAIN_GROUPS[0]) ?? [];
   const others = [...groups].filter(([title]) => title !== MAIN_GROUPS[0]);
   const group = ([title, options]) =>
-    make("div.group", {}, make("h3", {}, title), ...options.map(field));
+    make(VIDEO_GROUPS.includes(title) ? "div.group.for-clip" : "div.group", {},
+      make("h3", {}, groupName(title)), ...options.map(field));
   const reset = make("button.ghost", {
     type: "button", id: "reset", hidden: !settings.changed,
     onclick: () => {
@@ -26,14 +32,15 @@ export function renderPanel(panel, settings, actions) {
       renderPanel(panel, settings, actions);
       panel.querySelector("select, input")?.focus();
     },
-  }, "Reset");
+  }, t("reset"));
   panel.replaceChildren(
-    make("div.panel-top", {}, make("h2", {}, "Settings"), reset),
+    make("div.panel-top", {}, make("h2", {}, t("settings")),
+      make("div.row", {}, ...actions.buttons, reset)),
     modelField(settings, actions),
     ...main.map(field),
     ...others.filter(([title]) => MAIN_GROUPS.includes(title)).map(group),
     make("details.more", { open: wasOpen },
-      make("summary", {}, "More"),
+      make("summary", {}, t("more")),
       ...others.filter(([title]) => !MAIN_GROUPS.includes(title)).map(group),
       serverSide(settings)),
   );
@@ -52,19 +59,21 @@ function groupsOf(settings) {
 }
 
 function fieldOf(option, settings) {
-  if (option.name in ELSEWHERE) return note(option);
-  return makeField(option, settings.get(option.name), (value) => settings.set(option.name, value));
+  const field = option.name === "face_blend" ? note(option)
+    : makeField(option, settings.get(option.name), (value) => settings.set(option.name, value));
+  if (!option.for_videos && settings.photo.includes(option)) field.classList.add("for-photo");
+  return field;
 }
 
-/** A setting that is reached elsewhere. */
+/** The strength of single faces is set where the faces are. */
 function note(option) {
-  return make("div.field", { "data-setting": option.name },
-    make("p.label", {}, option.label), make("p.help", {}, ELSEWHERE[option.name]));
+  return make("div.field.for-photo", { "data-setting": option.name },
+    make("p.label", {}, option.label), make("p.help", {}, t("faceBlendElsewhere")));
 }
 
 /** The models that can be used, by name and size. */
 function modelField(settings, { onAddModel }) {
-  const usable = settings.models.models.filter((one) => one.usable);
+  const { usable } = settings;
   const select = make("select", {
     id: "set-model", onchange: () => settings.set("model", select.value),
   }, ...usable.map((one) =>
@@ -72,8 +81,8 @@ function modelField(settings, { onAddModel }) {
   select.value = settings.get("model");
   return make("div.field", { "data-setting": "model" },
     make("div.top", {},
-      make("label", { for: "set-model" }, "Model"),
-      make("button.link", { type: "button", id: "add-model", onclick: onAddModel }, "Add one")),
+      make("label", { for: "set-model" }, t("model")),
+      make("button.link", { type: "button", id: "add-model", onclick: onAddModel }, t("modelsMore"))),
     select);
 }
 
@@ -85,7 +94,7 @@ function serverSide(settings) {
     fixed.set(one.reason, [...(fixed.get(one.reason) ?? []), one]);
   }
   return make("details.group", {},
-    make("summary", {}, "Set by whoever runs the server"),
+    make("summary", {}, t("serverSide")),
     make("dl.fixed", {}, ...[...fixed].flatMap(([reason, options]) => [
       ...options.map((one) => make("dt", { "data-setting": one.name }, one.label)),
       make("dd", {}, `${reason[0].toUpperCase()}${reason.slice(1)}.`),

@@ -1,8 +1,13 @@
 // What the server can be asked for, and what this visit chose of it.
 
 import { request } from "./api.js";
+import { recall, remember } from "./memory.js";
+import { translated } from "./texts.js";
 
 /** @typedef {import("./fields.js").Option} Option */
+
+/** Settings that belong to one image, and are not remembered for the next visit. */
+const OF_ONE = ["faces", "face_blend", "start_s", "end_s"];
 
 /** The settings of this visit; tells "change" listeners when one is chosen. */
 export class Settings extends EventTarget {
@@ -16,17 +21,50 @@ export class Settings extends EventTarget {
   models = { default: "", folders: [], models: [] };
   /** Values that differ from the server's defaults. @type {Map<string, string>} */
   #chosen = new Map();
+  /** Called before a setting changes. @type {(name: string) => void} */ onStep = () => {};
 
   /** Ask the server. */
   async load() {
     const found = await request("GET", "/v1/settings");
-    this.photo = found.photo;
-    this.video = [...found.video, found.container];
+    this.photo = found.photo.map(translated);
+    this.video = [...found.video, found.container].map(translated);
     this.limits = found.limits;
     this.formats = found.formats;
     this.hasVideo = found.has_video;
     this.version = found.version;
     await this.loadModels();
+    this.#recall();
+  }
+
+  /** Bring back what the last visit chose, as far as there still is such a thing. */
+  #recall() {
+    const names = new Set(this.all.filter((one) => one.settable).map((one) => one.name));
+    for (const [name, value] of Object.entries(recall("settings") ?? {})) {
+      const gone = name === "model" && !this.usable.some((one) => one.name === value);
+      if (names.has(name) && !gone) this.#chosen.set(name, String(value));
+    }
+  }
+
+  #changed() {
+    const kept = [...this.#chosen].filter(([name]) => !OF_ONE.includes(name));
+    remember("settings", Object.fromEntries(kept));
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Models that can be chosen. */
+  get usable() {
+    return this.models.models.filter((one) => one.usable);
+  }
+
+  /** What is chosen, to be put back later. */
+  get chosen() {
+    return Object.fromEntries(this.#chosen);
+  }
+
+  /** @param {Record<string, string>} values */
+  set chosen(values) {
+    this.#chosen = new Map(Object.entries(values));
+    this.#changed();
   }
 
   async loadModels() {
@@ -52,16 +90,18 @@ export class Settings extends EventTarget {
   /** @param {string} name @param {string} value */
   set(name, value) {
     if (value === this.get(name)) return;
+    this.onStep(name);
     if (value === this.#default(name)) this.#chosen.delete(name);
     else this.#chosen.set(name, value);
-    this.dispatchEvent(new Event("change"));
+    this.#changed();
   }
 
   /** Back to the server's defaults. */
   reset() {
     if (!this.#chosen.size) return;
+    this.onStep("reset");
     this.#chosen.clear();
-    this.dispatchEvent(new Event("change"));
+    this.#changed();
   }
 
   get changed() {

@@ -1,60 +1,77 @@
 // The image in the middle: its name, what is being done with it, its faces.
 
-import { counted, icon, inBytes, inPercent, inTime, make } from "./dom.js";
+import { icon, make } from "./dom.js";
 import { FaceList } from "./faces.js";
-import { Player, Viewer } from "./viewer.js";
-import { STAGES } from "./words.js";
+import { photoValues } from "./items.js";
+import { factsOf, statusOf } from "./status.js";
+import { t } from "./texts.js";
+import { Viewer } from "./viewer.js";
 
-/**
- * @typedef {import("./work.js").Item} Item
- * @typedef {{text: string, part?: number | null, tone?: string,
- *   buttons?: [string, () => void, boolean?][]}} Status `part` is null where nobody knows how much is
- *   done; a button is its name, what it does, and whether it is the main one.
- */
+/** @typedef {import("./items.js").Item} Item */
+
+/** Milliseconds of work beside an old result before anything is said of it. */
+const PATIENT_MS = 400;
 
 /** Shows one item of the visit at a time. */
 export class Stage {
-  #name = make("h2.name", { tabindex: "-1" });
+  #name = make("h1.name", { tabindex: "-1" });
   #facts = make("p.facts", {});
-  #download = make("button.primary", { type: "button", id: "download" }, icon("down"), "Download");
-  #remove = make("button.ghost.square", { type: "button", "aria-label": "Remove from this visit" },
-    icon("bin"));
+  #back = make("button.ghost", { type: "button", hidden: true }, t("backToVideo"));
+  #download = make("button.primary", { type: "button", id: "download" }, icon("down"), t("download"));
+  #extras = make("div.row.extras", {});
   #slot = make("div.slot", {});
   #text = make("p", {});
-  #bar = make("div.progress", { role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0,
+  #bar = make("div.progress", { role: "progressbar", "aria-label": t("restoring"), "aria-valuemin": 0,
     "aria-valuemax": 100 }, make("span", {}));
   #buttons = make("div.row", {});
   #status = make("div.status", {}, make("div.status-text", {}, this.#text, this.#bar),
     this.#buttons);
-  #viewer = new Viewer();
-  #player = new Player();
+  viewer;
+  /** Fetched when the first video is shown. @type {import("./player.js").Player | null} */ #player = null;
+  /** @type {import("./people.js").People | null} */ #people = null;
   /** @type {Item | null} */ #item = null;
   #drawn = "";
   #buttonKey = "";
 
   /**
    * @param {HTMLElement} root @param {import("./work.js").Work} work
-   * @param {{onFaces: (item: Item) => void, onDownload: (item: Item) => void}} actions
+   * @param {{onStep: (of: string) => void, onFaces: (item: Item) => void,
+   *   onDownload: (item: Item) => void, onCopy: (item: Item) => void,
+   *   onShare: (item: Item) => void, onPair: (item: Item) => void,
+   *   onRemove: (item: Item) => void}} actions
    */
   constructor(root, work, actions) {
     this.root = root;
     this.work = work;
+    this.viewer = new Viewer({
+      onFace: (number) => this.faces.open(number),
+      onError: (error) => this.#item && this.#viewFailed(this.#item, error),
+    });
     this.faces = new FaceList(work.settings, {
+      onStep: actions.onStep,
       onChange: actions.onFaces,
+      onMark: (number) => this.viewer.mark(number),
       onLook: (box) => {
-        this.#viewer.zoom(box);
+        this.viewer.lookAt(box);
         this.#slot.scrollIntoView({ block: "nearest" });
       },
     });
     this.#download.addEventListener("click", () => this.#item && actions.onDownload(this.#item));
-    this.#remove.addEventListener("click", () => {
-      if (this.#item) work.remove(this.#item);
-      this.focus();
+    this.#back.addEventListener("click", () => {
+      const item = work.selected;
+      if (item?.trial) work.bury(item.trial);
+      if (item) work.change(item, { trial: null });
     });
+    const extra = (name, shape, act) => make("button.ghost.square", { type: "button",
+      "aria-label": t(name), title: t(name), "data-act": name,
+      onclick: () => this.#item && act(this.#item) }, icon(shape));
+    this.#extras.append(extra("copy", "copy", actions.onCopy), extra("pair", "pair", actions.onPair),
+      "canShare" in navigator ? extra("share", "share", actions.onShare) : "",
+      extra("remove", "bin", actions.onRemove));
     root.append(
       make("div.stage-top", {}, make("div.titles", {}, this.#name, this.#facts),
-        make("div.row", {}, this.#download, this.#remove)),
-      this.#slot, this.#status, this.faces.element);
+        make("div.row", {}, this.#back, this.#download, this.#extras)),
+      this.#slot, this.viewer.tools, this.#status, this.faces.element);
   }
 
   /** Put the keyboard where the image begins. */
@@ -66,31 +83,85 @@ export class Stage {
   show(item) {
     if (this.#item !== item) {
       this.#drawn = "";
-      this.#viewer.zoom(null);
+      this.#player?.rest();
     }
     this.#item = item;
+    this.root.dataset.kind = item.kind;
     this.#name.textContent = item.name;
     this.#facts.textContent = factsOf(item);
-    this.#download.disabled = !item.answer && !item.clip;
+    const isTrial = item === this.work.selected?.trial;
+    this.#back.hidden = !isTrial;
+    const ready = item.kind === "clip" ? Boolean(item.made) : Boolean(item.answer);
+    this.#download.disabled = !ready || item.state === "failed";
+    for (const one of this.#extras.children) {
+      const keep = one.dataset.act === "remove";
+      one.hidden = keep ? isTrial : item.kind === "clip";
+      one.disabled = !keep && this.#download.disabled;
+    }
     this.#draw(item);
-    this.#tell(this.#statusOf(item));
-    this.faces.show(item);
+    this.#tellSoon(item);
+    if (item.kind === "photo") this.faces.show(item);
+    else this.faces.element.hidden = true;
+    this.#people?.show(item);
+  }
+
+  /** Fetch what only videos need. */
+  async #loadFilms() {
+    const [{ Player }, { People }] = await Promise.all([import("./player.js"), import("./people.js")]);
+    if (this.#player) return;
+    this.#player = new Player();
+    this.#people = new People((item, people) => this.work.change(item, { people }));
+    this.root.append(this.#people.element);
+    if (this.#item) this.show(this.#item);
   }
 
   /** Bring the image up to date, if it changed. @param {Item} item */
   #draw(item) {
-    const result = item.answer?.result.id ?? item.clip?.result_url ?? "";
-    const drawn = `${item.key} ${result}`;
+    const isClip = item.kind === "clip";
+    if (isClip && !this.#player) {
+      this.viewer.tools.hidden = true;
+      this.#slot.replaceChildren();
+      this.#loadFilms();
+      return;
+    }
+    const values = isClip ? {} : photoValues(item, this.work.settings);
+    const result = item.part ?? item.made;
+    const shown = isClip ? `${item.local} ${result && (item.part?.job.id ?? item.made?.id)}`
+      : item.answer && item.state !== "failed" ? JSON.stringify([item.photo?.url, values])
+        : `local ${item.photo?.url}`;
+    const drawn = `${item.key} ${shown}`;
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
-    const part = item.kind === "clip" ? this.#player : this.#viewer;
+    const player = /** @type {import("./player.js").Player} */ (this.#player);
+    const part = isClip ? player : this.viewer;
     if (part.element.parentNode !== this.#slot) this.#slot.replaceChildren(part.element);
-    if (item.kind === "clip") this.#player.set(item.local, result);
-    else if (item.answer) this.#viewer.showBoth(item.answer);
-    else this.#viewer.showBefore(item.local, item.name);
+    this.viewer.tools.hidden = isClip;
+    const local = item.local || item.clip?.source_url || "";
+    if (isClip && item.part) player.set(local, item.part.job.result_url ?? "", item.part.at);
+    else if (isClip) player.set(local, item.made?.result_url ?? "", startOf(item));
+    else if (item.answer && item.state !== "failed") this.viewer.show(item, values);
+    else if (!item.answer) this.viewer.showLocal(item);
   }
 
-  /** @param {Status} status */
+  /** The part that was to be seen could not be made. @param {Item} item @param {any} error */
+  #viewFailed(item, error) {
+    if (item.stop || item.kind === "clip") return; // restoring says it, too
+    const expired = error.status === 404;
+    this.work.change(item, { state: expired ? "expired" : "failed", status: error.status,
+      problem: expired ? t("expired", { name: item.name }) : error.message });
+  }
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #soon;
+
+  /** Work that takes a moment beside an old result is not worth a flicker. @param {Item} item */
+  #tellSoon(item) {
+    clearTimeout(this.#soon);
+    const tell = () => this.#tell(statusOf(item, this.work, () => this.#player?.at ?? 0));
+    if (item.quiet && item.stop) this.#soon = setTimeout(tell, PATIENT_MS);
+    else tell();
+  }
+
+  /** @param {import("./status.js").Status} status */
   #tell({ text, part, tone = "", buttons = [] }) {
     this.#status.className = `status ${tone}`;
     this.#text.textContent = text;
@@ -107,83 +178,7 @@ export class Stage {
       make(main ? "button.primary" : "button.ghost", { type: "button", onclick }, name)));
     if (hadFocus) (this.#buttons.firstElementChild ?? this.#name).focus({ preventScroll: true });
   }
-
-  /** @param {Item} item @returns {Status} */
-  #statusOf(item) {
-    const start = () => this.work.start(item);
-    const cancel = /** @type {[string, () => void]} */ (["Cancel", () => this.work.cancel(item)]);
-    if (item.state === "failed") {
-      return { text: item.problem, tone: "bad", buttons: [["Try again", start]] };
-    }
-    if (item.state === "cancelled") return { text: "Cancelled.", buttons: [["Restore", start]] };
-    if (item.state === "waiting") return this.#waiting();
-    if (item.state === "done") return this.#done(item, start);
-    return { ...progressOf(item), buttons: [cancel] };
-  }
-
-  /** Videos wait until they are started: they take minutes. @returns {Status} */
-  #waiting() {
-    const waiting = this.work.items.filter((one) => one.state === "waiting");
-    const item = /** @type {Item} */ (this.#item);
-    /** @type {[string, () => void, boolean?][]} */
-    const buttons = [["Restore video", () => this.work.start(item), true]];
-    if (waiting.length > 1) {
-      buttons.unshift([`Restore all ${waiting.length} videos`,
-        () => waiting.forEach((one) => this.work.start(one))]);
-    }
-    return { text: "Choose the settings, then start.", buttons };
-  }
-
-  /** @param {Item} item @param {() => void} start @returns {Status} */
-  #done(item, start) {
-    if (this.work.isStale(item)) {
-      return { text: "Made with other settings.", buttons: [["Restore again", start, true]] };
-    }
-    if (item.kind === "clip") {
-      const notes = item.clip?.notes.join(" ");
-      return { text: notes || "Done. Play it, or switch to the original.", buttons: [["Restore again", start]] };
-    }
-    if (!item.answer?.faces.length) {
-      return { text: "No face was found, so the photo is as it was.", tone: "note" };
-    }
-    return { text: "Drag across the image to compare." };
-  }
 }
 
-/** Size, faces and time of what is done. @param {Item} item */
-function factsOf(item) {
-  if (item.answer) {
-    const { source, result, seconds } = item.answer;
-    const size = ({ width, height }) => `${width} × ${height}`;
-    const same = size(source) === size(result);
-    const spent = Object.values(seconds).reduce((sum, one) => sum + one, 0);
-    return [same ? size(source) : `${size(source)} → ${size(result)}`, result.format,
-      inBytes(result.bytes), inTime(spent)].join(" · ");
-  }
-  const result = item.clip?.result;
-  if (!result) return inBytes(item.file.size);
-  return [counted(result.frames, "frame"), counted(result.faces, "face"),
-    counted(result.people, "person", "people"), inBytes(result.bytes)].join(" · ");
-}
-
-/** How far a photo or video under way is. @param {Item} item @returns {Status} */
-export function progressOf(item) {
-  if (item.state === "queued") return { text: "Waiting for its turn", part: null };
-  if (item.silent) return { text: "The server does not answer; asking again", part: null };
-  if (item.sent < 1 && !item.job) {
-    const sending = item.sent > 0 && item.file.size > 1e6;
-    return sending ? { text: `Sending, ${inPercent(item.sent)}`, part: item.sent }
-      : { text: "Restoring", part: null };
-  }
-  const job = item.job;
-  if (!job) return { text: "Restoring", part: null };
-  if (job.state === "queued") {
-    return { text: `Waiting: ${counted(job.position, "video")} before it`, part: null };
-  }
-  const text = [STAGES[job.stage] ?? job.stage];
-  const part = job.total ? Math.min(1, job.done / job.total) : null;
-  if (part !== null) text.push(inPercent(part));
-  if (job.fps) text.push(`${job.fps.toFixed(1)} frames a second`);
-  if (job.eta_s !== null) text.push(`${inTime(job.eta_s)} left`);
-  return { text: text.join(" · "), part };
-}
+/** Where a restored video begins in the original, in seconds. @param {Item} item */
+const startOf = ({ made, madeWith }) => (made && madeWith ? Number(JSON.parse(madeWith).start_s ?? 0) : 0);

@@ -7,4 +7,6 @@
   } catch {
     // Storage may be forbidden; the system's theme then decides.
   }
+  // English words do not flash before those of another language; see texts.js.
+  if (navigator.languages[0]?.startsWith("en")) document.documentElement.classList.add("spoken");
 })();

@@ -1,151 +1,266 @@
-// Before and after, one over the other, with a divider that is a slider.
+// Before and after of a photo, under a line or side by side, down to single pixels.
 
-import { icon, make } from "./dom.js";
+import { icon, inPercent, make } from "./dom.js";
+import { Camera } from "./camera.js";
+import { listen } from "./gestures.js";
+import { Layers } from "./layers.js";
+import { Outlines } from "./outlines.js";
+import { t } from "./texts.js";
 
-/** How much of the view a face fills when it is looked at closely. */
-const FACE_SHARE = 0.6;
-const LARGEST_ZOOM = 12;
+/** Milliseconds after the last move before the part that is seen is fetched. */
+const STILL_MS = 120;
+/** A drag that begins so near to the line moves it, in CSS pixels. */
+const GRIP_PX = 26;
 
-/** A comparison of two images of the same size. */
+/** A comparison. */
 export class Viewer {
-  #before = picture();
-  #after = picture();
-  #beforePane = make("div.pane", {}, this.#before);
-  #afterPane = make("div.pane", {}, this.#after);
+  #camera = new Camera();
+  #left = new Layers(this.#camera, { onShown: () => {}, onError: (error) => this.actions.onError(error) });
+  #right = new Layers(this.#camera, {
+    onShown: (query) => (this.#frame.dataset.shown = query),
+    onError: (error) => this.actions.onError(error),
+  });
+  #rightPane = make("div.pane.right", {}, this.#right.element);
+  #leftPane = make("div.pane.left", {}, this.#left.element);
   #slider = make("input.divide", {
-    type: "range", min: 0, max: 100, step: 1, value: 50, "aria-label": "Compare before and after",
+    type: "range", min: 0, max: 100, step: 1, value: 50, "aria-label": t("compare"),
     oninput: () => this.#divideAt(Number(this.#slider.value)),
   });
   #line = make("div.divider", { "aria-hidden": "true" }, make("span", {}));
-  #whole = make("button.chip-button", { type: "button", hidden: true, onclick: () => this.zoom(null) },
-    icon("whole"), "Whole image");
-  #frame = make("div.frame", {}, this.#beforePane, this.#afterPane, this.#line, this.#slider,
-    make("span.tag.left", { "aria-hidden": "true" }, "Before"),
-    make("span.tag.right", { "aria-hidden": "true" }, "After"));
-  #source = { width: 1, height: 1 };
-  #transform = "";
-  /** Which of the calls to show something is the last. */ #turn = 0;
+  #leftTag = make("span.tag.left", { "aria-hidden": "true" }, t("before"));
+  #rightTag = make("span.tag.right", { "aria-hidden": "true" }, t("after"));
+  #outlines = new Outlines(this.#camera, (number) => this.actions.onFace(number));
+  #frame = make("div.frame.alone", { tabindex: 0, role: "group", "aria-label": t("viewport"),
+    "data-none": t("noPreview") },
+  this.#leftPane, this.#rightPane, this.#outlines.element, this.#line, this.#slider, this.#leftTag,
+  this.#rightTag);
+  #percent = make("button.ghost.percent", { type: "button", title: t("realPixels"),
+    onclick: () => this.#real() }, "100 %");
+  #with = make("select", { "aria-label": t("compareWith"), id: "compare-with",
+    onchange: () => this.#showLeft() });
+  /** @type {import("./items.js").Item | null} */ #item = null;
+  /** @type {Record<string, string>} */ #values = {};
+  #beside = false;
+  #percentAt = 50;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #still;
 
-  constructor() {
-    this.element = make("div.viewer", {
-      onkeydown: (event) => event.key === "Escape" && this.zoom(null),
-    }, this.#frame, this.#whole);
+  /** @param {{onFace: (number: number) => void, onError: (error: any) => void}} actions */
+  constructor(actions) {
+    this.actions = actions;
+    this.element = make("div.viewer", {}, this.#frame);
+    this.tools = this.#makeTools();
+    listen(this.#frame, this.element, {
+      zoom: (factor, x, y) => this.#move(() =>
+        this.#camera.zoomTo(this.#camera.scale * factor, ...this.#inPane(x, y))),
+      pan: (dx, dy) => this.#move(() => this.#camera.pan(dx, dy)),
+      toggle: (x, y) => this.#move(() => (this.#camera.fits
+        ? this.#camera.zoomTo(Math.max(this.#camera.realScale, 2 * this.#camera.fitScale), ...this.#inPane(x, y))
+        : this.#camera.fit())),
+      fit: () => this.#fit(), real: () => this.#real(),
+      grabs: (x) => !this.#beside && !this.#frame.classList.contains("alone")
+        && (this.#camera.fits || Math.abs(x - this.#lineX) < GRIP_PX),
+      slide: (x) => this.#divideAt(this.#percentOf(x)),
+      hold: (on) => this.#frame.classList.toggle("held", on),
+    });
+    new ResizeObserver(() => this.#measure()).observe(this.#frame);
     this.#divideAt(50);
   }
 
-  /** Show a photo that is not restored yet. @param {string} url @param {string} name */
-  async showBefore(url, name) {
-    const turn = ++this.#turn;
-    const before = picture(url, name);
+  #makeTools() {
+    const button = (name, shape, act, more = {}) => make("button.ghost.square", {
+      type: "button", "aria-label": t(name), title: t(name), onclick: act, ...more }, icon(shape));
+    const step = (factor) => () => this.#move(() => this.#camera.zoomTo(this.#camera.scale * factor));
+    const hold = (on) => () => this.#frame.classList.toggle("held", on);
+    const pressed = (one, on) => one.setAttribute("aria-pressed", String(on));
+    const beside = button("sideBySide", "beside", () => {
+      this.#beside = !this.#beside;
+      pressed(beside, this.#beside);
+      this.#frame.classList.toggle("two", this.#beside);
+      this.#measure();
+    }, { "aria-pressed": "false" });
+    const outlines = button("outlines", "face", () => {
+      const on = this.#frame.classList.toggle("outlined");
+      pressed(outlines, on);
+    }, { "aria-pressed": "true" });
+    this.#frame.classList.add("outlined");
+    const holder = button("hold", "eye", null, { onpointerdown: hold(true), onpointerup: hold(false),
+      onpointerleave: hold(false), onkeydown: (e) => e.key === " " && hold(true)(),
+      onkeyup: hold(false), onblur: hold(false) });
+    return make("div.tools", { role: "toolbar", "aria-label": t("layout") },
+      make("div.zoom", {}, button("zoomOut", "minus", step(1 / 1.5)), this.#percent,
+        button("zoomIn", "plus", step(1.5)), button("fit", "whole", () => this.#fit())),
+      beside, holder, outlines,
+      make("label.with", {}, make("span", {}, t("compareWith")), this.#with));
+  }
+
+  /** Models to compare with, beside the original. @param {{name: string}[]} models */
+  setModels(models) {
+    const kept = this.#with.value;
+    this.#with.replaceChildren(make("option", { value: "" }, t("original")),
+      ...models.map(({ name }) => make("option", { value: name }, name)));
+    this.#with.value = models.some(({ name }) => name === kept) ? kept : "";
+    this.#with.parentElement.hidden = models.length < 2;
+  }
+
+  /** Show a file that the server does not have yet. @param {import("./items.js").Item} item */
+  async showLocal(item) {
+    this.#take(item);
+    this.#right.clear();
+    this.#outlines.set([]);
     this.#slider.disabled = true;
-    // A browser may be unable to show the file itself (HEIC, TIFF); the server's image follows.
-    const isShown = await before.decode().then(() => true, () => false);
-    if (turn !== this.#turn) return;
+    this.#frame.classList.remove("blank");
     this.#frame.classList.add("alone");
-    this.#frame.classList.toggle("blank", !isShown);
-    if (isShown) this.#fit(before.naturalWidth, before.naturalHeight);
-    this.#swap(before, picture());
+    delete this.#frame.dataset.shown;
+    if (!item.local) return this.#left.clear();
+    try {
+      const size = await this.#left.showLocal(item.local, item.name);
+      if (size) this.#setSource(size, 1);
+    } catch {
+      // A browser may be unable to show the file itself (HEIC, TIFF); the server's image follows.
+      if (this.#item === item && this.#frame.classList.contains("alone")) this.#frame.classList.add("blank");
+    }
+    return undefined;
   }
 
   /**
-   * Show both. The old images stay until the new ones are there, so that nothing flickers.
-   * @param {import("./api.js").Answer} answer
+   * Show a photo before and after.
+   * @param {import("./items.js").Item} item @param {Record<string, string>} values Settings.
    */
-  async showBoth({ result, source, faces }) {
-    const turn = ++this.#turn;
-    const before = picture(result.before_url, `${source.name}, before`);
-    const after = picture(result.after_url, `${source.name}, after`);
-    const done = await Promise.allSettled([before.decode(), after.decode()]);
-    if (turn !== this.#turn) return; // another photo was chosen meanwhile
-    this.#source = source;
-    this.#fit(source.width, source.height);
-    this.#swap(before, after);
-    if (this.#frame.classList.contains("alone") && faces.length) {
-      const [x0, , x1] = faces[0].box_xyxy; // the divider begins on the largest face
-      this.#divideAt((50 * (x0 + x1)) / source.width);
-    }
-    this.#frame.classList.remove("alone");
-    this.#frame.classList.toggle("blank", done.some((one) => one.status === "rejected"));
+  show(item, values) {
+    const first = item !== this.#item || this.#frame.classList.contains("alone");
+    this.#take(item);
+    const { photo, answer } = item;
+    if (!photo) return;
+    this.#values = values;
+    this.#frame.classList.remove("blank");
+    const factor = Number(values.upscale ?? 0) || (answer ? answer.result.width / photo.source.width : 1);
+    this.#setSource(photo.source, factor);
+    this.#showLeft();
+    this.#right.show({ url: photo.url, query: { ...values, of: "after" } },
+      t("altAfter", { name: item.name }));
+    this.#outlines.set(photo.faces);
     this.#slider.disabled = false;
+    this.#frame.classList.remove("alone");
+    if (first && photo.faces.length) { // the line begins on the largest face
+      const [x0, , x1] = photo.faces[0].box_xyxy;
+      this.#divideAt((50 * (x0 + x1)) / photo.source.width);
+    }
   }
 
-  /** @param {HTMLImageElement} before @param {HTMLImageElement} after */
-  #swap(before, after) {
-    for (const one of [before, after]) one.style.transform = this.#transform;
-    this.#beforePane.replaceChildren(before);
-    this.#afterPane.replaceChildren(after);
-    [this.#before, this.#after] = [before, after];
+  /** Another photo begins whole. */
+  #take(item) {
+    if (item === this.#item) return;
+    this.#item = item;
+    this.#left.clear();
+    this.#right.clear();
+    this.#camera.fits = true;
   }
 
-  /** Look closely at a box of the source, or with null at the whole. @param {number[] | null} box */
-  zoom(box) {
-    this.#whole.hidden = !box;
-    this.#frame.classList.toggle("close", Boolean(box));
-    const [scale, x, y] = box ? this.#closeTo(box) : [1, 0, 0];
-    this.#transform = `scale(${scale}) translate(${-x * 100}%, ${-y * 100}%)`;
-    for (const one of [this.#before, this.#after]) one.style.transform = this.#transform;
-    if (box) this.#divideAt(100 * scale * ((box[0] + box[2]) / 2 / this.#source.width - x));
+  #showLeft() {
+    const photo = this.#item?.photo;
+    if (!photo) return;
+    const model = this.#with.value;
+    const query = model ? { ...this.#values, of: "after", model } : { of: "before" };
+    this.#leftTag.textContent = model || t("before");
+    this.#rightTag.textContent = model ? this.#values.model || this.defaultModel : t("after");
+    this.#left.show({ url: photo.url, query: /** @type {any} */ (query) },
+      t("altBefore", { name: this.#item?.name }));
   }
 
-  /** Scale, and the corner that is seen as parts of the image. @param {number[]} box */
-  #closeTo([x0, y0, x1, y1]) {
-    const { width, height } = this.#source;
-    const share = Math.max((x1 - x0) / width, (y1 - y0) / height);
-    const scale = Math.min(LARGEST_ZOOM, Math.max(1, FACE_SHARE / share));
-    const corner = (centre) => Math.min(Math.max(centre - 0.5 / scale, 0), 1 - 1 / scale);
-    return [scale, corner((x0 + x1) / 2 / width), corner((y0 + y1) / 2 / height)];
+  /** Name of the model that is used where none is chosen. */ defaultModel = "";
+
+  /** Look closely at a face, or at a part of the source. @param {number[]} box */
+  lookAt(box) {
+    this.#move(() => this.#camera.lookAt(box));
+    const [x0, , x1] = box;
+    this.#divideAt(this.#percentOf(this.#camera.x + ((x0 + x1) / 2) * this.#camera.scale));
+    this.#frame.focus({ preventScroll: true });
   }
 
-  /** @param {number} width @param {number} height */
-  #fit(width, height) {
-    this.#frame.style.setProperty("--ratio", String(width / height));
+  /** Mark the face whose settings are in hand. @param {number | null} number */
+  mark(number) {
+    this.#outlines.mark(number);
+  }
+
+  #fit() {
+    this.#move(() => this.#camera.fit());
+  }
+
+  #real() {
+    this.#move(() => this.#camera.zoomTo(this.#camera.realScale));
+  }
+
+  #setSource({ width, height }, factor) {
+    const same = this.#camera.source.width === width && this.#camera.source.height === height;
+    this.#camera.source = { width, height };
+    this.#camera.factor = factor;
+    if (!same) this.#camera.fits = true;
+    this.#place();
+  }
+
+  #measure() {
+    const { offsetWidth: width, offsetHeight: height } = this.#rightPane;
+    if (!width || !height) return;
+    this.#camera.pane = { width, height };
+    this.#move(() => {});
+  }
+
+  /** A point of the frame in the pane it is in. @returns {[number, number]} */
+  #inPane(x, y) {
+    const { width, height } = this.#camera.pane;
+    return [x % (width + 2), y % (height + 2)]; // two pixels lie between them
+  }
+
+  /** Move the camera; what is seen then is fetched once it rests. @param {() => any} act */
+  #move(act) {
+    act();
+    this.#place();
+    clearTimeout(this.#still);
+    this.#still = setTimeout(() => {
+      this.#left.refresh();
+      this.#right.refresh();
+    }, STILL_MS);
+  }
+
+  #place() {
+    this.#camera.update();
+    this.#left.place();
+    this.#right.place();
+    this.#outlines.place();
+    this.#percent.textContent = inPercent(this.#camera.magnification);
+    this.#frame.classList.toggle("close", !this.#camera.fits);
+    this.#divideAt(this.#percentAt);
+  }
+
+  /** Where the line is: a part of what is seen of the image. */
+  get #span() {
+    const { x, scale, source, pane } = this.#camera;
+    const left = Math.max(0, x), right = Math.min(pane.width, x + source.width * scale);
+    return [left, Math.max(1, right - left)];
+  }
+
+  get #lineX() {
+    const [left, width] = this.#span;
+    return left + (width * this.#percentAt) / 100;
+  }
+
+  #percentOf(x) {
+    const [left, width] = this.#span;
+    return (100 * (x - left)) / width;
   }
 
   /** @param {number} percent From the left. */
   #divideAt(percent) {
-    const value = Math.round(Math.min(100, Math.max(0, percent)));
-    this.#slider.value = String(value);
-    this.#slider.setAttribute("aria-valuetext", `${value} % before, ${100 - value} % after`);
-    this.#afterPane.style.clipPath = `inset(0 0 0 ${value}%)`;
-    this.#line.style.left = `${value}%`;
-  }
-}
-
-/** @param {string | null} [src] @param {string} [alt] @returns {HTMLImageElement} */
-const picture = (src, alt = "") => make("img", { src, alt, draggable: "false" });
-
-/** A video, with a switch between the file that was sent and the result. */
-export class Player {
-  #video = make("video", { controls: true, playsinline: true, preload: "auto" });
-  #note = make("p.help", { hidden: true },
-    "This browser cannot play this file; the result can still be downloaded.");
-  #buttons = ["Original", "Restored"].map((name) =>
-    make("button", { type: "button", onclick: () => this.#show(name) }, name));
-  #switch = make("div.segments.which", { role: "group", "aria-label": "Which video" }, ...this.#buttons);
-  #urls = { Original: "", Restored: "" };
-
-  constructor() {
-    this.#video.addEventListener("error", () => (this.#note.hidden = false));
-    this.element = make("div.player", {}, this.#video, this.#switch, this.#note);
-  }
-
-  /** @param {string} original @param {string} restored Empty while there is none. */
-  set(original, restored) {
-    this.#urls = { Original: original, Restored: restored };
-    this.#switch.hidden = !restored;
-    this.#show(restored ? "Restored" : "Original");
-  }
-
-  /** Change videos at the same place in time. @param {"Original" | "Restored"} name */
-  #show(name) {
-    for (const one of this.#buttons) {
-      one.setAttribute("aria-pressed", String(one.textContent === name));
-    }
-    const { currentTime, paused } = this.#video;
-    this.#note.hidden = true;
-    this.#video.src = this.#urls[name];
-    this.#video.setAttribute("aria-label", `${name} video`);
-    if (currentTime) this.#video.currentTime = currentTime;
-    if (!paused) this.#video.play().catch(() => {});
+    const value = Math.round(10 * Math.min(100, Math.max(0, percent))) / 10;
+    this.#percentAt = value;
+    const shown = Math.round(value);
+    this.#slider.value = String(shown);
+    this.#slider.setAttribute("aria-valuetext", t("compareValue", { before: shown, after: 100 - shown }));
+    this.#frame.style.setProperty("--line", `${this.#lineX}px`);
+    const [left, width] = this.#span; // where the tags are
+    this.#frame.style.setProperty("--from", `${left}px`);
+    this.#frame.style.setProperty("--to", `${this.#camera.pane.width - left - width}px`);
+    const { y, scale, source, pane } = this.#camera;
+    this.#frame.style.setProperty("--foot", `${Math.max(0, pane.height - y - source.height * scale)}px`);
   }
 }

@@ -1,52 +1,40 @@
 // Everything of this visit in one strip: to choose from, to add to, to take home at once.
 
+import { fetchBlob } from "./api.js";
 import { icon, make } from "./dom.js";
+import { t } from "./texts.js";
 
-/** @typedef {import("./work.js").Item} Item */
+/** @typedef {import("./items.js").Item} Item */
 
 /** Longest side of the small images, in pixels. */
 const THUMB = 192;
-
-/** @type {Record<string, string>} */
-const STATES = {
-  waiting: "not started", queued: "waiting", working: "in progress", done: "restored",
-  failed: "failed", cancelled: "cancelled",
-};
 
 /** The strip. */
 export class Visit {
   #count = make("p.help", {});
   #list = make("ul.tiles", { role: "list" });
   /** @type {Map<number, HTMLButtonElement>} */ #tiles = new Map();
-  #all = make("button.ghost", { type: "button", id: "download-all" }, icon("down"), "Download all");
-  #apply = make("button.ghost", { type: "button", id: "apply-all" }, icon("again"),
-    "Use these settings for all");
-  #stop = make("button.ghost", { type: "button", id: "cancel-all" }, "Cancel all");
-  #clear = make("button.ghost", { type: "button", id: "clear" }, "Clear");
+  #all = make("button.ghost", { type: "button", id: "download-all" }, icon("down"), t("downloadAll"));
+  #stop = make("button.ghost", { type: "button", id: "cancel-all" }, t("cancelAll"));
+  #clear = make("button.ghost", { type: "button", id: "clear" }, t("clear"));
 
   /**
    * @param {HTMLElement} root @param {import("./work.js").Work} work
-   * @param {{onAdd: () => void, onDownloadAll: () => void, onEmpty: () => void}} actions
+   * @param {{onAdd: () => void, onDownloadAll: () => void, onClear: () => void}} actions
    */
   constructor(root, work, actions) {
     this.root = root;
     this.work = work;
-    const each = (act) => () => [...work.items].forEach(act);
     this.#all.addEventListener("click", actions.onDownloadAll);
-    this.#apply.addEventListener("click",
-      each((one) => (work.isStale(one) ? work.start(one) : null)));
-    this.#stop.addEventListener("click", each((one) => work.cancel(one)));
-    this.#clear.addEventListener("click", () => {
-      work.remove(...work.items);
-      actions.onEmpty();
-    });
+    this.#stop.addEventListener("click", () => [...work.items].forEach((one) => work.cancel(one)));
+    this.#clear.addEventListener("click", actions.onClear);
     root.append(
       make("div.visit-top", {},
-        make("div.titles", {}, make("h2", { id: "visit-title" }, "This visit"), this.#count),
-        make("div.row", {}, this.#stop, this.#apply, this.#all, this.#clear)),
+        make("div.titles", {}, make("h2", { id: "visit-title" }, t("visit")), this.#count),
+        make("div.row", {}, this.#stop, this.#all, this.#clear)),
       this.#list);
     this.add = make("li", {}, make("button.tile.add", { type: "button", onclick: actions.onAdd },
-      icon("plus"), make("span", {}, "Add")));
+      icon("plus"), make("span", {}, t("add"))));
   }
 
   /** Bring the list up to date with the items. */
@@ -84,7 +72,7 @@ export class Visit {
   mark(item) {
     const tile = this.#tiles.get(item.key);
     if (!tile) return;
-    tile.setAttribute("aria-label", `${item.name}, ${STATES[item.state]}`);
+    tile.setAttribute("aria-label", `${item.name}, ${t(`state_${item.state}`)}`);
     tile.title = item.name;
     tile.dataset.state = item.state;
     if (item === this.work.selected) tile.setAttribute("aria-current", "true");
@@ -97,10 +85,9 @@ export class Visit {
     const { items } = this.work;
     const done = items.filter((one) => one.state === "done").length;
     const busy = items.filter((one) => one.stop).length;
-    this.#count.textContent = `${done} of ${items.length} done`;
+    this.#count.textContent = t("doneOf", { done, n: items.length });
     this.#all.hidden = done < 2;
     this.#stop.hidden = busy < 2;
-    this.#apply.hidden = !items.some((one) => this.work.isStale(one));
   }
 }
 
@@ -111,6 +98,9 @@ export class Visit {
  */
 async function makeThumb(item) {
   try {
+    if (item.photo && !item.file) {
+      return URL.createObjectURL(await fetchBlob(`${item.photo.url}/view?of=before&size=${2 * THUMB}x${THUMB}`));
+    }
     const source = item.kind === "clip" ? await firstFrame(item.local)
       : await createImageBitmap(item.file, { resizeHeight: THUMB, resizeQuality: "medium" });
     const canvas = document.createElement("canvas");

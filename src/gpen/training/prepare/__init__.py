@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from .candidates import find_faces
 from .dataset import Report, build_dataset, finished_report
-from .options import Options
+from .prepare_options import Options
 from .work_plan import Plan, plan_work
 
 __all__ = [

@@ -22,7 +22,7 @@ from ...images.read import read_image
 from ...images.tones import in_depth_of
 from ...types import Crop, Face, Image, Pixels
 from . import measures
-from .options import Options
+from .prepare_options import Options
 from .work_plan import Batch, Photo, Plan
 
 UInt8Array = NDArray[np.uint8]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .candidates import Candidate
-from .options import Options
+from .prepare_options import Options
 
 Split = Literal["train", "val"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from ... import __version__
 from ...errors import MissingExtraError, OutputExistsError, ReadError, SettingsError
 from ...images.read import find_images
-from .options import Options
+from .prepare_options import Options
 
 #: Files and folders that a data set consists of, in the order in which they are put in place.
 PARTS = ("train", "val", "sheet.jpg", "report.json", "manifest.jsonl")

@@ -124,7 +124,7 @@ def test_stopping_says_so_to_those_who_wait(start: Start, long_clip: bytes) -> N
         threads = [threading.Thread(target=wait, args=(job,)) for job in (running_job, waiting_job)]
         for thread in threads:
             thread.start()
-        time.sleep(0.3)
+        assert eventually(lambda: len(running.server.server_state.tasks) == 2)
         running.stop()
         for thread in threads:
             thread.join(20)  # they would wait for longer

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from gpen import Settings, VideoSettings
+from gpen import ColorSettings, Settings, VideoSettings
 from gpen.options import UNITS, Door, Option, missing_at, options_of
 
 DOCS = Path(__file__).parent
 INTRODUCTION = """# Options
 
-The fields of [`gpen.Settings`](api.md), and for videos of `gpen.VideoSettings`. Every door takes
-them by these names, the command line with dashes; the WebUI and ComfyUI extensions restore single
+The fields of [`gpen.Settings`](api.md), for videos of `gpen.VideoSettings`, and of
+`gpen.ColorSettings`, which Python and `gpen colorize` have. Every other is taken by every door,
+by these names, the command line with dashes; the WebUI and ComfyUI extensions restore single
 images and have none of the video options. The last table says what a door leaves out, and why.
 
 <!-- Written by docs/options.py (`make docs/options.md`) from src/gpen/settings.py. -->"""
@@ -29,7 +30,8 @@ BEGIN, END = "<!-- Not shown (written by docs/options.py): -->", "<!-- End -->"
 
 def page() -> str:
     """The page as it has to be."""
-    table = [*options_of(Settings).values(), *options_of(VideoSettings).values()]
+    kinds = (Settings, VideoSettings, ColorSettings)
+    table = [option for kind in kinds for option in options_of(kind).values()]
     return "\n".join([INTRODUCTION, *_groups(table), *_left_out(table), ""])
 
 

@@ -18,7 +18,10 @@ from . import weight_files
 LOAD, RESTORE, CROP, PASTE = "load", "restore", "crop", "paste"
 #: The options of each node; those that no node names come after them.
 _ORDER: dict[str, tuple[str, ...]] = {
-    LOAD: ("model", "detector", "engine", "device", "precision", "embedding"),
+    LOAD: (
+        *("model", "detector", "engine", "device", "precision", "embedding"),
+        *("background", "background_denoise"),
+    ),
     RESTORE: (
         *("blend", "upscale", "faces", "min_face", "mask", "match_color", "face_blend"),
         *("match_grain", "restore_color", "keep", "occlusion", "aligned", "fusion"),
@@ -26,7 +29,11 @@ _ORDER: dict[str, tuple[str, ...]] = {
     CROP: ("faces", "min_face"),
     PASTE: ("blend", "mask", "match_color"),
 }
-_NAMES = {"model": weight_files.restorers, "detector": weight_files.detectors}
+_NAMES = {
+    "model": weight_files.restorers,
+    "detector": weight_files.detectors,
+    "background": weight_files.upscalers,
+}
 _KINDS = {"boolean": "BOOLEAN", "integer": "INT", "number": "FLOAT"}
 #: Largest number where gpen has no limit; ComfyUI needs one.
 _LARGEST = 8192

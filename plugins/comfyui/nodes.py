@@ -60,8 +60,9 @@ class GPENLoad:
     @_worded()
     def run(self, model: str, **options: Any) -> tuple[FaceModel]:
         """Check that the model can be used."""
-        if "detector" in options:
-            options["detector"] = weight_files.path_of(options["detector"])
+        for name in ("detector", "background"):
+            if options.get(name):
+                options[name] = weight_files.path_of(options[name])
         if options.get("device", "auto") == "auto" and _runs_on_cpu():
             options["device"] = "cpu"
         restorer = gpen.Restorer(model=weight_files.path_of(model), **options)

@@ -12,6 +12,7 @@ import gpen
 #: Folder keys of ComfyUI with the folder below its models folder, by what is kept there.
 _RESTORERS = {"facerestore_models": "facerestore_models", "gpen": "GPEN"}
 _DETECTORS = {"facedetection_models": "facedetection"}
+_UPSCALERS = {"upscale_models": "upscale_models"}
 #: Of one model in several files the first is preferred, as in gpen.
 _SUFFIXES = (".onnx", ".safetensors", ".pth", ".pt", ".ckpt")
 
@@ -34,9 +35,14 @@ def detectors() -> list[str]:
     return [gpen.Settings().detector, *sorted(_files(_DETECTORS), key=str.casefold)]
 
 
+def upscalers() -> list[str]:
+    """Likewise for upscalers, after nothing, which stands for none."""
+    return [gpen.Settings().background, *sorted(_files(_UPSCALERS), key=str.casefold)]
+
+
 def path_of(name: str) -> str:
     """What gpen opens for a name: the file of ComfyUI's folders, else gpen looks for it itself."""
-    found = (_files(_RESTORERS) | _files(_DETECTORS)).get(name)
+    found = (_files(_RESTORERS) | _files(_DETECTORS) | _files(_UPSCALERS)).get(name)
     return str(found) if found else name
 
 

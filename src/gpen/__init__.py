@@ -29,12 +29,13 @@ from .errors import (
     WeightsError,
     WriteError,
 )
-from .settings import Settings, VideoSettings
+from .settings import ColorSettings, Settings, VideoSettings
 from .version import VERSION
 
 __version__ = VERSION
 
 if TYPE_CHECKING:
+    from .colorizing import Colorizer, colorize
     from .models import ModelInfo, convert, find_model, list_models
     from .pipeline import Restorer, restore
     from .result import Restoration, RestoredFace
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlignError",
+    "ColorSettings",
+    "Colorizer",
     "ConfigError",
     "Crop",
     "DetectionError",
@@ -70,6 +73,7 @@ __all__ = [
     "WeightsError",
     "WriteError",
     "__version__",
+    "colorize",
     "convert",
     "find_model",
     "list_models",
@@ -78,6 +82,8 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Colorizer": "colorizing",
+    "colorize": "colorizing",
     "VideoResult": "video.video_result",
     "Crop": "types",
     "Face": "types",

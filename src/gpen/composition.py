@@ -13,6 +13,7 @@ from .blending.finish import Finish, finish_crop
 from .blending.paste import Patch, blend_crop, paste_faces
 from .blending.reliability_estimator import Reliability
 from .faces.aligned_images import without_padding
+from .images.enlarged_view import EnlargedView
 from .images.tones import to_gray
 from .settings import Settings
 from .types import Crop, Face, Image, Pixels
@@ -65,6 +66,7 @@ class Answers:
         faces: The answers.
         seconds: Time spent by stage.
         notes: Remarks for the user.
+        cut_from: What the faces were cut from, where an upscaler made the canvas.
     """
 
     found: FoundFaces
@@ -72,6 +74,7 @@ class Answers:
     faces: list[FaceAnswer]
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    cut_from: EnlargedView | None = None
 
 
 def finish_face(answer: FaceAnswer, settings: Settings, *, is_gray: bool = False) -> Patch:
@@ -96,22 +99,60 @@ def finish_face(answer: FaceAnswer, settings: Settings, *, is_gray: bool = False
     return Patch(answer.crop, pixels, weight, blend, keep_residual=keep_residual)
 
 
-def compose(canvas: Pixels, patches: Sequence[Patch], settings: Settings) -> Pixels:
+def compose(
+    canvas: Pixels,
+    patches: Sequence[Patch],
+    settings: Settings,
+    *,
+    cut_from: EnlargedView | None = None,
+    in_place: bool = False,
+) -> Pixels:
     """Paste finished faces into what they were cut from.
 
     Args:
         canvas: RGB, (height, width, 3), uint8 or uint16.
         patches: The faces, from `finish_face`.
         settings: The mask, and whether colours are kept.
+        cut_from: What they were cut from, where an upscaler made the canvas.
+        in_place: Write to the canvas.
 
     Returns:
-        A new image of the same shape and dtype.
+        An image of the same shape and dtype.
     """
-    return paste_faces(canvas, patches, mask=settings.mask, match_color=settings.match_color)
+    return paste_faces(
+        canvas,
+        patches,
+        mask=settings.mask,
+        match_color=settings.match_color,
+        cut_from=cut_from,
+        in_place=in_place,
+    )
 
 
-def compose_photo(answers: Answers, patches: Sequence[Patch], settings: Settings) -> Pixels:
-    """The photo with its finished faces; an aligned photo is one crop, without a mask."""
+def compose_photo(
+    answers: Answers, patches: Sequence[Patch], settings: Settings, *, once: bool = False
+) -> Pixels:
+    """The photo with its finished faces; an aligned photo is one crop, without a mask.
+
+    Args:
+        answers: Of the networks.
+        patches: Its faces, from `finish_face`.
+        settings: How to paste them.
+        once: The answers are not needed again, so that their canvas may be written to.
+    """
+    source = answers.found.source
     if settings.aligned:
-        return without_padding(blend_crop(patches[0]), answers.found.source.size_wh)
-    return compose(answers.canvas, patches, settings)
+        return without_padding(blend_crop(patches[0]), source.size_wh)
+    if answers.cut_from is not None:  # it shows a sharp face better than plain interpolation does
+        patches = [
+            patch
+            for patch, answer in zip(patches, answers.faces, strict=True)
+            if answer.output is not None
+        ]
+    return compose(
+        answers.canvas,
+        patches,
+        settings,
+        cut_from=answers.cut_from,
+        in_place=once and answers.canvas is not source.pixels,
+    )

@@ -23,17 +23,19 @@ from .description import describe, with_pixels
 from .errors import GpenError, SettingsError
 from .face_templates import template_points
 from .faces.aligned_images import crop_of_image, padding_note
-from .faces.alignment import align_face
+from .faces.alignment import align_face, on_enlarged
 from .faces.given_faces import faces_at, whole_face
 from .faces.restoration import restore_crops
 from .faces.selection import choose_faces, faces_from_points
 from .images import transforms
+from .images.enlarged_view import EnlargedView
 from .images.read import read_image
 from .images.tones import to_8bit
 from .model_set import ModelSet
 from .result import Restoration
 from .settings import Settings
 from .types import Crop, Face, FloatArray, Image, Pixels
+from .upscaling.upscaler import OnTile, ignore_tiles
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -99,6 +101,9 @@ class Restorer(ModelSet):
         vars(other).pop("person", None)  # it depends on `faces`
         return other
 
+    #: Called from any thread while an upscaler works: tiles that are done, and tiles in all.
+    on_tile: OnTile = staticmethod(ignore_tiles)
+
     @cached_property
     def person(self) -> FloatArray:
         """The embedding of the largest face in the photo of `faces="like:PHOTO"`.
@@ -135,7 +140,7 @@ class Restorer(ModelSet):
             GpenError: See `gpen.errors`.
         """
         found = self.find_faces(source, points_xy=points_xy, boxes_xyxy=boxes_xyxy)
-        return self.compose(self.ask(found))
+        return self.compose(self.ask(found), once=True)
 
     @overload
     def restore_many(
@@ -265,18 +270,24 @@ class Restorer(ModelSet):
             chosen = self._choose(found.faces, found.source)
         if chosen:
             _ = self.engine  # loading it is not the time that aligning takes
-        with _timed(seconds, "align"):
+        _ = self.upscaler  # likewise
+        options, source = self.settings, found.source
+        cut_from = EnlargedView(source.pixels, options.upscale) if options.background else None
+        with _timed(seconds, "background" if options.background else "align"):
             if known is None:
-                canvas = transforms.enlarge(found.source.pixels, self.settings.upscale)
+                canvas = self.enlarge(source.pixels, gray=source.is_gray)
             else:
                 canvas = known.canvas
+        with _timed(seconds, "align"):
             heard = {face.number: face for face in known.faces} if known else {}
             faces = [
                 heard.get(number)
-                or FaceAnswer(number, self._cut_out(canvas, found.faces[number]), None, seed=number)
+                or FaceAnswer(
+                    number, self.cut_out(canvas, cut_from, found.faces[number]), None, seed=number
+                )
                 for number in chosen
             ]
-        return Answers(found, canvas, faces, seconds)
+        return Answers(found, canvas, faces, seconds, cut_from=cut_from)
 
     def _whole_crop(
         self, found: FoundFaces, known: Answers | None, seconds: dict[str, float]
@@ -309,12 +320,42 @@ class Restorer(ModelSet):
             )
         ]
 
-    def _cut_out(self, canvas: Pixels, face: Face) -> Crop:
-        return align_face(
-            canvas,
-            transforms.scale_points(face.points_xy, self.settings.upscale),
-            size=self.engine.size,
-            template=self.model.template,
+    def enlarge(self, pixels: Pixels, *, gray: bool = False) -> Pixels:
+        """Enlarge an image as the settings say, by Lanczos' kernel or the upscaler of backgrounds.
+
+        Args:
+            pixels: RGB, (height, width, 3), uint8 or uint16.
+            gray: Give it no colour.
+
+        Raises:
+            GpenError: The upscaler cannot be opened or run.
+        """
+        upscaler, factor = self.upscaler, self.settings.upscale
+        if upscaler is None:
+            return transforms.enlarge(pixels, factor)
+        return upscaler.enlarge(pixels, factor, gray=gray, on_tile=self.on_tile)
+
+    @property
+    def enlarges(self) -> bool:
+        """Whether results differ from their sources even where no face is."""
+        return self.settings.upscale > 1 or bool(self.settings.background)
+
+    def cut_out(self, canvas: Pixels, cut_from: EnlargedView | None, face: Face) -> Crop:
+        """Cut a face out for the network.
+
+        Args:
+            canvas: What `enlarge` made of an image.
+            cut_from: The plain enlargement of the same, where an upscaler made the canvas.
+            face: In pixels of the image.
+        """
+        size, template = self.engine.size, self.model.template
+        factor = self.settings.upscale
+        if cut_from is None:
+            points_xy = transforms.scale_points(face.points_xy, factor)
+            return align_face(canvas, points_xy, size=size, template=template)
+        # What an upscaler makes of a face is nothing to restore: it would be taken for the truth.
+        return on_enlarged(
+            align_face(cut_from.pixels, face.points_xy, size=size, template=template), factor
         )
 
     def _judged(self, faces: Sequence[FaceAnswer]) -> list[FaceAnswer]:
@@ -343,12 +384,18 @@ class Restorer(ModelSet):
             options.restore_color or not options.fusion or judged is None or not judged.is_undamaged
         )
 
-    def compose(self, answers: Answers) -> Restoration:
-        """Make the result of what the networks said; no network runs."""
+    def compose(self, answers: Answers, *, once: bool = False) -> Restoration:
+        """Make the result of what the networks said; no network runs.
+
+        Args:
+            answers: From `ask`.
+            once: They are not needed again, which saves the memory of one image.
+        """
         options, source = self.settings, answers.found.source
         with _timed(answers.seconds, "paste"):
             patches = [finish_face(a, options, is_gray=source.is_gray) for a in answers.faces]
-            photo = with_pixels(source, compose_photo(answers, patches, options))
+            pixels = compose_photo(answers, patches, options, once=once)
+            photo = with_pixels(source, pixels)
         return self.describe(answers, patches, photo)
 
     def describe(self, answers: Answers, patches: Sequence[Patch], photo: Image) -> Restoration:

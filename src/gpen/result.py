@@ -28,7 +28,8 @@ class Restoration:
         source: The photo as it was read.
         faces: Every face found, in the order of `gpen detect`, in pixels of the source.
         restored: For each restored face, its number in `faces`, its crop and the network's output.
-        seconds: Time spent by stage: read, detect, align, judge, restore, paste.
+        seconds: Time spent by stage: read, detect, align, judge, restore, paste; with an
+            upscaler also background.
         notes: Remarks for the user, such as that a crop was padded; a sentence each.
     """
 

@@ -25,6 +25,8 @@ PRECISIONS = get_args(Precision)[1:]
 
 #: Name of the weights that gpen ships.
 DEFAULT_MODEL = "gpen-default-256"
+#: Name of the weights that colour faces; they are fetched, not shipped.
+COLORING_MODEL = "GPEN-Colorization-1024"
 #: Name of the detector that gpen ships.
 DEFAULT_DETECTOR = "gpen-detector"
 #: Name of the face embedding that gpen ships.
@@ -33,6 +35,7 @@ DEFAULT_EMBEDDING = "gpen-face-embedding"
 #: Headings of options, in the order in which doors show them.
 RESTORATION, FACES, NETWORKS = "Restoration", "Faces", "Networks"
 PHOTO_FILES, VIDEOS, VIDEO_FILES = "Photo files", "Videos", "Video files"
+COLORS = "Colours"
 
 _BLEND = r"(\s*\d+=([01]|0?\.\d+|1\.0+)\s*)?"
 _WHO = (
@@ -160,6 +163,20 @@ class Settings:
             "comfyui": "ComfyUI's own folders are searched, with those of extra_model_paths.yaml",
         },
     )] = None
+    background: Annotated[str, Option(
+        "Upscaler of the background", NETWORKS,
+        "Name or path of an upscaler for everything around the faces, at ×1 too; without one, the "
+        "photo is enlarged by Lanczos' kernel.",
+        expected="a name or path", metavar="NAME", empty="Lanczos",
+        reasons={"http": _HOST},
+    )] = ""
+    background_denoise: Annotated[float, Option(
+        "Denoising of the background", NETWORKS,
+        "Below 1 the background keeps more of its noise, for upscalers that have a second file "
+        "with wdn in its name.",
+        minimum=0, maximum=1, step=0.05, ends=("least", "as trained"),
+        reasons={"http": _HOST},
+    )] = 1.0
     detector: Annotated[str, Option(
         "Face detector", NETWORKS,
         "Name or path of the detector that finds faces.",
@@ -346,6 +363,28 @@ class VideoSettings:
         check_all(self)
         if self.end_s is not None and self.end_s <= self.start_s:
             raise SettingsError(f"end is {self.end_s}; expected more than start, {self.start_s}")
+
+
+@documented
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColorSettings:
+    """How faces are coloured; `Settings` says which, and by which network."""
+
+    # fmt: off
+    saturation: Annotated[float, Option(
+        "Saturation", COLORS,
+        "How strong the colours are: 0 is grey, 1 is what the network says, 2 twice as much.",
+        minimum=0, maximum=2, step=0.05,
+    )] = 1.0
+    # fmt: on
+
+    def __post_init__(self) -> None:
+        """Bring values into the type they have, and refuse those that mean nothing.
+
+        Raises:
+            SettingsError: Names the option, its value and what was expected.
+        """
+        check_all(self)
 
 
 #: Parts of a face that can be kept as they are.

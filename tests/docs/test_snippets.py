@@ -18,6 +18,8 @@ NOT_RUN = {
     "batch.md": 2,
     "comfyui.md": 1,
     "evaluation.md": 2,
+    "how-to/backgrounds.md": 2,
+    "how-to/colouring.md": 2,
     "http.md": 1,
     "models.md": 1,
     "peers.md": 2,

@@ -92,7 +92,8 @@ def test_inputs_follow_the_table_in_the_order_of_saved_workflows(comfy: ComfyUI)
         "occlusion aligned fusion at"
     )
     assert [*table.of(table.LOAD)] == [
-        *("model", "detector", "engine", "device", "precision", "embedding")
+        *("model", "detector", "engine", "device", "precision", "embedding"),
+        *("background", "background_denoise"),
     ]
 
 

@@ -25,6 +25,7 @@ from gpen.video.io.decode import open_video, read_frames
 from gpen.video.run import restore_video
 from support.identity_file import write_identity
 from support.panning import SIZE_WH, panning, panning_clip
+from support.upscaler_files import save_enlarging_graph
 from support.video_files import make_clip, packets_of, times_of
 
 
@@ -270,6 +271,20 @@ def test_upscaled_clips_are_larger(clip: Path, restorer: Restorer, tmp_path: Pat
     larger = restorer.with_(upscale=2)
     restore_video(clip, tmp_path / "out.mp4", restorer=larger, video=VideoSettings(end_s=0.1))
     assert open_video(tmp_path / "out.mp4").size_wh == (2 * SIZE_WH[0], 2 * SIZE_WH[1])
+
+
+def test_every_frame_goes_through_the_upscaler_of_backgrounds(
+    clip: Path, restorer: Restorer, tmp_path: Path
+) -> None:
+    nearest = save_enlarging_graph(tmp_path / "nearest-x2.onnx", 2)
+    larger = restorer.with_(upscale=2, background=nearest)
+    video = VideoSettings(end_s=0.1, crf=0)
+    restore_video(clip, tmp_path / "out.mkv", restorer=larger, video=video)
+    before, after = frames_of(clip), frames_of(tmp_path / "out.mkv")
+    assert len(after) > 1
+    for old, new in zip(before, after, strict=False):
+        corner = old[:24, :24].repeat(2, axis=0).repeat(2, axis=1).astype(int)
+        assert np.abs(new[:48, :48] - corner).mean() < 3
 
 
 def test_deep_color_stays_deep(restorer: Restorer, tmp_path: Path, demo_photo: Path) -> None:

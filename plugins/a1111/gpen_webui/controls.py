@@ -24,10 +24,11 @@ PAGE = "page"
 #: The Extras tab.
 EXTRAS = "extras"
 #: What depends on the image, so that a setting for all images would be of no use.
-_EXTRAS_ONLY = ("upscale", "face_blend", "aligned", "at")
+_EXTRAS_ONLY = ("upscale", "background", "background_denoise", "face_blend", "aligned", "at")
 #: Where names are looked up when the page is built.
 _NAMES = {
     "model": models.restorers,
+    "background": models.upscalers,
     "detector": models.detectors,
     "embedding": models.embeddings,
 }

@@ -14,8 +14,9 @@ from gpen.settings import NETWORKS
 
 from .console import report
 
-#: Folders of other restorers below WebUI's models folder, in which people keep GPEN too.
-_OTHERS = ("facerestore_models", "GFPGAN", "Codeformer")
+#: Folders of other restorers below WebUI's models folder, in which people keep GPEN too, and of
+#: upscalers.
+_OTHERS = ("facerestore_models", "GFPGAN", "Codeformer", "ESRGAN", "RealESRGAN")
 #: Restorers whose folder WebUI's command line can name.
 _NAMED = ("gfpgan", "codeformer")
 #: Settings for which networks are opened anew.
@@ -56,6 +57,11 @@ def detectors() -> list[str]:
 def embeddings() -> list[str]:
     """Names of the face embeddings that were found, the one that gpen brings first."""
     return _names("identity", gpen.Settings().embedding)
+
+
+def upscalers() -> list[str]:
+    """Names of the upscalers that were found, after nothing, which stands for none."""
+    return _names("upscaler", gpen.Settings().background)
 
 
 def _names(role: str, first: str) -> list[str]:

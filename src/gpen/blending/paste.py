@@ -14,6 +14,9 @@ What is pasted is a difference, so that a network that changes nothing changes n
 saw, lost between image and crop. `kept` is the share of it that stays: 1 where the network left its
 crop alone, 0 where it cleaned or replaced the finest detail that it saw, unless
 `Patch.keep_residual` keeps all of it. See docs/adr/0001.
+
+Where the image was enlarged by a network, its crops were cut from the plain enlargement: then that
+is `image` in the formula, and its result takes the place of the network's image within the mask.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..images import transforms
+from ..images.enlarged_view import EnlargedView
 from ..images.tones import match_tones
 from ..settings import MaskShape
 from ..types import Crop, Float64Array, FloatArray, Pixels
@@ -41,6 +45,8 @@ def paste_faces(
     blend: float = 1.0,
     mask: MaskShape = "face",
     match_color: bool = False,
+    cut_from: EnlargedView | None = None,
+    in_place: bool = False,
 ) -> Pixels:
     """Put restored faces back into their image.
 
@@ -55,13 +61,15 @@ def paste_faces(
         mask: "face" follows the face, "box" is a soft square.
         match_color: Give each output the mean and spread of its crop, per RGB channel as stored,
             within the mask. Both are measured on a coarse grid, where neither blur nor noise count.
+        cut_from: What the crops were cut from, where the image is another enlargement of it.
+        in_place: Change the image itself, which saves the memory of another.
 
     Returns:
-        A new image of the same shape and dtype.
+        An image of the same shape and dtype.
     """
     import cv2
 
-    result = image_pixels.copy()
+    result = image_pixels if in_place else image_pixels.copy()
     placed = [place_patch(patch, image_pixels.shape[1::-1], mask) for patch in patches]
     # A fixed order of summation makes the result the same to the last bit for any order given.
     in_order = sorted(
@@ -73,7 +81,8 @@ def paste_faces(
         # Where faces meet, their changes add up before they are rounded.
         total = np.zeros((*size, 3), np.float32) if len(group) > 1 else None
         for placed_patch, weight in zip(group, weights(group), strict=True):
-            for part, change in _changes(placed_patch, image_pixels, match_color=match_color):
+            changes = _changes(placed_patch, image_pixels, cut_from, match_color=match_color)
+            for part, change in changes:
                 share = _in_channels(weight[part.window(placed_patch.left, placed_patch.top)])
                 cv2.multiply(change, share, dst=change, scale=blend * placed_patch.patch.blend)
                 if total is None:
@@ -101,7 +110,11 @@ def _add(window: Any, change: Any) -> None:
 
 
 def _changes(
-    placed_patch: PlacedPatch, image_pixels: Pixels, *, match_color: bool
+    placed_patch: PlacedPatch,
+    image_pixels: Pixels,
+    cut_from: EnlargedView | None,
+    *,
+    match_color: bool,
 ) -> Iterator[tuple[PlacedPatch, FloatArray]]:
     """What a restored face changes at full weight, (height, width, 3), part by part of its box.
 
@@ -116,11 +129,12 @@ def _changes(
     )
     before = crop.pixels.astype(np.float32)
     residual: Any = None
+    around = image_pixels[placed_patch.window()]
+    source = around if cut_from is None else cut_from.window(*placed_patch.window())
+    exchange: Any = None if cut_from is None else cv2.subtract(source, around, dtype=cv2.CV_32F)
     if not keep_residual:
         seen = placed_patch.back(before)
-        residual = cv2.subtract(
-            image_pixels[placed_patch.window()], seen, dst=seen, dtype=cv2.CV_32F
-        )
+        residual = cv2.subtract(source, seen, dst=seen, dtype=cv2.CV_32F)
         lost = residual_weight(crop, output, residual, placed_patch.back)
     step: Any = cv2.subtract(output, crop.pixels, dtype=cv2.CV_32F)
     if match_color:
@@ -130,8 +144,10 @@ def _changes(
         step = tones - before
     for part in parts(placed_patch):
         change = part.back(step)
+        window = part.window(placed_patch.left, placed_patch.top)
+        if exchange is not None:
+            change += exchange[window]
         if residual is not None:
-            window = part.window(placed_patch.left, placed_patch.top)
             change -= cv2.multiply(residual[window], _in_channels(lost[window]))
         yield part, change
 

@@ -16,6 +16,7 @@ from gpen.errors import GpenError
 from . import (
     batch,
     cache,
+    colorize,
     compare,
     console,
     convert,
@@ -65,6 +66,7 @@ def _root(
 app.command(epilog=restore.EPILOG)(restore.restore)
 
 
+app.command(epilog=colorize.EPILOG)(colorize.colorize)
 app.command(epilog=detect.EPILOG)(detect.detect)
 app.command(epilog=convert.EPILOG)(convert.convert)
 app.add_typer(models.app, name="models")

@@ -31,6 +31,11 @@ def embeddings(incomplete: str) -> list[str]:
     return _names("identity", incomplete)
 
 
+def upscalers(incomplete: str) -> list[str]:
+    """Names of the upscalers that begin like this."""
+    return _names("upscaler", incomplete)
+
+
 def offers(incomplete: str) -> list[tuple[str, str]]:
     """Names of what can be fetched that begin like this, each with what it is."""
     from gpen.models.catalogue import OFFERS

@@ -72,7 +72,7 @@ def _row(model: ModelInfo) -> tuple[str, ...]:
     return (
         model.name,
         model.kind,
-        str(model.size or ""),
+        f"×{model.factor}" if model.factor else str(model.size or ""),
         model.dtype or "",
         (model.sha256 or "")[:12],
         model.source,

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin
 import typer
 
 from gpen.options import Option, options_of
-from gpen.settings import Settings, VideoSettings
+from gpen.settings import ColorSettings, Settings, VideoSettings
 
 from . import completion
 
@@ -21,6 +21,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 #: What the Tab key offers.
 _COMPLETIONS = {
     "model": completion.restorers,
+    "background": completion.upscalers,
     "detector": completion.detectors,
     "embedding": completion.embeddings,
 }
@@ -33,7 +34,7 @@ def with_options(*names: str, grouped: bool = False) -> Callable[[_Command], _Co
         names: Fields of `Settings` or `VideoSettings`.
         grouped: Show each under the heading of its group.
     """
-    table = {**options_of(Settings), **options_of(VideoSettings)}
+    table = {**options_of(Settings), **options_of(VideoSettings), **options_of(ColorSettings)}
 
     def decorated(command: _Command) -> _Command:
         own = inspect.signature(command, eval_str=True)

@@ -108,7 +108,7 @@ def restore(
     finally:
         if report is not None:
             write_report(report, outcomes, dataclasses.asdict(settings))
-    raise typer.Exit(_summary(outcomes))
+    raise typer.Exit(summary(outcomes))
 
 
 def _run(
@@ -129,16 +129,19 @@ def _run(
     if videos and photos:
         check_folder(output)
     if photos or not videos:
+        from gpen import Restorer
+
         from .restore_images import restore_photos
 
-        restore_photos(photos, output, settings, outcomes, how, recursive=recursive, jobs=jobs)
+        restorer = Restorer(settings)
+        restore_photos(photos, output, restorer, outcomes, how, recursive=recursive, jobs=jobs)
     if videos:
         from .restore_videos import restore_videos
 
         restore_videos(videos, output, settings, video, outcomes, how)
 
 
-def _summary(outcomes: Sequence[Outcome]) -> int:
+def summary(outcomes: Sequence[Outcome]) -> int:
     """The count of all inputs, for a person; the exit code: 0 all done, 1 some failed, 3 all."""
     from . import console
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+
+from rich.progress import Progress, TaskID
 
 from gpen import Restorer, Settings, SettingsError
 from gpen.images.read import find_images
@@ -23,7 +26,7 @@ STANDARD_STREAM = "-"
 def restore_photos(
     inputs: Sequence[str],
     output: str | None,
-    settings: Settings,
+    restorer: Restorer,
     outcomes: list[Outcome],
     options: Options,
     *,
@@ -31,12 +34,11 @@ def restore_photos(
     jobs: int,
 ) -> None:
     """Restore the photos named on the command line; what becomes of each goes into `outcomes`."""
-    restorer = Restorer(settings)
     if STANDARD_STREAM in inputs and output in (None, STANDARD_STREAM):
         _stdin_to_stdout(inputs, restorer)
         return
     tasks, failed = _plan(
-        inputs, output, settings, recursive=recursive, again=options.skip_existing
+        inputs, output, restorer.settings, recursive=recursive, again=options.skip_existing
     )
     for outcome in failed:
         console.complain(str(outcome.error))
@@ -46,10 +48,24 @@ def restore_photos(
         if options.similarity:
             _ = restorer.identity
     with console.progress_bar("Restoring", len(tasks)) as bar:
+        restorer.on_tile = _tile_bars(bar)
         for outcome in run(tasks, restorer, options, jobs):
             outcomes.append(outcome)
             _show(outcome)
             bar.advance(bar.task_ids[0])
+
+
+def _tile_bars(bar: Progress) -> Callable[[int, int], None]:
+    """A bar for each thread that enlarges a background, as long as it does."""
+    bars: dict[int, TaskID] = {}
+
+    def show(done: int, total: int) -> None:
+        thread = threading.get_ident()
+        if thread not in bars:
+            bars[thread] = bar.add_task("Background", total=total)
+        bar.update(bars[thread], completed=done, total=total, visible=done < total)
+
+    return show
 
 
 def _plan(

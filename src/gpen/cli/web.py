@@ -32,7 +32,10 @@ EPILOG = """
 _LIMITS = "Limits"
 
 
-@with_options("model", "models_dir", "detector", "embedding", "engine", "device", "precision")
+@with_options(
+    *("model", "models_dir", "background", "background_denoise", "detector", "embedding"),
+    *("engine", "device", "precision"),
+)
 def web(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 7860,

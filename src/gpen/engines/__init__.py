@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from ..errors import EngineError, SettingsError, WeightsError
-from ..models import GENERATOR_KINDS, HALVABLE_KINDS, ModelInfo, read_onnx
+from ..models import GENERATOR_KINDS, HALVABLE_KINDS, UPSCALER_KINDS, ModelInfo, read_onnx
 from ..settings import ENGINES
 from .base import Engine, Graph
 from .batching import run_in_batches
 from .graph_cache import forget, inference_graph
 from .out_of_memory import is_out_of_memory
 from .shared_engine import BATCH_SIZE, SharedEngine, open_shared
+from .upscaler_source import UpscalerSource
 
 __all__ = [
     "BATCH_SIZE",
@@ -24,9 +27,11 @@ __all__ = [
     "fast_precision",
     "open_engine",
     "open_graph",
+    "open_upscaler",
     "run_in_batches",
 ]
 
+Opened = TypeVar("Opened")
 #: How often a graph from the cache is opened when it vanishes or cannot be run.
 _TRIES = 5
 
@@ -102,6 +107,53 @@ def open_engine(
     )
 
 
+def open_upscaler(
+    model: ModelInfo,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    partner: ModelInfo | None = None,
+    share: float = 1.0,
+) -> SharedEngine:
+    """Open an upscaler, ready to run and to be shared by threads; it takes tiles in [0, 1].
+
+    Args:
+        model: What `find_model` found.
+        engine: As in `open_engine`.
+        device: As in `open_engine`.
+        precision: "auto" is f32.
+        partner: An upscaler of the same shapes that is mixed in.
+        share: Of `model` in the mixture, from 0 to 1.
+
+    Raises:
+        WeightsError: The file became unreadable, its factor is of no use, or the partner is another
+            network.
+        GpenError: As `open_engine`.
+    """
+    name = engine if engine != "auto" else _choose(model, device)
+    source = UpscalerSource(model, partner, share)
+    return open_shared(
+        partial(_open_tiles, source, name, device, "f32" if precision == "auto" else precision),
+        partial(_open_tiles, source, _choose(model, "cpu"), "cpu", "f32"),
+        name=name,
+        device=device,
+        unit="tile",
+    )
+
+
+def _open_tiles(source: UpscalerSource, engine: str, device: str, precision: str) -> Engine:
+    if engine == "torch":
+        return source.in_torch(device, precision)
+    return _open_cached(
+        source.graph,
+        source.model.path,
+        lambda path: source.on_graph(
+            open_graph(path, engine=engine, device=device, precision=precision), path
+        ),
+    )
+
+
 def _open(model: ModelInfo, engine: str, device: str, precision: str) -> Engine:
     if engine == "torch":
         from .torch import TorchEngine
@@ -109,12 +161,30 @@ def _open(model: ModelInfo, engine: str, device: str, precision: str) -> Engine:
         return TorchEngine(model, device=device, precision=precision)
     if precision == "auto":
         precision = _fastest_faithful(model, engine, device)
+    return _open_cached(
+        partial(inference_graph, model),
+        model.path,
+        lambda path: _open_restorer(path, model, engine, device, precision),
+    )
+
+
+def _open_cached(find: Callable[[], Path], own: Path, open_: Callable[[Path], Opened]) -> Opened:
+    """Open a graph; one from the cache that cannot be run, or has just vanished, is made again.
+
+    Args:
+        find: Finds the graph.
+        own: The user's file, which is not made again.
+        open_: Opens a graph.
+
+    Raises:
+        GpenError: See `gpen.errors`.
+    """
     for tries_left in reversed(range(_TRIES)):
-        path = inference_graph(model)
+        path = find()
         try:
-            return _open_restorer(path, model, engine, device, precision)
+            return open_(path)
         except (EngineError, WeightsError) as error:
-            if path == model.path or not tries_left or is_out_of_memory(error):
+            if path == own or not tries_left or is_out_of_memory(error):
                 raise
             forget(path)  # it cannot be run, or the cache was deleted meanwhile
     raise AssertionError("the last try returns or raises")
@@ -134,7 +204,7 @@ def _open_restorer(
 
 def _choose(model: ModelInfo, device: str) -> str:
     """The fastest engine that is installed and can run this file on this device."""
-    torch_runs_it = _installed("torch") and model.kind in GENERATOR_KINDS
+    torch_runs_it = _installed("torch") and model.kind in (*GENERATOR_KINDS, *UPSCALER_KINDS)
     kind = device.partition(":")[0]
     if kind in ("cuda", "mps"):
         return "torch" if torch_runs_it else "onnxruntime"

@@ -11,7 +11,9 @@ import contextlib
 import hashlib
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ..errors import WriteError
@@ -38,14 +40,26 @@ def inference_graph(model: ModelInfo) -> Path:
     """
     if model.path.suffix.lower() == ".onnx":
         return model.path
-    folder = cache_dir() / "graphs"
-    key = f"{(model.sha256 or '')[:32]}-g{GRAPH_VERSION}"
+    return cached_graph((model.sha256 or "")[:32], partial(load_weights, model.path))
+
+
+def cached_graph(name: str, load: Callable[[], Weights]) -> Path:
+    """The ONNX file of weights in the cache, made if need be.
+
+    Args:
+        name: Stands for what they hold.
+        load: Opens them.
+
+    Raises:
+        As `inference_graph`.
+    """
+    folder, key = cache_dir() / "graphs", f"{name}-g{GRAPH_VERSION}"
     for entry in folder.glob(f"{key}-*.onnx"):
         if whole(entry):
             touch(entry)
             return entry
         forget(entry)
-    entry = _make(model, folder, key)
+    entry = _make(load, folder, key)
     prune_cache(keep=[entry])
     return entry
 
@@ -56,9 +70,9 @@ def forget(entry: Path) -> None:
         _log.warning("%s is damaged and will be made again", entry)
 
 
-def _make(model: ModelInfo, folder: Path, key: str) -> Path:
-    _log.info("turning %s into an inference graph, once", model.path.name)
-    weights = load_weights(model.path)
+def _make(load: Callable[[], Weights], folder: Path, key: str) -> Path:
+    weights = load()
+    _log.info("turning %s into an inference graph, once", weights.path.name)
     for tries_left in reversed(range(_TRIES)):
         try:
             return _write(weights, folder, key)

@@ -46,6 +46,7 @@ class SharedEngine:
         open_on_cpu: Callable[[], Engine] | None = None,
         *,
         batch_size: int = BATCH_SIZE,
+        unit: str = "face",
     ) -> None:
         """Share an engine.
 
@@ -53,12 +54,13 @@ class SharedEngine:
             engine: Runs the network as long as its memory is enough.
             open_on_cpu: Opens the same network on the CPU, for when it is not.
             batch_size: Crops of several threads that go through it at once, at most.
+            unit: What a crop shows, for messages.
         """
         self.size, self.in_size = engine.size, engine.in_size
         self._engine, self._used, self._open_on_cpu = engine, engine, open_on_cpu
         self._cpu: Engine | None = None
         self._most: int | None = None  # crops per run that were not too many
-        self._batch_size = batch_size
+        self._batch_size, self._unit = batch_size, unit
         self._waiting: deque[_Request] = deque()
         self._busy = threading.Lock()
 
@@ -96,8 +98,12 @@ class SharedEngine:
     def _run_next(self) -> None:
         """Run the requests that have waited longest, as many as fit a batch."""
         batch = [self._waiting.popleft()]
-        room = self._batch_size - len(batch[0].crops)
-        while self._waiting and (room := room - len(self._waiting[0].crops)) >= 0:
+        room, shape = self._batch_size - len(batch[0].crops), batch[0].crops.shape[1:]
+        while (
+            self._waiting
+            and self._waiting[0].crops.shape[1:] == shape
+            and (room := room - len(self._waiting[0].crops)) >= 0
+        ):
             batch.append(self._waiting.popleft())
         try:
             if len(batch) == 1 or not self._run_together(batch):
@@ -140,7 +146,9 @@ class SharedEngine:
             output = self._run_on(self._engine, batch)
             if output is None and len(batch) > 1:
                 self._most = len(batch) // 2
-                _log.info("%s: %d faces at once are too many", self._engine.device, len(batch))
+                _log.info(
+                    "%s: %d %ss at once are too many", self._engine.device, len(batch), self._unit
+                )
                 continue
             outputs.append(self._run_on_cpu(batch) if output is None else output)
             start += len(batch)
@@ -157,8 +165,9 @@ class SharedEngine:
         if self._open_on_cpu is not None and not is_cpu(self._engine.device):
             if self._cpu is None:
                 _log.warning(
-                    "%s has too little memory for one face of %d px: the CPU takes over",
+                    "%s has too little memory for one %s of %d px: the CPU takes over",
                     self._engine.device,
+                    self._unit,
                     self.size,
                 )
                 self._cpu = none_if_out_of_memory(self._open_on_cpu)
@@ -166,14 +175,19 @@ class SharedEngine:
             if output is not None:
                 return output
         raise EngineError(
-            f"too little memory for one face of {self.size} px: close other programs, use fewer "
-            "--jobs, or choose a model of a smaller size",
+            f"too little memory for one {self._unit} of {self.size} px: close other programs, use "
+            "fewer --jobs, or choose a model of a smaller size",
             engine=self._engine.name,
         )
 
 
 def open_shared(
-    open_: Callable[[], Engine], open_on_cpu: Callable[[], Engine], *, name: str, device: str
+    open_: Callable[[], Engine],
+    open_on_cpu: Callable[[], Engine],
+    *,
+    name: str,
+    device: str,
+    unit: str = "face",
 ) -> SharedEngine:
     """Open a network where it was asked for, or on the CPU where that device is full.
 
@@ -182,6 +196,7 @@ def open_shared(
         open_on_cpu: Opens it on the CPU.
         name: Engine that `open_` opens, for messages.
         device: Where it opens it, as it was asked for.
+        unit: What a crop shows, for messages.
 
     Raises:
         EngineError: Even the CPU has too little memory for it, or something else failed.
@@ -195,4 +210,4 @@ def open_shared(
             "too little memory for the network: close other programs, or choose a smaller model",
             engine=name,
         )
-    return SharedEngine(engine, open_on_cpu)
+    return SharedEngine(engine, open_on_cpu, unit=unit)

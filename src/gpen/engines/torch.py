@@ -59,7 +59,7 @@ class TorchEngine:
                 engine=self.name,
             )
         self._torch = torch
-        self._device = _device(device)
+        self._device = torch_device(device)
         self.device = str(self._device)
         self._chosen = precision == "auto"
         self.precision = _fastest_faithful(self._device, model) if self._chosen else precision
@@ -136,13 +136,17 @@ def _fastest_faithful(device: torch.device, model: ModelInfo) -> str:
     return "f16" if torch.cuda.get_device_capability(device) >= _TENSOR_CORES else "f32"
 
 
-def _device(device: str) -> torch.device:
+def torch_device(device: str) -> torch.device:
     """The torch device of a name.
 
     Raises:
-        EngineError: There is none.
+        MissingExtraError: torch is not installed.
+        EngineError: There is no such device.
     """
-    import torch
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtraError("The engine torch", extra="torch") from None
 
     if device == "auto":
         device = "cpu"

@@ -9,6 +9,8 @@ Convention:
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -70,3 +72,9 @@ def crop_around(image_pixels: Pixels, face: Face, size: int) -> Pixels:
     left, top = (x_min + x_max) / 2 - size / scale / 2, (y_min + y_max) / 2 - size / scale / 2
     matrix = transforms.compose(transforms.scaling(scale), transforms.shifting(-left, -top))
     return transforms.warp(image_pixels, matrix, (size, size), border="replicate")
+
+
+def on_enlarged(crop: Crop, factor: int) -> Crop:
+    """The crop of an image as one of the same image enlarged by a whole factor."""
+    matrix = transforms.compose(crop.crop_from_image, transforms.scaling(1 / factor))
+    return replace(crop, crop_from_image=matrix)

@@ -118,8 +118,8 @@ def keep_tint(after: Pixels, before: Pixels) -> Pixels | None:
     gray = cv2.cvtColor(pil_image, cv2.COLOR_RGB2GRAY)
     gray = cv2.merge([gray, gray, gray])
     index = cv2.convertScaleAbs(gray, alpha=float(1 / level))
-    tint = cv2.LUT(index, _rgb(curve[None]) * level)
-    tint = tint + transforms.resize(_rgb(stray) * level, after.shape[1::-1])
+    tint = cv2.LUT(index, rgb_of_chroma(curve[None]) * level)
+    tint = tint + transforms.resize(rgb_of_chroma(stray) * level, after.shape[1::-1])
     # The last step rounds and clips.
     depth = cv2.CV_8U if after.dtype == np.uint8 else cv2.CV_16U
     if colors <= 0:
@@ -147,12 +147,12 @@ def _tint_curve(luma: FloatArray, chroma: FloatArray) -> FloatArray:
     columns = [np.interp(levels, known, values[:, channel]) for channel in (0, 1)]
     curve = np.stack(columns, axis=1).astype(np.float32)
     # Beyond the lightest cell the tint goes on, as far as no channel is clipped.
-    room = (255 - levels) / np.maximum(_rgb(curve[None])[0].max(axis=1), np.float32(1e-6))
+    room = (255 - levels) / np.maximum(rgb_of_chroma(curve[None])[0].max(axis=1), np.float32(1e-6))
     limited: FloatArray = curve * np.minimum(room, 1)[:, None]
     return limited
 
 
-def _rgb(chroma: FloatArray) -> FloatArray:
+def rgb_of_chroma(chroma: FloatArray) -> FloatArray:
     """What chroma, (height, width, 2), adds to R, G and B."""
     red, blue = chroma[..., 0], chroma[..., 1]
     green = -(LUMA[0] * red + LUMA[2] * blue) / LUMA[1]

@@ -140,11 +140,14 @@ def resize(pixels: Raster, size_wh: tuple[int, int]) -> Raster:
 
 
 def enlarge(pixels: Raster, factor: int) -> Raster:
-    """Resize (height, width, channels) by a whole factor, 1 or more."""
+    """Resize (height, width, channels) by a whole factor, 1 or more, by Lanczos' kernel."""
+    import cv2
+
     if factor == 1:
         return pixels
     height, width = pixels.shape[:2]
-    return resize(pixels, (width * factor, height * factor))
+    size_wh = (width * factor, height * factor)
+    return cv2.resize(pixels, size_wh, interpolation=cv2.INTER_LANCZOS4)  # type: ignore[return-value]
 
 
 def warp(

@@ -10,15 +10,19 @@ from .load import Weights, load_weights
 from .notes import config_note
 from .onnx_file import OnnxFile, read_onnx
 from .tensors import Tensor
+from .upscaler_tensors import FACTORS, UPSCALER_KINDS, UpscalerNet, mixed, plain_layout
 
 __all__ = [
     "ASSETS",
+    "FACTORS",
     "GENERATOR_KINDS",
     "HALVABLE_KINDS",
+    "UPSCALER_KINDS",
     "Architecture",
     "ModelInfo",
     "OnnxFile",
     "Tensor",
+    "UpscalerNet",
     "Weights",
     "config_note",
     "convert",
@@ -27,7 +31,9 @@ __all__ = [
     "find_role",
     "list_models",
     "load_weights",
+    "mixed",
     "model_folders",
+    "plain_layout",
     "read_onnx",
     "write_inference_graph",
 ]

@@ -53,6 +53,7 @@ _GPEN_TERMS = (
     "The code's page said '© Alibaba, 2021. For academic and non-commercial use only.' until March "
     "2026 and names no licence since. Ask the authors before any commercial use."
 )
+_REALESRGAN = "https://github.com/xinntao/Real-ESRGAN"
 _INSIGHTFACE = {
     "licence": "non-commercial research",
     "terms": "InsightFace offers its trained networks for non-commercial research only.",
@@ -102,6 +103,37 @@ def _published(name: str, suffix: str, px: int, url: str) -> Offer:
     )
 
 
+def _realesrgan(name: str, title: str, release: str, size: int, sha256: str) -> Offer:
+    """An upscaler of Real-ESRGAN's authors."""
+    return Offer(
+        name=name,
+        suffix=".pth",
+        title=f"{title}, an upscaler of backgrounds",
+        role="upscaler",
+        urls=(f"{_REALESRGAN}/releases/download/{release}/{name}.pth",),
+        size=size,
+        sha256=sha256,
+        licence="BSD-3-Clause",
+        terms="BSD 3-Clause, by Xintao Wang; any use, as long as the notice stays with it.",
+        home=_REALESRGAN,
+    )
+
+
+def _realesrnet(factor: int) -> Offer:
+    """GPEN's own upscaler, whose size and sum are not known here."""
+    name = f"realesrnet_x{factor}"
+    return Offer(
+        name=name,
+        suffix=".pth",
+        title=f"RealESRNet ×{factor} of GPEN's demo, an upscaler of backgrounds",
+        role="upscaler",
+        urls=(f"{_ALIYUN}/{name}.pth",),
+        licence=_GPEN_LICENCE,
+        terms=_GPEN_TERMS,
+        home=_GPEN_HOME,
+    )
+
+
 OFFERS = (
     _facefusion(
         256, 75_792_988, "bad8bf0426873828df2dbf4e3b3d9ababba9da7965b8b72426569486f7ae5c25"
@@ -119,6 +151,47 @@ OFFERS = (
     _published("GPEN-BFR-512", ".pth", 512, f"{_ALIYUN}/GPEN-BFR-512.pth"),
     _published("GPEN-BFR-1024", ".pt", 1024, f"{_MODELSCOPE}/pytorch_model.pt"),
     _published("GPEN-BFR-2048", ".pt", 2048, f"{_MODELSCOPE}/pytorch_model-2048.pt"),
+    Offer(
+        name="GPEN-Colorization-1024",
+        suffix=".pth",
+        title="GPEN that colours faces, 1024 px, for `gpen colorize`",
+        role="restorer",
+        urls=(f"{_ALIYUN}/GPEN-Colorization-1024.pth",),
+        licence=_GPEN_LICENCE,
+        terms=_GPEN_TERMS,
+        home=_GPEN_HOME,
+    ),
+    _realesrgan(
+        "realesr-general-x4v3",
+        "Real-ESRGAN ×4, small and fast",
+        "v0.2.5.0",
+        4_885_111,
+        "8dc7edb9ac80ccdc30c3a5dca6616509367f05fbc184ad95b731f05bece96292",
+    ),
+    _realesrgan(
+        "realesr-general-wdn-x4v3",
+        "Real-ESRGAN ×4 that denoises less, for --background-denoise",
+        "v0.2.5.0",
+        4_885_111,
+        "1641f8c4464b9f097c9fdda5589273713f67cf59f3d909e0bd688f0cee269dca",
+    ),
+    _realesrgan(
+        "RealESRGAN_x2plus",
+        "Real-ESRGAN ×2",
+        "v0.2.1",
+        67_061_725,
+        "49fafd45f8fd7aa8d31ab2a22d14d91b536c34494a5cfe31eb5d89c2fa266abb",
+    ),
+    _realesrgan(
+        "RealESRGAN_x4plus",
+        "Real-ESRGAN ×4",
+        "v0.1.0",
+        67_040_989,
+        "4fa0d38905f75ac06eb49a7951b426670021be3018265fd191d2125df9d682f1",
+    ),
+    _realesrnet(1),
+    _realesrnet(2),
+    _realesrnet(4),
     Offer(
         name="face_detection_yunet_2023mar",
         suffix=".onnx",

@@ -12,10 +12,12 @@ from ..files import crc32, written_whole
 from .find import load_named
 from .graph import GRAPH_VERSION, write_graph
 from .graph.framing import Framing
+from .graph.upscalers import write_upscaler_graph
 from .load import Weights
 from .notes import GRAPH_NOTE, TEMPLATE_NOTE, notes_to_write
 from .safetensors import write_safetensors
 from .tensors import Tensor
+from .upscaler_tensors import plain_layout
 
 _FORMATS = (".pth", ".pt", ".safetensors", ".onnx")
 
@@ -152,20 +154,26 @@ def write_inference_graph(
     tensors: Mapping[str, Tensor] | None = None,
     framing: Framing | None = None,
 ) -> None:
-    """Write a GPEN generator as an ONNX file that every engine runs.
+    """Write a GPEN generator or an upscaler as an ONNX file that every engine runs.
 
     Args:
-        weights: The generator.
+        weights: The network.
         path: File to write; one that is there is replaced.
         tensors: Its tensors in another dtype.
         framing: The crops that a program will feed.
 
     Raises:
-        WeightsError: It is no GPEN generator.
+        WeightsError: It is something else.
     """
+    if weights.upscaler is not None:
+        plain = plain_layout(tensors or weights.tensors)
+        notes = {name: note for name, note in weights.notes.items() if name != "format"}
+        write_upscaler_graph(plain, weights.upscaler, path, notes)
+        return
     if weights.net is None:
         raise WeightsError(
-            f"{weights.path.name} is {weights.title}; only GPEN generators become ONNX graphs",
+            f"{weights.path.name} is {weights.title}; "
+            "only GPEN generators and upscalers become ONNX graphs",
             path=weights.path,
         )
     tensors = tensors or weights.tensors

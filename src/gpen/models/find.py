@@ -28,7 +28,10 @@ _RESERVED = "its name is that of a model that comes with gpen; rename it, or giv
 #: Models named in an error.
 _NAMED = 8
 #: Where other programs keep theirs, below the current folder.
-OTHER_TOOLS = ("models/GPEN", "models/facerestore_models", ".assets/models", "weights")
+OTHER_TOOLS = (
+    *("models/GPEN", "models/facerestore_models", ".assets/models", "weights"),
+    *("models/upscale_models", "models/ESRGAN", "models/RealESRGAN"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,8 @@ class ModelInfo:
             it comes with gpen.
         kind: What it is: "gpen", "gpen-sr", "gpen-described", "gpen-subpixel", "gpen-modular",
             "onnx-restorer", "yunet", "stable-diffusion", …
-        role: What gpen can use it for: "restorer", "detector", "identity", "landmarks",
-            "reliability" or "none".
+        role: What gpen can use it for: "restorer", "upscaler", "detector", "identity",
+            "landmarks", "reliability" or "none".
         size: Side of the image a restorer returns, in pixels.
         in_size: Side of the image it takes; smaller for super-resolution variants.
         dtype: What most of its values are stored in.
@@ -51,6 +54,7 @@ class ModelInfo:
         template: Alignment a restorer was trained with: "gpen" or "ffhq_512".
         usable: Whether gpen can use it.
         reason: Why not, in one line; empty where it can.
+        factor: How many times an upscaler enlarges; None where only running it will tell.
     """
 
     name: str
@@ -65,6 +69,7 @@ class ModelInfo:
     template: str = "gpen"
     usable: bool = False
     reason: str = ""
+    factor: int | None = None
 
 
 def model_folders(models_dir: str | Path | None = None) -> list[Path]:
@@ -146,7 +151,7 @@ def load_named(
         except WeightsError as error:
             refused.append(error)
             continue
-        if role is not None and weights.role != role:
+        if role is not None and not weights.serves_as(role):
             refused.append(WeightsError(_refusal(weights, role), path=path))
             continue
         for reason in refused:
@@ -291,12 +296,14 @@ def _info(weights: Weights, source: str) -> ModelInfo:
         template=weights.notes.get(TEMPLATE_NOTE, "gpen" if own_template else "ffhq_512"),
         usable=usable,
         reason="" if usable else _refusal(weights, "restorer"),
+        factor=weights.factor,
     )
 
 
 def _refusal(weights: Weights, role: Role) -> str:
     wanted = {
         "restorer": "expected a GPEN generator or a face restorer as ONNX",
+        "upscaler": "expected an upscaler, such as RealESRGAN_x4plus",
         "detector": "expected a face detector",
         "identity": "expected a face embedding, such as ArcFace for 112 × 112 px",
     }.get(role, "")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["restorer", "detector", "identity", "landmarks", "reliability", "none"]
+Role = Literal["restorer", "upscaler", "detector", "identity", "landmarks", "reliability", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,11 @@ KINDS = (
         role="identity",
     ),
     Kind("lpips", "the heads of an LPIPS metric", ("lin0.model.1.weight",)),
+    Kind(
+        "compact",
+        "a small Real-ESRGAN upscaler",
+        ("body.0.weight", "body.0.bias", "body.1.weight", "body.2.weight", "body.2.bias"),
+    ),
 )
 
 

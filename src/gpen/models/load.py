@@ -14,12 +14,14 @@ from .architecture import Architecture, expected_shapes, read_architecture
 from .checkpoints import plain_names, unwrapped
 from .graph import tensors_of_graph
 from .image_sizes import picture_sides
-from .kinds import GENERATOR_KINDS, PUBLISHED_KINDS, Role, recognise
+from .kinds import GENERATOR_KINDS, PUBLISHED_KINDS, Kind, Role, recognise
 from .notes import GRAPH_NOTE, KIND_NOTE, checked_notes
 from .onnx_file import OnnxFile, Value, read_onnx
 from .pth import read_pth
 from .safetensors import read_safetensors
 from .tensors import Tensor, main_dtype
+from .upscaler_graphs import UpscalerPorts, upscaler_ports
+from .upscaler_tensors import UPSCALER_KINDS, UpscalerNet, read_upscaler
 
 __all__ = ["KIND_NOTE", "SUFFIXES", "Weights", "load_weights"]
 
@@ -54,6 +56,9 @@ class Weights:
         size: Side of the image it returns, in pixels; None unless it is a restorer.
         in_size: Side of the image it takes.
         net: The numbers of a GPEN generator whose tensors are at hand, else None.
+        upscaler: The numbers of an upscaler whose tensors are at hand, else None.
+        factor: How many times an upscaler enlarges; None where only running it will tell.
+        takes_any_size: An ONNX graph that leaves its size open, and so may be an upscaler.
         tensors: Its tensors under their published names; empty for foreign ONNX files.
         notes: Its metadata.
     """
@@ -68,6 +73,13 @@ class Weights:
     net: Architecture | None = None
     tensors: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
     notes: Mapping[str, str] = field(default_factory=dict)
+    upscaler: UpscalerNet | None = None
+    factor: int | None = None
+    takes_any_size: bool = False
+
+    def serves_as(self, role: Role) -> bool:
+        """Whether gpen can use it for some work."""
+        return self.role == role or (role == "upscaler" and self.takes_any_size)
 
 
 def load_weights(path: Path) -> Weights:
@@ -140,10 +152,34 @@ def _from_tensors(path: Path, tensors: dict[str, Tensor], notes: dict[str, str])
     if kind is None:
         title = f"a network unknown to gpen ({len(tensors)} tensors, {next(iter(tensors))!r}, …)"
         return Weights(path, "unknown", title, "none", dtype, tensors=tensors, notes=notes)
+    if kind.id in UPSCALER_KINDS:
+        return _upscaler(path, kind, tensors, notes)
     if kind.id not in GENERATOR_KINDS:
         return Weights(path, kind.id, kind.title, kind.role, dtype, tensors=tensors, notes=notes)
     net = read_architecture({name: tensor.shape for name, tensor in tensors.items()}, path)
     return _generator(path, net, tensors, notes)
+
+
+def _upscaler(
+    path: Path, kind: Kind, tensors: Mapping[str, Tensor], notes: Mapping[str, str]
+) -> Weights:
+    dtype = main_dtype(tensors.values())
+    try:
+        net = read_upscaler(kind.id, {name: tensor.shape for name, tensor in tensors.items()})
+    except MismatchError as error:
+        title = f"{kind.title} that gpen cannot run: {error}"
+        return Weights(path, kind.id, title, "none", dtype, tensors=tensors, notes=notes)
+    return Weights(
+        path,
+        kind.id,
+        net.title,
+        "upscaler",
+        dtype,
+        tensors=tensors,
+        notes=notes,
+        upscaler=net,
+        factor=net.factor,
+    )
 
 
 def _generator(
@@ -197,15 +233,40 @@ def _from_onnx(path: Path, file: OnnxFile) -> Weights:
         return Weights(path, kind, f"a {kind} of gpen", role, dtype, notes=file.notes)
     if known := _by_ports(file):
         return Weights(path, *known, dtype)
+    kind_found = None if is_ours else recognise(file.initializers)
+    ports = None if is_ours else upscaler_ports(file, path.stem, kind_found)
+    if ports and ports.is_upscaler:
+        return _upscaler_graph(path, ports, dtype, file.notes)
     if sides := picture_sides(file, path.stem, may_enlarge=is_ours):
         in_size, size = sides
-        kind_found = None if is_ours else recognise(file.initializers)
         title = f"{kind_found.title} as ONNX" if kind_found else "a face restorer as ONNX"
         kind = kind_found.id if kind_found else "onnx-restorer"
         title = f"{title} for {size} px"
-        return Weights(path, kind, title, "restorer", dtype, size, in_size, notes=file.notes)
-    ports = "; ".join(f"{_port(file.inputs)} → {_port(file.outputs)}".splitlines())
-    return Weights(path, "unknown", f"an ONNX graph unknown to gpen ({ports})", "none", dtype)
+        return Weights(
+            path,
+            kind,
+            title,
+            "restorer",
+            dtype,
+            size,
+            in_size,
+            notes=file.notes,
+            takes_any_size=ports is not None,
+        )
+    shapes = "; ".join(f"{_port(file.inputs)} → {_port(file.outputs)}".splitlines())
+    return Weights(path, "unknown", f"an ONNX graph unknown to gpen ({shapes})", "none", dtype)
+
+
+def _upscaler_graph(
+    path: Path, ports: UpscalerPorts, dtype: str | None, notes: Mapping[str, str]
+) -> Weights:
+    factor = "" if ports.factor is None else f" ×{ports.factor:g}"
+    title, kind = f"an upscaler{factor} as ONNX", "onnx-upscaler"
+    if not ports.is_possible:
+        title += ", a factor that gpen has no use for: 1, 2, 3, 4 and 8 are known"
+        return Weights(path, kind, title, "none", dtype, notes=notes)
+    factor_found = None if ports.factor is None else int(ports.factor)
+    return Weights(path, kind, title, "upscaler", dtype, notes=notes, factor=factor_found)
 
 
 def _check_external(path: Path, file: OnnxFile) -> None:

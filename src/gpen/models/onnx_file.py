@@ -115,14 +115,14 @@ def read_onnx(path: Path) -> OnnxFile:
 def write_onnx(
     path: Path,
     *,
-    inputs: Sequence[tuple[str, Sequence[int]]],
-    outputs: Sequence[tuple[str, Sequence[int]]],
+    inputs: Sequence[tuple[str, Sequence[int | None]]],
+    outputs: Sequence[tuple[str, Sequence[int | None]]],
     nodes: Iterable[OnnxNode],
     tensors: Mapping[str, Tensor],
     notes: Mapping[str, str],
     opset: int,
 ) -> None:
-    """Write a graph whose inputs and outputs are float32."""
+    """Write a graph whose inputs and outputs are float32; None stands for lengths that vary."""
     graph = [_chunk(1, _node(node)) for node in nodes]
     graph.append(_chunk(2, [b"gpen"]))
     graph += [_chunk(5, _tensor_chunks(name, tensor)) for name, tensor in tensors.items()]
@@ -292,7 +292,10 @@ def _tensor_chunks(name: str, tensor: Tensor) -> _Chunks:
     return [*dims, *kind, *_chunk(8, [name.encode()]), *_chunk(9, [tensor])]
 
 
-def _value_chunks(name: str, shape: Sequence[int]) -> _Chunks:
-    dims = _flat(_chunk(1, [_key(1, _VARINT), _varint(length)]) for length in shape)
+def _value_chunks(name: str, shape: Sequence[int | None]) -> _Chunks:
+    dims = _flat(
+        _chunk(1, [_key(1, _VARINT), _varint(length)] if length is not None else [])
+        for length in shape
+    )
     tensor_type = [_key(1, _VARINT), _varint(_ELEMENT_TYPES["f32"]), *_chunk(2, dims)]
     return [*_chunk(1, [name.encode()]), *_chunk(2, _chunk(1, tensor_type))]

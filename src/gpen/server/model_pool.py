@@ -47,6 +47,11 @@ class CancellableRestorer(Restorer):
     check: Check = staticmethod(lambda: None)
     max_faces: int = 0
 
+    def on_tile(self, done: int, total: int) -> None:
+        """Between the tiles of a background."""
+        del done, total
+        self.check()
+
     def for_request(self, check: Check, max_faces: int, settings: Settings) -> CancellableRestorer:
         """The same with other settings of the same networks, for one request."""
         changes = {

@@ -150,7 +150,9 @@ class PhotoVisits:
         It is the part of `result` to within the rounding of shrinking.
         """
         source, settings = photo.found.source, restorer.settings
-        if settings.aligned or _result_key(restorer) in photo.results:
+        # An upscaler's background is no plain enlargement: faces in it are pasted at full size.
+        is_whole = settings.aligned or bool(settings.background)
+        if is_whole or _result_key(restorer) in photo.results:
             whole = self.result(photo, restorer)
             return cut_photo(whole, area_of(view, whole.size_wh, source.size_wh))
         answers, patches = self._finished_faces(photo, restorer)

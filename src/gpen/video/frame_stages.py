@@ -18,9 +18,10 @@ import numpy as np
 from ..blending.reliability_estimator import Reliability, ReliabilityEstimator
 from ..composition import FaceAnswer, compose, finish_face
 from ..engines import BATCH_SIZE, Engine
-from ..faces.alignment import align_face
 from ..faces.restoration import restore_crops
 from ..images import transforms
+from ..images.enlarged_view import EnlargedView
+from ..pipeline import Restorer
 from ..settings import Settings
 from ..types import Crop, FloatArray, Pixels
 from .io.frames import Frame, replace_pixels, whole_frame
@@ -44,6 +45,7 @@ class Work:
         outputs: The outputs of the network.
         reliabilities: Reliability of each crop; empty without fusion.
         written: The frame belongs to the part; else it only holds its neighbours still.
+        cut_from: What crops were cut from, where it is not the canvas.
     """
 
     frame: Frame
@@ -54,6 +56,7 @@ class Work:
     outputs: list[Pixels] = field(default_factory=list)
     reliabilities: list[Reliability] = field(default_factory=list)
     written: bool = True
+    cut_from: EnlargedView | None = None
 
 
 def around(
@@ -74,21 +77,16 @@ def around(
             return
 
 
-def align(
-    works: Iterable[Work], *, engine: Engine, template: str, upscale: int
-) -> Generator[Work, None, None]:
+def align(works: Iterable[Work], *, restorer: Restorer) -> Generator[Work, None, None]:
     """Enlarge the canvas and cut its faces out."""
+    settings = restorer.settings
     for work in works:
-        if upscale > 1:
-            work.canvas, work.touched = transforms.enlarge(work.canvas, upscale), True
+        if settings.background:
+            work.cut_from = EnlargedView(work.canvas, settings.upscale)
+        if restorer.enlarges and (work.written or not settings.background):
+            work.canvas, work.touched = restorer.enlarge(work.canvas), True
         work.crops = [
-            align_face(
-                work.canvas,
-                transforms.scale_points(seen.face.points_xy, upscale),
-                size=engine.size,
-                template=template,
-            )
-            for seen in work.faces
+            restorer.cut_out(work.canvas, work.cut_from, seen.face) for seen in work.faces
         ]
         yield work
 
@@ -160,7 +158,7 @@ def _pasted(
         seed = work.frame.index * 1000 + seen.track_id  # fresh grain in every frame
         answer = FaceAnswer(seen.track_id, crop, steady, reliability, seed, seen.opacity)
         patches.append(finish_face(answer, settings))
-    pixels = compose(work.canvas, patches, settings)
+    pixels = compose(work.canvas, patches, settings, cut_from=work.cut_from)
     yield _as_frame(work, pixels)
 
 

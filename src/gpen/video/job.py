@@ -125,7 +125,7 @@ class Job:
     def _description(self) -> dict[str, Any]:
         """What identifies this job: input, settings and networks."""
         files = [path.stat() for path in self.info.image_files or [self.info.path]]
-        engine = self.restorer.engine
+        engine, upscaler = self.restorer.engine, self.restorer.upscaler
         return {
             "gpen": VERSION,
             "source": str(self.info.path.resolve()),
@@ -134,6 +134,7 @@ class Job:
             "files": len(files),
             "target": self.target.name,
             "model": str(self.restorer.model.path),
+            "background": None if upscaler is None else str(upscaler.model.path),
             "pyav": av.__version__,
             "engine": [engine.name, engine.device, engine.precision],
             "settings": dataclasses.asdict(self.restorer.settings),
@@ -194,7 +195,7 @@ class Job:
     def _works(
         self, frames: Iterator[Frame], part: range, found: Analysis, chosen: set[int]
     ) -> Generator[frame_stages.Work, None, None]:
-        enlarged = self.restorer.settings.upscale > 1
+        enlarged = self.restorer.enlarges
         for frame in frames:
             faces = [seen for seen in found.tracks.at(frame.index) if seen.track_id in chosen]
             touched = found.corrections is not None
@@ -211,10 +212,8 @@ class Job:
         After Ctrl-C a cut part holds the frames that were ready.
         """
         settings, engine = self.restorer.settings, self.restorer.engine
-        template, depth = self.restorer.model.template, self._queue_depth
-        aligned = frame_stages.align(
-            works, engine=engine, template=template, upscale=settings.upscale
-        )
+        depth = self._queue_depth
+        aligned = frame_stages.align(works, restorer=self.restorer)
         with closing(in_background(aligned, depth)) as crops:
             meter = self.result.seconds
             estimator = self.restorer.reliability if settings.fusion else None

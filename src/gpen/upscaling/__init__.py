@@ -1,0 +1,1 @@
+"""Enlarging whole images by upscaler networks, tile by tile."""

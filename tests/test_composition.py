@@ -17,7 +17,7 @@ def restorer() -> Restorer:
 
 def test_answers_composed_are_the_result_of_restoring(restorer: Restorer, demo_photo: Path) -> None:
     whole = restorer.restore(demo_photo)
-    composed = restorer.compose(restorer.ask(restorer.find_faces(demo_photo)))
+    composed = restorer.compose(restorer.run_networks(restorer.find_faces(demo_photo)))
     assert np.array_equal(whole.image, composed.image)
     assert whole.notes == composed.notes
 
@@ -30,10 +30,10 @@ def test_answers_composed_are_the_result_of_restoring(restorer: Restorer, demo_p
 def test_answers_serve_other_settings_without_a_network(
     restorer: Restorer, demo_photo: Path, options: dict[str, object]
 ) -> None:
-    answers = restorer.ask(restorer.find_faces(demo_photo))
+    outputs = restorer.run_networks(restorer.find_faces(demo_photo))
     other = restorer.with_(**options)
-    again = other.ask(answers.found, answers)
-    assert again.faces[0].output is answers.faces[0].output
+    again = other.run_networks(outputs.found, outputs)
+    assert again.faces[0].output is outputs.faces[0].output
     expected = other.restore(demo_photo)
     assert np.array_equal(other.compose(again).image, expected.image)
 
@@ -42,8 +42,8 @@ def test_only_faces_that_are_new_are_asked_about(
     restorer: Restorer, photo_with_two_faces: Path
 ) -> None:
     found = restorer.find_faces(photo_with_two_faces)
-    largest = restorer.with_(faces="largest").ask(found)
-    both = restorer.ask(found, largest)
+    largest = restorer.with_(faces="largest").run_networks(found)
+    both = restorer.run_networks(found, largest)
     assert [face.number for face in both.faces] == [0, 1]
     assert both.faces[0] is largest.faces[0]
     assert both.faces[1].output is not None

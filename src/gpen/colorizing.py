@@ -1,6 +1,6 @@
-"""Colours the faces of grey photos: the photo pipeline with another network's answer.
+"""Colours the faces of grey photos: the photo pipeline with another network's output.
 
-The network sees the grey face; of its answer the chroma is taken, and put on the photo's luma.
+The network sees the grey face; of its output the chroma is taken, and put on the photo's luma.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .composition import Answers, FaceAnswer, FoundFaces
+from .composition import FaceOutput, FoundFaces, Outputs
 from .errors import SettingsError
 from .faces.coloring import balanced, chroma_of, colored, has_colors, keep_luma
 from .faces.restoration import restore_crops
@@ -72,16 +72,16 @@ class Colorizer(Restorer):
             photo = dataclasses.replace(photo, notes=(*photo.notes, note))
         return dataclasses.replace(found, source=photo)
 
-    def compose(self, answers: Answers, *, once: bool = False) -> Restoration:
-        """Make the result of what the networks said; see `Restorer.compose`."""
-        result = super().compose(answers, once=once)
-        source = answers.found.source.pixels
+    def compose(self, outputs: Outputs, *, once: bool = False) -> Restoration:
+        """Compose the result; see `Restorer.compose`."""
+        result = super().compose(outputs, once=once)
+        source = outputs.found.source.pixels
         if result.photo.pixels.shape != source.shape:
             return result
         pixels = keep_luma(result.photo.pixels, source)
         return dataclasses.replace(result, photo=dataclasses.replace(result.photo, pixels=pixels))
 
-    def _restored(self, faces: Sequence[FaceAnswer]) -> list[FaceAnswer]:
+    def _restored(self, faces: Sequence[FaceOutput]) -> list[FaceOutput]:
         """The faces with their new colours."""
         grays = [to_gray(face.crop.pixels) for face in faces]
         outputs = restore_crops(grays, self.engine) if grays else []

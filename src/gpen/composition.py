@@ -1,6 +1,6 @@
-"""What the networks said of faces → image: finished, blended, pasted. No network runs here.
+"""Outputs of the networks → image: finished, blended, pasted. No network runs here.
 
-Between the networks' answers, which take seconds, and the image, which takes milliseconds: photos,
+Between the networks' outputs, which take seconds, and the image, which takes milliseconds: photos,
 video frames and the web server, which composes again whenever a slider moves, all go this way.
 """
 
@@ -20,15 +20,15 @@ from .types import Crop, Face, Image, Pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FaceAnswer:
-    """What the networks said of one face.
+class FaceOutput:
+    """A face as cut out, with what the networks returned for it.
 
     Attributes:
         number: Of the face in a photo, of its track in a video.
         crop: The face as cut out.
         output: What the network made of it, same shape and dtype as the crop; None where it was
-            not asked, because the crop is undamaged.
-        reliability: How far the crop can be trusted; None where that was not asked.
+            not run, because the crop is undamaged.
+        reliability: How far the crop can be trusted; None where that was not estimated.
         seed: Of grain: another one for each face, and in videos for each frame.
         opacity: How much of the face is there, where a track begins or ends.
     """
@@ -57,13 +57,13 @@ class FoundFaces:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
-    """A photo with what the networks said of the faces to restore: what composing needs.
+class Outputs:
+    """A photo with the networks' outputs for the faces to restore: what composing needs.
 
     Attributes:
         found: The photo and all of its faces.
         canvas: The photo at output size.
-        faces: The answers.
+        faces: The outputs.
         seconds: Time spent by stage.
         notes: Remarks for the user.
         cut_from: What the faces were cut from, where an upscaler made the canvas.
@@ -71,32 +71,32 @@ class Answers:
 
     found: FoundFaces
     canvas: Pixels
-    faces: list[FaceAnswer]
+    faces: list[FaceOutput]
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     cut_from: EnlargedView | None = None
 
 
-def finish_face(answer: FaceAnswer, settings: Settings, *, is_gray: bool = False) -> Patch:
+def finish_face(face_output: FaceOutput, settings: Settings, *, is_gray: bool = False) -> Patch:
     """Finish a face: fusion, what is kept of the input, grain; and its blend.
 
     Args:
-        answer: Of the networks.
+        face_output: Of the networks.
         settings: How to finish it.
         is_gray: The photo has one channel.
     """
-    output = answer.crop.pixels if answer.output is None else answer.output
+    output = face_output.crop.pixels if face_output.output is None else face_output.output
     output = to_gray(output) if is_gray else output
     pixels, weight = finish_crop(
-        answer.crop,
+        face_output.crop,
         output,
         Finish.of(settings),
-        reliability=answer.reliability if settings.fusion else None,
-        seed=answer.seed,
+        reliability=face_output.reliability if settings.fusion else None,
+        seed=face_output.seed,
     )
     keep_residual = settings.fusion or settings.match_grain
-    blend = settings.blend_of(answer.number) * answer.opacity
-    return Patch(answer.crop, pixels, weight, blend, keep_residual=keep_residual)
+    blend = settings.blend_of(face_output.number) * face_output.opacity
+    return Patch(face_output.crop, pixels, weight, blend, keep_residual=keep_residual)
 
 
 def compose(
@@ -130,29 +130,29 @@ def compose(
 
 
 def compose_photo(
-    answers: Answers, patches: Sequence[Patch], settings: Settings, *, once: bool = False
+    outputs: Outputs, patches: Sequence[Patch], settings: Settings, *, once: bool = False
 ) -> Pixels:
     """The photo with its finished faces; an aligned photo is one crop, without a mask.
 
     Args:
-        answers: Of the networks.
+        outputs: Of the networks.
         patches: Its faces, from `finish_face`.
         settings: How to paste them.
-        once: The answers are not needed again, so that their canvas may be written to.
+        once: The outputs are not needed again, so that their canvas may be written to.
     """
-    source = answers.found.source
+    source = outputs.found.source
     if settings.aligned:
         return without_padding(blend_crop(patches[0]), source.size_wh)
-    if answers.cut_from is not None:  # it shows a sharp face better than plain interpolation does
+    if outputs.cut_from is not None:  # it shows a sharp face better than plain interpolation does
         patches = [
             patch
-            for patch, answer in zip(patches, answers.faces, strict=True)
-            if answer.output is not None
+            for patch, face_output in zip(patches, outputs.faces, strict=True)
+            if face_output.output is not None
         ]
     return compose(
-        answers.canvas,
+        outputs.canvas,
         patches,
         settings,
-        cut_from=answers.cut_from,
-        in_place=once and answers.canvas is not source.pixels,
+        cut_from=outputs.cut_from,
+        in_place=once and outputs.canvas is not source.pixels,
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from .blending.paste import Patch
-from .composition import Answers, FaceAnswer
+from .composition import FaceOutput, Outputs
 from .faces.embedding import Identity
 from .images import transforms
 from .result import Restoration, RestoredFace
@@ -16,7 +16,7 @@ from .types import Face, Float64Array, Image, Pixels
 
 
 def describe(
-    answers: Answers,
+    outputs: Outputs,
     patches: Sequence[Patch],
     photo: Image,
     settings: Settings,
@@ -25,28 +25,28 @@ def describe(
     """The result of a photo.
 
     Args:
-        answers: Of the networks.
-        patches: The finished faces, in the order of the answers.
+        outputs: Of the networks.
+        patches: The finished faces, in the order of the outputs.
         photo: What was composed of them.
         settings: It was made with.
         identity: Opens the face embedding, for `RestoredFace.similarity`.
     """
-    source = answers.found.source
+    source = outputs.found.source
     compare = partial(_similarity, identity, source.pixels, photo.pixels)
     restored = [
         RestoredFace(
-            answer.number,
-            answer.crop,
+            face_output.number,
+            face_output.crop,
             patch.pixels,
-            partial(compare, _points(answers, answer)),
-            answer.reliability.damage if answer.reliability and settings.fusion else None,
+            partial(compare, _points(outputs, face_output)),
+            face_output.reliability.damage if face_output.reliability and settings.fusion else None,
         )
-        for answer, patch in zip(answers.faces, patches, strict=True)
+        for face_output, patch in zip(outputs.faces, patches, strict=True)
     ]
-    faces = _with_results(answers.found.faces, restored)
-    sharp = _sharpness_note(answers.faces) if settings.fusion else ()
-    notes = (*source.notes, *answers.notes, *sharp)
-    return Restoration(photo, source, faces, restored, answers.seconds, settings, notes)
+    faces = _with_results(outputs.found.faces, restored)
+    sharp = _sharpness_note(outputs.faces) if settings.fusion else ()
+    notes = (*source.notes, *outputs.notes, *sharp)
+    return Restoration(photo, source, faces, restored, outputs.seconds, settings, notes)
 
 
 def with_pixels(source: Image, pixels: Pixels) -> Image:
@@ -57,7 +57,7 @@ def with_pixels(source: Image, pixels: Pixels) -> Image:
     return replace(source, pixels=pixels, alpha=alpha)
 
 
-def _sharpness_note(faces: Sequence[FaceAnswer]) -> tuple[str, ...]:
+def _sharpness_note(faces: Sequence[FaceOutput]) -> tuple[str, ...]:
     """A note for users who see no change."""
     sharp = sum(face.reliability is not None and face.reliability.is_undamaged for face in faces)
     if not sharp:
@@ -78,11 +78,11 @@ def _with_results(faces: Sequence[Face], restored: Sequence[RestoredFace]) -> li
     return described
 
 
-def _points(answers: Answers, answer: FaceAnswer) -> Float64Array:
+def _points(outputs: Outputs, face_output: FaceOutput) -> Float64Array:
     """The five points of a face, in pixels of the source."""
-    if answers.found.faces:
-        return answers.found.faces[answer.number].points_xy
-    crop = answer.crop
+    if outputs.found.faces:
+        return outputs.found.faces[face_output.number].points_xy
+    crop = face_output.crop
     return transforms.apply(transforms.invert(crop.crop_from_image), crop.points_xy)
 
 

@@ -1,7 +1,7 @@
 """The photo pipeline: read → detect → align → restore → paste → write.
 
 The one place that knows the order. Each stage is a plain function in a module of its own. Up to
-the networks' answers a photo takes seconds; composing them (`gpen.composition`), milliseconds.
+the networks' outputs a photo takes seconds; composing them (`gpen.composition`), milliseconds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
 import numpy as np
 
 from .blending.paste import Patch
-from .composition import Answers, FaceAnswer, FoundFaces, compose_photo, finish_face
+from .composition import FaceOutput, FoundFaces, Outputs, compose_photo, finish_face
 from .concurrency import in_parallel
 from .description import describe, with_pixels
 from .errors import GpenError, SettingsError
@@ -140,7 +140,7 @@ class Restorer(ModelSet):
             GpenError: See `gpen.errors`.
         """
         found = self.find_faces(source, points_xy=points_xy, boxes_xyxy=boxes_xyxy)
-        return self.compose(self.ask(found), once=True)
+        return self.compose(self.run_networks(found), once=True)
 
     @overload
     def restore_many(
@@ -238,13 +238,13 @@ class Restorer(ModelSet):
             faces = self.locate(source, points_xy=points_xy, boxes_xyxy=boxes_xyxy)
         return FoundFaces(source, faces, seconds)
 
-    def ask(self, found: FoundFaces, known: Answers | None = None) -> Answers:
-        """Ask the networks about the faces to restore.
+    def run_networks(self, found: FoundFaces, earlier: Outputs | None = None) -> Outputs:
+        """Run the networks on the faces to restore.
 
         Args:
             found: A photo with its faces.
-            known: Answers about the same photo by the same model, at the same size; what they say
-                is not asked again.
+            earlier: Outputs for the same photo by the same model, at the same size; what is there
+                is not computed again.
 
         Raises:
             SettingsError: `faces` means nothing for this photo.
@@ -252,19 +252,19 @@ class Restorer(ModelSet):
         """
         seconds = dict(found.seconds)
         if self.settings.aligned:
-            answers = self._whole_crop(found, known, seconds)
+            outputs = self._whole_crop(found, earlier, seconds)
         else:
-            answers = self._crops(found, known, seconds)
-        faces = answers.faces
+            outputs = self._crops(found, earlier, seconds)
+        faces = outputs.faces
         with _timed(seconds, "judge"):
-            faces = self._judged(faces)
+            faces = self._with_reliability(faces)
         with _timed(seconds, "restore"):
             faces = self._restored(faces)
-        return replace(answers, faces=faces)
+        return replace(outputs, faces=faces)
 
     def _crops(
-        self, found: FoundFaces, known: Answers | None, seconds: dict[str, float]
-    ) -> Answers:
+        self, found: FoundFaces, earlier: Outputs | None, seconds: dict[str, float]
+    ) -> Outputs:
         """The photo at output size, with the faces to restore cut out of it."""
         with _timed(seconds, "detect"):
             chosen = self._choose(found.faces, found.source)
@@ -274,32 +274,32 @@ class Restorer(ModelSet):
         options, source = self.settings, found.source
         cut_from = EnlargedView(source.pixels, options.upscale) if options.background else None
         with _timed(seconds, "background" if options.background else "align"):
-            if known is None:
+            if earlier is None:
                 canvas = self.enlarge(source.pixels, gray=source.is_gray)
             else:
-                canvas = known.canvas
+                canvas = earlier.canvas
         with _timed(seconds, "align"):
-            heard = {face.number: face for face in known.faces} if known else {}
+            by_number = {face.number: face for face in earlier.faces} if earlier else {}
             faces = [
-                heard.get(number)
-                or FaceAnswer(
+                by_number.get(number)
+                or FaceOutput(
                     number, self.cut_out(canvas, cut_from, found.faces[number]), None, seed=number
                 )
                 for number in chosen
             ]
-        return Answers(found, canvas, faces, seconds, cut_from=cut_from)
+        return Outputs(found, canvas, faces, seconds, cut_from=cut_from)
 
     def _whole_crop(
-        self, found: FoundFaces, known: Answers | None, seconds: dict[str, float]
-    ) -> Answers:
+        self, found: FoundFaces, earlier: Outputs | None, seconds: dict[str, float]
+    ) -> Outputs:
         """The whole photo as one crop at the network's size, its points where crops have them."""
         size, source = self.engine.size, found.source
         with _timed(seconds, "align"):
             crop = crop_of_image(source.pixels, template_points(self.model.template, size), size)
         note = padding_note(source.size_wh, size)
-        faces = known.faces if known else [FaceAnswer(0, crop, None)]
+        faces = earlier.faces if earlier else [FaceOutput(0, crop, None)]
         alone = replace(found, faces=[])  # the crop is the face, whatever was found in it
-        return Answers(alone, crop.pixels, faces, seconds, (note,) if note else ())
+        return Outputs(alone, crop.pixels, faces, seconds, (note,) if note else ())
 
     def _choose(self, faces: Sequence[Face], image: Image) -> list[int]:
         """Numbers of the faces to restore."""
@@ -358,7 +358,7 @@ class Restorer(ModelSet):
             align_face(cut_from.pixels, face.points_xy, size=size, template=template), factor
         )
 
-    def _judged(self, faces: Sequence[FaceAnswer]) -> list[FaceAnswer]:
+    def _with_reliability(self, faces: Sequence[FaceOutput]) -> list[FaceOutput]:
         """The faces with how far each crop can be trusted, where that counts."""
         if not self.settings.fusion:
             return list(faces)
@@ -369,38 +369,38 @@ class Restorer(ModelSet):
             for face in faces
         ]
 
-    def _restored(self, faces: Sequence[FaceAnswer]) -> list[FaceAnswer]:
-        """The faces with the network's outputs, where they are needed and not known."""
-        asked = [face for face in faces if face.output is None and self._is_needed(face)]
-        outputs = iter(
-            restore_crops([face.crop.pixels for face in asked], self.engine) if asked else []
+    def _restored(self, faces: Sequence[FaceOutput]) -> list[FaceOutput]:
+        """The faces with the network's outputs, where they are needed and not yet there."""
+        needed = [face for face in faces if face.output is None and self._is_needed(face)]
+        restored = iter(
+            restore_crops([face.crop.pixels for face in needed], self.engine) if needed else []
         )
-        return [replace(face, output=next(outputs)) if face in asked else face for face in faces]
+        return [replace(face, output=next(restored)) if face in needed else face for face in faces]
 
-    def _is_needed(self, face: FaceAnswer) -> bool:
+    def _is_needed(self, face: FaceOutput) -> bool:
         """Whether the network has anything to do: sharp faces stay as they are."""
         options, judged = self.settings, face.reliability
         return (
             options.restore_color or not options.fusion or judged is None or not judged.is_undamaged
         )
 
-    def compose(self, answers: Answers, *, once: bool = False) -> Restoration:
-        """Make the result of what the networks said; no network runs.
+    def compose(self, outputs: Outputs, *, once: bool = False) -> Restoration:
+        """Compose the result from what the networks returned; no network runs.
 
         Args:
-            answers: From `ask`.
+            outputs: From `run_networks`.
             once: They are not needed again, which saves the memory of one image.
         """
-        options, source = self.settings, answers.found.source
-        with _timed(answers.seconds, "paste"):
-            patches = [finish_face(a, options, is_gray=source.is_gray) for a in answers.faces]
-            pixels = compose_photo(answers, patches, options, once=once)
+        options, source = self.settings, outputs.found.source
+        with _timed(outputs.seconds, "paste"):
+            patches = [finish_face(a, options, is_gray=source.is_gray) for a in outputs.faces]
+            pixels = compose_photo(outputs, patches, options, once=once)
             photo = with_pixels(source, pixels)
-        return self.describe(answers, patches, photo)
+        return self.describe(outputs, patches, photo)
 
-    def describe(self, answers: Answers, patches: Sequence[Patch], photo: Image) -> Restoration:
+    def describe(self, outputs: Outputs, patches: Sequence[Patch], photo: Image) -> Restoration:
         """The result of a photo that is composed already; see `gpen.description.describe`."""
-        return describe(answers, patches, photo, self.settings, self._identity)
+        return describe(outputs, patches, photo, self.settings, self._identity)
 
 
 def restore(source: Source | Sequence[Source], **options: Any) -> Any:

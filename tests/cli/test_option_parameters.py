@@ -17,6 +17,7 @@ TABLE = {**options_of(Settings), **options_of(VideoSettings)}
 SHORT = {option.short_name: option for option in TABLE.values()}
 #: Options of other meaning that bear the name of a setting.
 OTHERS = {
+    ("colorize", "model"),
     ("evaluate", "model"),
     ("get", "models_dir"),
     ("prepare", "min_face"),

@@ -193,9 +193,10 @@ def test_file_that_the_browser_cannot_show_is_compared_all_the_same(
     give(page, path)
     wait_for_states(page, "done")
     wait_for_shown(page, "of=after")
-    assert page.evaluate(
-        "[...document.querySelectorAll('.pane img')].map((one) => one.naturalWidth > 200)"
-    ) == [True, True]
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.pane img')].filter((one) => one.naturalWidth > 200)"
+        ".length === 2"
+    )
 
 
 def test_two_tabs_do_not_disturb_each_other(

@@ -1,4 +1,4 @@
-"""Photos of visits in memory: decoded, with their faces and the networks' answers.
+"""Photos of visits in memory: decoded, with their faces and the networks' outputs.
 
 What a setting changes is all that is done again: the network for another model or size, finishing
 for fusion and what is kept of the input, pasting for masks and strengths.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ..blending.patches import Patch
-from ..composition import Answers, FoundFaces, compose, compose_photo, finish_face
+from ..composition import FoundFaces, Outputs, compose, compose_photo, finish_face
 from ..description import with_pixels
 from ..errors import SettingsError
 from ..images import transforms
@@ -49,7 +49,7 @@ class Photo:
     kept: KeptFile
     found: FoundFaces
     lock: threading.Lock = field(default_factory=threading.Lock)
-    answers: OrderedDict[Hashable, Answers] = field(default_factory=OrderedDict)
+    outputs: OrderedDict[Hashable, Outputs] = field(default_factory=OrderedDict)
     finished: OrderedDict[Hashable, dict[int, Patch]] = field(default_factory=OrderedDict)
     results: OrderedDict[Hashable, Pixels] = field(default_factory=OrderedDict)
     shrunk: OrderedDict[Hashable, Pixels] = field(default_factory=OrderedDict)
@@ -62,9 +62,9 @@ class Photo:
             *self.results.values(),
             *self.shrunk.values(),
         ]
-        for answers in list(self.answers.values()):
-            pixels.append(answers.canvas)
-            for face in answers.faces:
+        for outputs in list(self.outputs.values()):
+            pixels.append(outputs.canvas)
+            for face in outputs.faces:
                 pixels += [face.crop.pixels, face.output]
         for patches in list(self.finished.values()):
             pixels += [patch.pixels for patch in patches.values()]
@@ -137,8 +137,8 @@ class PhotoVisits:
         key = _result_key(restorer)
         pixels = photo.results.get(key)
         if pixels is None:
-            answers, patches = self._finished_faces(photo, restorer)
-            pixels = compose_photo(answers, patches, restorer.settings)
+            outputs, patches = self._finished_faces(photo, restorer)
+            pixels = compose_photo(outputs, patches, restorer.settings)
             with photo.lock:
                 _remember(photo.results, key, pixels, _RESULTS)
         self._make_room()
@@ -155,10 +155,10 @@ class PhotoVisits:
         if is_whole or _result_key(restorer) in photo.results:
             whole = self.result(photo, restorer)
             return cut_photo(whole, area_of(view, whole.size_wh, source.size_wh))
-        answers, patches = self._finished_faces(photo, restorer)
-        height, width = answers.canvas.shape[:2]
+        outputs, patches = self._finished_faces(photo, restorer)
+        height, width = outputs.canvas.shape[:2]
         area = area_of(view, (width, height), source.size_wh)
-        canvas = self._shrunk(photo, answers.canvas, area)
+        canvas = self._shrunk(photo, outputs.canvas, area)
         pixels = compose(canvas, [_within(patch, area) for patch in patches], settings)
         alpha = cut_photo(source, area_of(view, source.size_wh, source.size_wh)).alpha
         return with_pixels(replace(source, alpha=alpha), pixels)
@@ -175,27 +175,29 @@ class PhotoVisits:
 
     def _finished_faces(
         self, photo: Photo, restorer: CancellableRestorer
-    ) -> tuple[Answers, list[Patch]]:
+    ) -> tuple[Outputs, list[Patch]]:
         with photo.lock:
-            answers = self._answers(photo, restorer)
-            return answers, self._patches(photo, answers, restorer)
+            outputs = self._outputs(photo, restorer)
+            return outputs, self._patches(photo, outputs, restorer)
 
     def describe(self, photo: Photo, restorer: CancellableRestorer) -> Restoration:
         """What became of the photo and of each face."""
         result = self.result(photo, restorer)
-        answers, patches = self._finished_faces(photo, restorer)
-        return restorer.describe(answers, patches, result)
+        outputs, patches = self._finished_faces(photo, restorer)
+        return restorer.describe(outputs, patches, result)
 
-    def _answers(self, photo: Photo, restorer: CancellableRestorer) -> Answers:
+    def _outputs(self, photo: Photo, restorer: CancellableRestorer) -> Outputs:
         key = _key_of(restorer)
-        known = photo.answers.get(key)
+        earlier = photo.outputs.get(key)
         self._check_count(photo, restorer)
-        answers = restorer.ask(known.found if known else self._found(photo, restorer), known)
-        heard = {face.number: face for face in known.faces} if known else {}
-        heard |= {face.number: face for face in answers.faces}
-        everything = replace(answers, faces=list(heard.values()))
-        _remember(photo.answers, key, everything, _REMEMBERED)
-        return answers
+        outputs = restorer.run_networks(
+            earlier.found if earlier else self._found(photo, restorer), earlier
+        )
+        by_number = {face.number: face for face in earlier.faces} if earlier else {}
+        by_number |= {face.number: face for face in outputs.faces}
+        everything = replace(outputs, faces=list(by_number.values()))
+        _remember(photo.outputs, key, everything, _REMEMBERED)
+        return outputs
 
     def _found(self, photo: Photo, restorer: CancellableRestorer) -> FoundFaces:
         """The faces that were found, or those that the settings name."""
@@ -214,19 +216,19 @@ class PhotoVisits:
             )
 
     def _patches(
-        self, photo: Photo, answers: Answers, restorer: CancellableRestorer
+        self, photo: Photo, outputs: Outputs, restorer: CancellableRestorer
     ) -> list[Patch]:
         """The faces, finished before or now, with the blends of the settings."""
         settings, is_gray = restorer.settings, photo.found.source.is_gray
         key = _key_of(restorer), _values(settings, _FINISHED)
         finished = photo.finished.get(key, {})
-        for answer in answers.faces:
-            if answer.number not in finished:
-                finished[answer.number] = finish_face(answer, settings, is_gray=is_gray)
+        for face_output in outputs.faces:
+            if face_output.number not in finished:
+                finished[face_output.number] = finish_face(face_output, settings, is_gray=is_gray)
         _remember(photo.finished, key, finished, _REMEMBERED)
         return [
-            replace(finished[answer.number], blend=settings.blend_of(answer.number))
-            for answer in answers.faces
+            replace(finished[face_output.number], blend=settings.blend_of(face_output.number))
+            for face_output in outputs.faces
         ]
 
 
@@ -248,7 +250,7 @@ def _result_key(restorer: CancellableRestorer) -> Hashable:
 
 
 def _key_of(restorer: CancellableRestorer) -> Hashable:
-    """What answers depend on: the weights, and what is cut out."""
+    """What outputs depend on: the weights, and what is cut out."""
     path = restorer.model.path
     is_whole = restorer.settings.faces == "whole"
     return str(path), path.stat().st_mtime_ns, is_whole, _values(restorer.settings, _ASKED)

@@ -16,7 +16,7 @@ from itertools import chain
 import numpy as np
 
 from ..blending.reliability_estimator import Reliability, ReliabilityEstimator
-from ..composition import FaceAnswer, compose, finish_face
+from ..composition import FaceOutput, compose, finish_face
 from ..engines import BATCH_SIZE, Engine
 from ..faces.restoration import restore_crops
 from ..images import transforms
@@ -156,8 +156,8 @@ def _pasted(
     ):
         steady = stabiliser.take(seen.track_id, work.frame.index, output)
         seed = work.frame.index * 1000 + seen.track_id  # fresh grain in every frame
-        answer = FaceAnswer(seen.track_id, crop, steady, reliability, seed, seen.opacity)
-        patches.append(finish_face(answer, settings))
+        face_output = FaceOutput(seen.track_id, crop, steady, reliability, seed, seen.opacity)
+        patches.append(finish_face(face_output, settings))
     pixels = compose(work.canvas, patches, settings, cut_from=work.cut_from)
     yield _as_frame(work, pixels)
 

@@ -54,6 +54,7 @@ def held_out(folder: Path) -> list[dict[str, Any]]:
     Sharpness and half are those of `configs/default.toml` and decided as `gpen.training.validation`
     does it: figures are never told of a face by which the shipped weights were chosen.
     """
+    folder = folder.resolve()  # as entries are
     entries, _ = list_entries(folder / "crops" / "val")
     sharp = [entry.path for entry in entries if entry.native >= DETAIL * CROP_PX]
     odd = {path.relative_to(folder).as_posix() for path in sharp[1::2]}

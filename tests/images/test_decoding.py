@@ -126,7 +126,13 @@ def test_resets_the_orientation_in_xmp_too() -> None:
 # Modes ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"])
+#: Pillow 12 cannot read the TIFF in YCbCr that it writes.
+YCBCR = pytest.param(
+    "YCbCr", marks=pytest.mark.skipif(PIL.__version__ < "13", reason="Pillow before 13")
+)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", YCBCR, "LAB"])
 def test_reads_every_mode(mode: str) -> None:
     """TIFF holds them all, without loss."""
     pil_image = PIL.Image.fromarray(gradient())

@@ -82,12 +82,12 @@ def test_strength_is_live_and_no_network_runs_again(
     wait_for_shown(sized, "of=after")
     photos = running.app_state.photo_visits
     (photo,) = list(photos._open.values())[-1:]
-    outputs = [face.output for answers in photo.answers.values() for face in answers.faces]
+    outputs = [face.output for outputs in photo.outputs.values() for face in outputs.faces]
     sized.locator("#set-blend").press("Home")
     wait_for_shown(sized, "blend=0&")
     sized.locator("#set-fusion").click()
     wait_for_shown(sized, "fusion=false")
-    (again,) = photo.answers.values()
+    (again,) = photo.outputs.values()
     assert all(
         face.output is known
         for face, known in zip(again.faces, outputs, strict=True)

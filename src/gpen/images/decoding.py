@@ -65,12 +65,19 @@ def _samples(pil_image: PIL.Image.Image) -> NDArray[np.uint8]:
     Through copies of a few rows, which stay in the processor's cache: Pillow's own way to an array
     makes two of the whole.
     """
+    import PIL.Image
+
     width, height = pil_image.size
     depth = len(pil_image.getbands())
     array = np.empty((height, width, depth) if depth > 1 else (height, width), np.uint8)
-    for top in range(0, height, STRIP_ROWS):
-        bottom = min(height, top + STRIP_ROWS)
-        array[top:bottom] = np.asarray(pil_image.crop((0, top, width, bottom)))
+    try:
+        for top in range(0, height, STRIP_ROWS):
+            bottom = min(height, top + STRIP_ROWS)
+            array[top:bottom] = np.asarray(pil_image.crop((0, top, width, bottom)))
+    except (
+        PIL.Image.DecompressionBombError
+    ):  # its limit is not ours; Pillow 12 has it for crops too
+        array[:] = np.asarray(pil_image)
     return array
 
 

@@ -56,14 +56,23 @@ class PrivateFolder:
 
     def spool(self) -> BinaryIO:
         """A file without a name, in memory as long as it is small."""
-        file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=str(self.path))  # noqa: SIM115
-        return cast("BinaryIO", file)
+        return cast("BinaryIO", _SpooledFile(max_size=IN_MEMORY, dir=str(self.path)))
 
     def remove(self) -> None:
         """Delete the folder with all it holds."""
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock.release()
         _lock_of(self.path).unlink(missing_ok=True)
+
+
+class _SpooledFile(tempfile.SpooledTemporaryFile[bytes]):
+    """What readers of images ask a file, which Python 3.10 does not answer yet."""
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
 
 
 def _lock_of(folder: Path) -> Path:

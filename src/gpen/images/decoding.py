@@ -65,8 +65,6 @@ def _samples(pil_image: PIL.Image.Image) -> NDArray[np.uint8]:
     Through copies of a few rows, which stay in the processor's cache: Pillow's own way to an array
     makes two of the whole.
     """
-    import PIL.Image
-
     width, height = pil_image.size
     depth = len(pil_image.getbands())
     array = np.empty((height, width, depth) if depth > 1 else (height, width), np.uint8)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..engines import Graph, open_graph
+from ..engines import Graph, beside_restorer, open_graph
 from ..images.transforms import resize
 from ..types import FloatArray, Pixels
 
@@ -84,7 +84,7 @@ class ReliabilityEstimator:
             WeightsError: The file is missing or no complete ONNX graph.
             EngineError: The engine cannot run it.
         """
-        engine = engine if engine == "onnxruntime" else "auto"
+        engine, _ = beside_restorer(engine, "cpu")
         self._graph: Graph = open_graph(path, engine=engine, device="cpu", keep=True)
 
     def estimate(self, crop_pixels: Pixels) -> Reliability:

@@ -24,6 +24,7 @@ from gpen.settings import Settings
 
 from . import console
 from .option_parameters import with_options
+from .result_parameters import refuse_both
 
 if TYPE_CHECKING:
     from gpen.cluster.batch_plan import Plan
@@ -87,8 +88,7 @@ def batch(
     from gpen.cluster.ray_run import WorkerConfig, load_ray
     from gpen.cluster.storage import Storage
 
-    if overwrite and skip_existing:
-        raise typer.BadParameter("--overwrite and --skip-existing exclude each other")
+    refuse_both(overwrite=overwrite, skip_existing=skip_existing)
     settings = Settings(**options)
     load_ray()
     storages = Storage(source), Storage(target)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +12,16 @@ from gpen.settings import COLORING_MODEL, ColorSettings, Settings
 
 from .option_parameters import values_of, with_options
 from .restore import summary
+from .result_parameters import (
+    Compare,
+    Output,
+    Overwrite,
+    Recursive,
+    Report,
+    SaveFaces,
+    SkipExisting,
+    refuse_both,
+)
 
 if TYPE_CHECKING:
     from .restore_inputs import Outcome
@@ -42,36 +51,16 @@ def colorize(
         list[str],
         typer.Argument(metavar="INPUT...", help="Photos, folders, patterns, or - for stdin."),
     ],
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o", "--output", help="A file for one input, else a folder; - for standard output."
-        ),
-    ] = None,
+    output: Output = None,
     model: Annotated[
         str, typer.Option(metavar="NAME", help="Name or path of the weights that colour faces.")
     ] = COLORING_MODEL,
-    save_faces: Annotated[
-        bool, typer.Option("--save-faces", help="Also write each face: crop beside result.")
-    ] = False,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Also write input and result side by side.")
-    ] = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Write a report of every input.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing results.")
-    ] = False,
-    skip_existing: Annotated[
-        bool,
-        typer.Option(
-            "--skip-existing", help="Skip inputs that have a result and have not changed."
-        ),
-    ] = False,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", help="Search subfolders as well.")
-    ] = False,
+    save_faces: SaveFaces = False,
+    compare: Compare = False,
+    report: Report = None,
+    overwrite: Overwrite = False,
+    skip_existing: SkipExisting = False,
+    recursive: Recursive = False,
     jobs: Annotated[int, typer.Option(min=1, help="Photos coloured at the same time.")] = 2,
     **options: Any,
 ) -> None:
@@ -82,8 +71,7 @@ def colorize(
     from .restore_images import restore_photos
     from .restore_inputs import write_report
 
-    if overwrite and skip_existing:
-        raise typer.BadParameter("--overwrite and --skip-existing exclude each other")
+    refuse_both(overwrite=overwrite, skip_existing=skip_existing)
     colorizer = Colorizer(
         model=model, **values_of(Settings, options), **values_of(ColorSettings, options)
     )

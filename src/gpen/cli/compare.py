@@ -11,6 +11,7 @@ from gpen.errors import SettingsError
 
 from . import console
 from .output_names import WRITTEN_SUFFIXES, is_video
+from .result_parameters import Overwrite
 
 EPILOG = """
 **Examples**
@@ -35,9 +36,7 @@ def compare(
     stills: Annotated[
         int, typer.Option(min=0, metavar="N", help="For videos: also write N frames as an image.")
     ] = 0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing results.")
-    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Put two photos or videos side by side."""
     videos = [path.is_dir() or is_video(str(path)) for path in (first, second)]

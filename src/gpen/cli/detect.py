@@ -10,6 +10,7 @@ import typer
 import gpen
 
 from .option_parameters import with_options
+from .result_parameters import Recursive
 
 EPILOG = """
 **Examples**
@@ -30,9 +31,7 @@ def detect(
         Path | None,
         typer.Option(help="Write the photo with faces drawn: a file, or a folder for many."),
     ] = None,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", help="Search subfolders as well.")
-    ] = False,
+    recursive: Recursive = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing drawings.")
     ] = False,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +12,16 @@ from gpen.options import options_of
 from gpen.settings import Settings, VideoSettings
 
 from .option_parameters import values_of, with_options
+from .result_parameters import (
+    Compare,
+    Output,
+    Overwrite,
+    Recursive,
+    Report,
+    SaveFaces,
+    SkipExisting,
+    refuse_both,
+)
 from .time_arguments import time_range
 
 if TYPE_CHECKING:
@@ -46,21 +55,10 @@ def restore(
             metavar="INPUT...", help="Photos, videos, folders, patterns, or - for stdin."
         ),
     ],
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o", "--output", help="A file for one input, else a folder; - for standard output."
-        ),
-    ] = None,
-    save_faces: Annotated[
-        bool, typer.Option("--save-faces", help="Also write each face: crop beside result.")
-    ] = False,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Also write input and result side by side.")
-    ] = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Write a report of every input.")
-    ] = None,
+    output: Output = None,
+    save_faces: SaveFaces = False,
+    compare: Compare = False,
+    report: Report = None,
     preview: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="Process only the first seconds of a video."),
@@ -68,18 +66,9 @@ def restore(
     keep_time: Annotated[
         bool, typer.Option("--keep-time", help="Give results the time of their inputs.")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing results.")
-    ] = False,
-    skip_existing: Annotated[
-        bool,
-        typer.Option(
-            "--skip-existing", help="Skip inputs that have a result and have not changed."
-        ),
-    ] = False,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", help="Search subfolders as well.")
-    ] = False,
+    overwrite: Overwrite = False,
+    skip_existing: SkipExisting = False,
+    recursive: Recursive = False,
     jobs: Annotated[int, typer.Option(min=1, help="Photos restored at the same time.")] = 2,
     **options: Any,
 ) -> None:
@@ -87,8 +76,7 @@ def restore(
     from .restore_extras import Options
     from .restore_inputs import write_report
 
-    if overwrite and skip_existing:
-        raise typer.BadParameter("--overwrite and --skip-existing exclude each other")
+    refuse_both(overwrite=overwrite, skip_existing=skip_existing)
     settings = Settings(**values_of(Settings, options))
     start_s, end_s = time_range(options["start"], options["end"], preview)
     video = VideoSettings(

@@ -24,6 +24,7 @@ __all__ = [
     "Engine",
     "Graph",
     "SharedEngine",
+    "beside_restorer",
     "fast_precision",
     "open_engine",
     "open_graph",
@@ -222,6 +223,17 @@ def _fastest_faithful(model: ModelInfo, engine: str, device: str) -> str:
     and of other parts were not measured: they get f32.
     """
     return fast_precision(engine, device) if model.kind in HALVABLE_KINDS else "f32"
+
+
+def beside_restorer(engine: str, device: str) -> tuple[str, str]:
+    """Engine and device for a network that runs beside the restorer.
+
+    Args:
+        engine: Of the restorer. Those that run any graph are taken; with "auto" and "torch", the
+            fastest for the CPU is.
+        device: Of the restorer.
+    """
+    return (engine, device) if engine in ("openvino", "onnxruntime") else ("auto", "auto")
 
 
 def fast_precision(engine: str = "auto", device: str = "auto") -> str:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engines import beside_restorer
 from ..errors import WeightsError
 from ..models import ASSETS, find_model
 from ..models.load import load_weights
@@ -70,14 +71,12 @@ def load_detector(
         >>> load_detector().detect(np.zeros((32, 32, 3), np.uint8))
         []
     """
-    graph_options = {"engine": "auto", "device": "auto"}
-    if engine in ("openvino", "onnxruntime"):
-        graph_options = {"engine": engine, "device": device}
+    graph_engine, graph_device = beside_restorer(engine, device)
     if str(name_or_path) == DEFAULT_DETECTOR:
-        return _own(ASSETS, **graph_options)
+        return _own(ASSETS, engine=graph_engine, device=graph_device)
     info = find_model(name_or_path, models_dir, role="detector")
     if info.kind.startswith("detector"):
-        return _own(info.path.parent, **graph_options)
+        return _own(info.path.parent, engine=graph_engine, device=graph_device)
     if info.kind == "yunet":
         from .detectors.yunet_detector import YuNetDetector
 
@@ -85,7 +84,7 @@ def load_detector(
     if info.kind == "scrfd":
         from .detectors.scrfd_detector import ScrfdDetector
 
-        return ScrfdDetector(info.path, **graph_options)
+        return ScrfdDetector(info.path, engine=graph_engine, device=graph_device)
     if info.kind == "retinaface":
         from .detectors.retinaface_detector import RetinaFaceDetector
 

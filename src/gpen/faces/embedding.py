@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..engines import open_graph, run_in_batches
+from ..engines import beside_restorer, open_graph, run_in_batches
 from ..errors import AlignError, MissingExtraError, TrainingError, WeightsError
 from ..face_templates import ARCFACE_XY, DLIB_XY
 from ..images import transforms
@@ -205,8 +205,7 @@ def open_identity(
     info = find_model(name_or_path, models_dir, role="identity")
     if info.path.suffix.lower() != ".onnx":
         return Identity(info.path, ARCFACE, _torch_network(info.path))
-    if engine not in ("openvino", "onnxruntime"):
-        engine = device = "auto"
+    engine, device = beside_restorer(engine, device)
     is_dlib = info.kind == "dlib"
     graph = open_graph(info.path, engine=engine, device=device, keep=is_dlib)
     if is_dlib:

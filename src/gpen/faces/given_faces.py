@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..engines import beside_restorer
 from ..errors import SettingsError
 from ..face_templates import template_points
 from ..models import ASSETS
@@ -105,8 +106,7 @@ def open_point_finder(engine: str = "auto", device: str = "auto") -> PointFinder
         MissingExtraError: The engine is not installed.
         EngineError: The engine cannot run it.
     """
-    if engine not in ("openvino", "onnxruntime"):
-        engine = device = "auto"
+    engine, device = beside_restorer(engine, device)
     return PointFinder(Refiner.open(ASSETS / REFINEMENT_FILE, engine=engine, device=device))
 
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..engines import Graph, open_graph, run_in_batches
+from ..engines import Graph, beside_restorer, open_graph, run_in_batches
 from ..errors import AlignError
 from ..images import transforms
 from ..images.tones import to_planes
@@ -120,8 +120,7 @@ def open_landmarks(engine: str = "auto", device: str = "auto") -> LandmarkNetwor
         >>> open_landmarks().find(np.zeros((64, 64, 3), np.uint8), points_xy).shape
         (68, 2)
     """
-    if engine not in ("openvino", "onnxruntime"):
-        engine = device = "auto"
+    engine, device = beside_restorer(engine, device)
     return LandmarkNetwork(open_graph(_FILE, engine=engine, device=device, keep=True))
 
 

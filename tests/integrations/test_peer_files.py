@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +22,7 @@ import gpen
 from gpen.face_templates import TEMPLATES
 from gpen.faces.alignment import align_face
 from gpen.images.transforms import invert, warp
-from gpen.integrations.peers import SIZES, export_for, file_name, reactor_size
+from gpen.integrations.peers import SIZES, export_for, file_name
 from gpen.integrations.peers import TEMPLATES as TEMPLATE_OF
 from gpen.models.safetensors import write_safetensors
 from support.small_networks import (
@@ -34,6 +35,12 @@ from support.small_networks import (
 )
 
 FaceBgr = np.ndarray
+
+
+def reactor_size(name: str) -> int:
+    """The side of the crops that ReActor feeds a file of this name, in pixels."""
+    found = re.search(r"1024|2048", name)
+    return int(found[0]) if found else 512
 
 
 @pytest.fixture(scope="module")

@@ -110,7 +110,7 @@ def _plan(
 def _stdin_to_stdout(inputs: Sequence[str], restorer: Restorer) -> None:
     """One photo through a pipe; messages go to standard error."""
     if list(inputs) != [STANDARD_STREAM]:
-        raise SettingsError("standard input goes alone: gpen restore - < old.jpg > new.jpg")
+        raise SettingsError("standard input goes alone: - < old.jpg > new.jpg")
     settings = restorer.settings
     result = restorer.restore(sys.stdin.buffer.read())
     data = encode_image(

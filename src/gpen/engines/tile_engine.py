@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -32,16 +31,14 @@ class GraphTileEngine:
         is_fixed: It takes no tiles of other sizes.
     """
 
-    def __init__(
-        self, graph: Graph, file: OnnxFile, factor: int | None, *, tile: int = USUAL_TILE
-    ) -> None:
+    def __init__(self, graph: Graph, file: OnnxFile, factor: int | None, *, tile: int) -> None:
         """Wrap a graph.
 
         Args:
             graph: The graph, ready to run.
             file: What its file says of inputs and outputs.
             factor: Where it is known; else the graph is run once to tell.
-            tile: Side of tiles where it takes any.
+            tile: Side of tiles where it takes any size.
 
         Raises:
             EngineError: It takes several images per run, tiles that are not square, or a dtype that
@@ -100,7 +97,7 @@ class TorchTileEngine:
         device: torch.device,
         precision: str,
         *,
-        tile: int = USUAL_TILE,
+        tile: int,
     ) -> None:
         """Put an upscaler whose tensors are at hand on a device.
 
@@ -114,6 +111,8 @@ class TorchTileEngine:
             EngineError: It is an ONNX graph of another tool.
         """
         import torch
+
+        from .torch import DTYPES
 
         net = weights.upscaler
         if net is None:
@@ -137,19 +136,19 @@ class TorchTileEngine:
                 for name, tensor in plain_layout(weights.tensors).items()
             }
         )
-        self._dtype = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}[
-            precision
-        ]
+        self._device, self._dtype = device, getattr(torch, DTYPES[precision])
         self._network = network.eval().to(device, self._dtype)
-        self._place: Callable[[Any], Any] = lambda tiles: tiles.to(device, self._dtype)
 
     def run(self, crops: FloatArray) -> FloatArray:
         """Enlarge tiles: (N, 3, h, w) → (N, 3, factor · h, factor · w)."""
         import torch
 
+        from .torch import without_tf32
+
+        tiles = torch.from_numpy(np.ascontiguousarray(crops))
         try:
-            with torch.inference_mode():
-                output = self._network(self._place(torch.from_numpy(np.ascontiguousarray(crops))))
+            with torch.inference_mode(), without_tf32():
+                output = self._network(tiles.to(self._device, self._dtype))
                 return cast("FloatArray", output.float().cpu().numpy())
         except RuntimeError as error:
             raise EngineError(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("gpen")
 
-_DTYPES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
+DTYPES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 #: NVIDIA's cards from this compute capability on have tensor cores; older ones are slow in f16.
 _TENSOR_CORES = (7, 0)
 #: Held while cuDNN's settings, which belong to the whole process, are changed.
@@ -71,7 +71,7 @@ class TorchEngine:
         """Restore crops; see `Engine.run`."""
         check_batch(crops, self.in_size, self.name)
         try:
-            with self._torch.inference_mode(), _without_tf32():
+            with self._torch.inference_mode(), without_tf32():
                 output = self._network(np.ascontiguousarray(crops))
                 if self._is_too_much_for_f16(output):
                     self._widen()
@@ -90,7 +90,7 @@ class TorchEngine:
         """The network for host arrays, in the engine's precision."""
         from .torch_network import InferenceNetwork
 
-        torch, device, dtype = self._torch, self._device, _DTYPES[self.precision]
+        torch, device, dtype = self._torch, self._device, DTYPES[self.precision]
         with torch.inference_mode():
             network = InferenceNetwork(net, tensors, device, getattr(torch, dtype))
 
@@ -114,7 +114,7 @@ class TorchEngine:
 
 
 @contextmanager
-def _without_tf32() -> Iterator[None]:
+def without_tf32() -> Iterator[None]:
     """Let cuDNN compute f32 as f32; by default it rounds the factors to TF32's 10 bits."""
     import torch
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import WeightsError
-from ..models import ModelInfo, Weights, load_weights, mixed, read_onnx
+from ..models import ModelInfo, Weights, load_weights, mixed, plain_layout, read_onnx
 from .base import Graph
 from .graph_cache import cached_graph, inference_graph
 from .tile_engine import USUAL_TILE, GraphTileEngine, TorchTileEngine
@@ -69,7 +69,8 @@ class UpscalerSource:
                 f"{other.title}; expected two of one shape to mix",
                 path=self.partner.path,
             )
-        return replace(weights, tensors=mixed(weights.tensors, other.tensors, self.share))
+        ours, others = plain_layout(weights.tensors), plain_layout(other.tensors)
+        return replace(weights, tensors=mixed(ours, others, self.share))
 
     @property
     def tile(self) -> int:

@@ -7,8 +7,7 @@ the box.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -83,8 +82,9 @@ class PointFinder:
         scores = np.where(right, found.scores, 0.0)
         if scores.max() >= SURE:
             return _face(found, int(scores.argmax())), True
-        average = rotated_points(Candidates(box[None], np.zeros((1, 5, 2)), np.zeros(1)))[0]
-        return Face(_corners(box), average, 0.0), False
+        usual = Candidates(box[None], np.zeros((1, 5, 2)), np.zeros(1))
+        usual = replace(usual, points_xy=rotated_points(usual)[:1])
+        return _face(usual, 0), False
 
     def _surest(self, pyramid: Pyramid, boxes_xyxy: Float64Array) -> Candidates:
         """What the network sees in boxes, each at its best rotation, after three looks."""
@@ -157,9 +157,10 @@ def whole_face(finder: PointFinder, image_pixels: NDArray[np.uint8]) -> Face:
 
 def _checked(boxes_xyxy: ArrayLike) -> Float64Array:
     boxes = np.asarray(boxes_xyxy, dtype=np.float64)
-    boxes = boxes[None] if boxes.ndim == 1 and boxes.size else boxes.reshape(-1, *boxes.shape[1:])
     if not boxes.size:
         return np.zeros((0, 4))
+    if boxes.ndim == 1:
+        boxes = boxes[None]
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise SettingsError(
             f"boxes_xyxy has shape {np.shape(boxes_xyxy)}; expected (faces, 4): left, top, right, "
@@ -175,7 +176,3 @@ def _checked(boxes_xyxy: ArrayLike) -> Float64Array:
 def _face(found: Candidates, number: int) -> Face:
     one = found.take(np.array([number]))
     return faces_from_arrays(one.boxes_xyxy, one.points_xy, one.scores)[0]
-
-
-def _corners(box: Sequence[float] | Float64Array) -> tuple[float, float, float, float]:
-    return cast("tuple[float, float, float, float]", tuple(float(v) for v in box))

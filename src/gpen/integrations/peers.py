@@ -16,12 +16,11 @@ A network for other crops than a program feeds is written with what cuts its own
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Literal, get_args
 
 from ..errors import SettingsError, WeightsError
-from ..models import convert, find_model
+from ..models import find_model
 from ..models.conversion import convert_framed
 from ..models.graph.framing import Framing
 
@@ -75,12 +74,6 @@ def file_name(program: Program, size: int) -> str:
     return f"gpen_bfr_{there}.onnx" if program == "facefusion" else f"GPEN-BFR-{there}.onnx"
 
 
-def reactor_size(name: str) -> int:
-    """The side of the crops that ReActor feeds a file of this name, in pixels."""
-    found = re.search(r"1024|2048", name)
-    return int(found[0]) if found else 512
-
-
 def export_for(
     program: Program,
     model: str | Path,
@@ -119,9 +112,9 @@ def export_for(
         )
     target = Path(folder).expanduser() / file_name(program, info.size)
     is_hashed = program == "facefusion"
-    if program not in TEMPLATES:
-        return convert(info.path, target, half=half, write_hash=is_hashed, overwrite=overwrite)
-    framing = Framing(size_for(program, info.size), TEMPLATES[program])
+    framing = None
+    if program in TEMPLATES:
+        framing = Framing(size_for(program, info.size), TEMPLATES[program])
     return convert_framed(
         info.path, target, framing, half=half, write_hash=is_hashed, overwrite=overwrite
     )

@@ -57,13 +57,13 @@ def convert(
         >>> convert("GPEN-BFR-512.pth", "gpen_bfr_512.onnx", half=True)  # doctest: +SKIP
         PosixPath('gpen_bfr_512.onnx')
     """
-    return _convert(src, dst, half=half, write_hash=write_hash, overwrite=overwrite)
+    return convert_framed(src, dst, None, half=half, write_hash=write_hash, overwrite=overwrite)
 
 
 def convert_framed(
     src: str | Path,
-    dst: Path,
-    framing: Framing,
+    dst: str | Path,
+    framing: Framing | None,
     *,
     half: bool = False,
     write_hash: bool = False,
@@ -77,25 +77,11 @@ def convert_framed(
     Args:
         src: A path or the name of a model that takes and returns one size.
         dst: File to write.
-        framing: The program's crops.
+        framing: The program's crops; None where they are those of the network.
         half: Store f16.
         write_hash: Also write `<dst>.hash`.
         overwrite: Replace `dst` if it is there.
     """
-    return _convert(
-        src, dst, half=half, write_hash=write_hash, overwrite=overwrite, framing=framing
-    )
-
-
-def _convert(
-    src: str | Path,
-    dst: str | Path,
-    *,
-    half: bool,
-    write_hash: bool,
-    overwrite: bool,
-    framing: Framing | None = None,
-) -> Path:
     dst = Path(dst).expanduser()
     hash_path = dst.with_suffix(".hash")
     if dst.suffix.lower() not in _FORMATS:

@@ -21,8 +21,9 @@ import numpy as np
 
 from ..concurrency import in_background
 from ..errors import GpenError, SettingsError
+from ..options import missing_at
 from ..pipeline import Restorer
-from ..settings import VideoSettings
+from ..settings import Settings, VideoSettings
 from ..version import VERSION
 from . import frame_stages
 from .analysis import Analysis, analyse
@@ -69,15 +70,12 @@ class Job:
         faces_log: Path | None = None,
     ) -> None:
         settings = restorer.settings
-        photos_only = {
-            "aligned": settings.aligned,
-            "at": settings.at,
-            "faces=whole": settings.faces == "whole",
-        }
-        if named := [name for name, is_set in photos_only.items() if is_set]:
-            raise SettingsError(
-                f"{named[0]} is for photos; faces in videos are found in every frame"
-            )
+        reasons = missing_at("video", Settings)
+        for name in ("aligned", "at"):
+            if getattr(settings, name):
+                raise SettingsError(f"{name} {reasons[name]}")
+        if settings.faces == "whole":
+            raise SettingsError(f"faces=whole {reasons['at']}")
         self.restorer, self.video, self.target = restorer, video, target
         self.on_progress = on_progress or _say_nothing
         self.info = open_video(source, rate=Fraction(video.frame_rate).limit_denominator(100_000))

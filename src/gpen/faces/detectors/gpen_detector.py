@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -109,9 +109,7 @@ class GpenDetector:
     def detect(self, image_pixels: NDArray[np.uint8]) -> list[Face]:
         """Find faces; see `gpen.faces.detection.Detector.detect`."""
         found = self.search(image_pixels)
-        rated = Candidates(
-            found.candidates.boxes_xyxy, found.candidates.points_xy, probability(found.evidence)
-        )
+        rated = replace(found.candidates, scores=probability(found.evidence))
         kept = suppress_overlaps(rated, FIRST_THRESHOLD)
         least = least_probability(kept.sizes) if self._threshold is None else self._threshold
         kept = kept.take(np.flatnonzero(kept.scores >= least))
@@ -120,23 +118,19 @@ class GpenDetector:
     def search(self, image_pixels: NDArray[np.uint8]) -> Search:
         """Everything that was looked at twice, with what the networks say of it."""
         pyramid = Pyramid(image_pixels)
-        proposed, yunet = self._find_at_all_sizes(pyramid), self._find_by_yunet(pyramid)
-        sharpest = pyramid.with_at_most(YUNET_PIXELS).scale
+        proposed = self._find_at_all_sizes(pyramid)
+        yunet, sharpest = self._find_by_yunet(pyramid)
         first = self._refine_with_rotations(pyramid, Candidates.joined([proposed, yunet]))
-        rated = Candidates(
-            first.boxes_xyxy,
-            first.points_xy,
-            probability(evidence_of(first, yunet, sharpest)),
-        )
+        rated = replace(first, scores=probability(evidence_of(first, yunet, sharpest)))
         second = self._refiner.refine(pyramid, suppress_overlaps(rated, FIRST_THRESHOLD))
         return Search(second, evidence_of(second, yunet, sharpest))
 
-    def _find_by_yunet(self, pyramid: Pyramid) -> Candidates:
-        """YuNet's candidates: upright faces, large and small."""
+    def _find_by_yunet(self, pyramid: Pyramid) -> tuple[Candidates, float]:
+        """YuNet's candidates, upright faces, large and small; the largest scale it looked at."""
         sizes = (YUNET_PIXELS, YUNET_PIXELS // 16)
         levels = {level.scale: level for level in map(pyramid.with_at_most, sizes)}
         found = Candidates.joined([self._yunet.find(level) for level in levels.values()])
-        return suppress_overlaps(found, PROPOSAL_THRESHOLD)
+        return suppress_overlaps(found, PROPOSAL_THRESHOLD), max(levels)
 
     def _find_at_all_sizes(self, pyramid: Pyramid) -> Candidates:
         """Candidates of all levels; of one face there may be one per level."""

@@ -86,9 +86,12 @@ class Pyramid:
 
     def with_at_most(self, pixels: int) -> Level:
         """The largest copy with at most so many pixels; there is none smaller than 1 × 1."""
-        while self._levels[-1].count > pixels:
-            self._levels.append(self._levels[-1].halved())
-        return next(level for level in (self.searched[0], *self._levels) if level.count <= pixels)
+        for level in (self.searched[0], *self._levels):
+            if level.count <= pixels:
+                return level
+        while level.count > pixels:
+            level = level.halved()
+        return level
 
     def cut(self, crop_from_image: Float64Array) -> NDArray[np.uint8]:
         """Cut out crops; beyond the border, the image's outermost pixels are repeated.

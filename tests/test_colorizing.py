@@ -58,6 +58,13 @@ def test_faces_get_colors_and_keep_their_luma(
     assert not result.photo.is_gray
 
 
+def test_likeness_is_that_of_the_result(model: Path, gray: Path, demo_points: np.ndarray) -> None:
+    colorizer = gpen.Colorizer(model=model)
+    result = colorizer.restore(gray, points_xy=demo_points[None])
+    measured = colorizer.identity.compare(result.source.pixels, result.image, demo_points)
+    assert result.restored[0].similarity == pytest.approx(measured, abs=1e-6)
+
+
 def test_saturation_scales_the_colors(model: Path, gray: Path, demo_points: np.ndarray) -> None:
     x, y = demo_points[2].round().astype(int)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .blending.paste import Patch
 from .composition import FaceOutput, FoundFaces, Outputs
 from .errors import SettingsError
 from .faces.coloring import balanced, chroma_of, colored, has_colors, keep_luma
@@ -19,7 +20,7 @@ from .options import options_of
 from .pipeline import Restorer
 from .result import Restoration
 from .settings import COLORING_MODEL, ColorSettings, Settings
-from .types import Image
+from .types import Image, Pixels
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -72,14 +73,11 @@ class Colorizer(Restorer):
             photo = dataclasses.replace(photo, notes=(*photo.notes, note))
         return dataclasses.replace(found, source=photo)
 
-    def compose(self, outputs: Outputs, *, once: bool = False) -> Restoration:
-        """Compose the result; see `Restorer.compose`."""
-        result = super().compose(outputs, once=once)
+    def _pasted(self, outputs: Outputs, patches: Sequence[Patch], *, once: bool) -> Pixels:
+        """The photo with its coloured faces, and the luma that it had."""
+        pixels = super()._pasted(outputs, patches, once=once)
         source = outputs.found.source.pixels
-        if result.photo.pixels.shape != source.shape:
-            return result
-        pixels = keep_luma(result.photo.pixels, source)
-        return dataclasses.replace(result, photo=dataclasses.replace(result.photo, pixels=pixels))
+        return keep_luma(pixels, source) if pixels.shape == source.shape else pixels
 
     def _restored(self, faces: Sequence[FaceOutput]) -> list[FaceOutput]:
         """The faces with their new colours."""

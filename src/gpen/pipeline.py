@@ -335,11 +335,6 @@ class Restorer(ModelSet):
             return transforms.enlarge(pixels, factor)
         return upscaler.enlarge(pixels, factor, gray=gray, on_tile=self.on_tile)
 
-    @property
-    def enlarges(self) -> bool:
-        """Whether results differ from their sources even where no face is."""
-        return self.settings.upscale > 1 or bool(self.settings.background)
-
     def cut_out(self, canvas: Pixels, cut_from: EnlargedView | None, face: Face) -> Crop:
         """Cut a face out for the network.
 
@@ -394,9 +389,12 @@ class Restorer(ModelSet):
         options, source = self.settings, outputs.found.source
         with _timed(outputs.seconds, "paste"):
             patches = [finish_face(a, options, is_gray=source.is_gray) for a in outputs.faces]
-            pixels = compose_photo(outputs, patches, options, once=once)
-            photo = with_pixels(source, pixels)
+            photo = with_pixels(source, self._pasted(outputs, patches, once=once))
         return self.describe(outputs, patches, photo)
+
+    def _pasted(self, outputs: Outputs, patches: Sequence[Patch], *, once: bool) -> Pixels:
+        """The photo with its finished faces."""
+        return compose_photo(outputs, patches, self.settings, once=once)
 
     def describe(self, outputs: Outputs, patches: Sequence[Patch], photo: Image) -> Restoration:
         """The result of a photo that is composed already; see `gpen.description.describe`."""

@@ -278,6 +278,11 @@ class Settings:
         """Whether a detector is needed: no option says already where faces are."""
         return not (self.aligned or self.at or self.faces == "whole")
 
+    @property
+    def enlarges(self) -> bool:
+        """Whether results differ from their sources even where no face is."""
+        return self.upscale > 1 or bool(self.background)
+
     def blend_of(self, number: int) -> float:
         """The blend of one face.
 

@@ -169,6 +169,14 @@ def test_less_denoising_mixes_a_second_file(
     assert np.abs(result - reference(first, pixels[:40, :40], 4)).max() <= 1
 
 
+def test_files_of_different_layouts_are_mixed(pixels: np.ndarray, tmp_path: Path) -> None:
+    network = small_rrdb(2)
+    path = save(network, tmp_path / "house-x4.pth")
+    save(network, tmp_path / "house-wdn-x4.pth", "old")
+    result = load_upscaler(path, denoise=0.5).enlarge(pixels[:40, :40], 4)
+    assert np.abs(result - reference(network, pixels[:40, :40], 4)).max() <= 1
+
+
 def test_a_mixture_needs_its_second_file(tmp_path: Path) -> None:
     path = save(small_compact(), tmp_path / "realesr-general-x4v3.pth")
     with pytest.raises(UnknownModelError, match="realesr-general-wdn-x4v3: expected background_d"):

@@ -24,6 +24,7 @@ __all__ = [
     "Engine",
     "Graph",
     "SharedEngine",
+    "UpscalerSource",
     "beside_restorer",
     "fast_precision",
     "open_engine",
@@ -109,34 +110,29 @@ def open_engine(
 
 
 def open_upscaler(
-    model: ModelInfo,
+    source: UpscalerSource,
     *,
     engine: str = "auto",
     device: str = "auto",
     precision: str = "auto",
-    partner: ModelInfo | None = None,
-    share: float = 1.0,
 ) -> SharedEngine:
     """Open an upscaler, ready to run and to be shared by threads; it takes tiles in [0, 1].
 
     Args:
-        model: What `find_model` found.
+        source: The upscaler.
         engine: As in `open_engine`.
         device: As in `open_engine`.
         precision: "auto" is f32.
-        partner: An upscaler of the same shapes that is mixed in.
-        share: Of `model` in the mixture, from 0 to 1.
 
     Raises:
         WeightsError: The file became unreadable, its factor is of no use, or the partner is another
             network.
         GpenError: As `open_engine`.
     """
-    name = engine if engine != "auto" else _choose(model, device)
-    source = UpscalerSource(model, partner, share)
+    name = engine if engine != "auto" else _choose(source.model, device)
     return open_shared(
         partial(_open_tiles, source, name, device, "f32" if precision == "auto" else precision),
-        partial(_open_tiles, source, _choose(model, "cpu"), "cpu", "f32"),
+        partial(_open_tiles, source, _choose(source.model, "cpu"), "cpu", "f32"),
         name=name,
         device=device,
         unit="tile",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,7 @@ from ..errors import EngineError
 from ..models import ModelInfo, OnnxFile
 from ..types import FloatArray
 from .base import Graph, check_batch
-from .out_of_memory import is_out_of_memory
-
-_log = logging.getLogger("gpen")
+from .batching import TogetherOrSingly
 
 #: For files with a second input `weight` (CodeFormer's fidelity): keep closest to the input face.
 _FIDELITY = 1.0
@@ -50,31 +47,14 @@ class GraphEngine:
             )
         self.in_size, self.size = model.in_size, model.size
         self._graph, self._file = graph, file
-        self._whole_batches = batch is None
+        self._run_all = TogetherOrSingly(self._run, together=batch is None, name=self.name)
 
     def run(self, crops: FloatArray) -> FloatArray:
         """Restore crops; see `Engine.run`."""
         check_batch(crops, self.in_size, self.name)
         if not len(crops):
             return np.zeros((0, 3, self.size, self.size), np.float32)
-        if self._whole_batches and len(crops) > 1:
-            together = self._run_together(crops)
-            if together is not None:
-                return self._checked(together, len(crops))
-            self._whole_batches = False
-            _log.info("%s takes one face at a time, whatever it says of itself", self.name)
-        outputs = [self._checked(self._run(crops[i : i + 1]), 1) for i in range(len(crops))]
-        return np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
-
-    def _run_together(self, crops: FloatArray) -> FloatArray | None:
-        """The outputs of one run, or None where the graph was made for one image after all."""
-        try:
-            outputs = self._run(crops)
-        except EngineError as error:
-            if is_out_of_memory(error):
-                raise
-            return None
-        return outputs if len(outputs) == len(crops) else None
+        return self._checked(self._run_all(crops), len(crops))
 
     def _checked(self, output: FloatArray, count: int) -> FloatArray:
         wanted = (count, 3, self.size, self.size)

@@ -10,6 +10,7 @@ from ..errors import EngineError, WeightsError
 from ..models import FACTORS, OnnxFile, Weights, plain_layout
 from ..types import FloatArray
 from .base import Graph, first_line
+from .batching import TogetherOrSingly
 
 if TYPE_CHECKING:
     import torch
@@ -53,15 +54,14 @@ class GraphTileEngine:
                 engine=graph.name,
             )
         self.in_size, self.is_fixed = height or tile, height is not None
-        self._graph, self._dtype, self._takes_batches = graph, _NUMPY[dtype], batch is None
+        self._graph, self._dtype = graph, _NUMPY[dtype]
+        self._run_all = TogetherOrSingly(self._run, together=batch is None, name=self.name)
         self.factor = factor or self._asked_factor()
         self.size = self.factor * self.in_size
 
     def run(self, crops: FloatArray) -> FloatArray:
         """Enlarge tiles: (N, 3, h, w) → (N, 3, factor · h, factor · w)."""
-        step = len(crops) if self._takes_batches else 1
-        outputs = [self._run(crops[i : i + step]) for i in range(0, len(crops), step)]
-        output = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        output = self._run_all(crops)
         wanted = (len(crops), 3, *(self.factor * side for side in crops.shape[2:]))
         if output.shape != wanted:
             raise EngineError(

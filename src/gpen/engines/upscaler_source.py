@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import WeightsError
-from ..models import ModelInfo, Weights, load_weights, mixed, plain_layout, read_onnx
+from ..models import ModelInfo, UpscalerNet, Weights, load_weights, mixed, plain_layout, read_onnx
 from .base import Graph
 from .graph_cache import cached_graph, inference_graph
 from .tile_engine import USUAL_TILE, GraphTileEngine, TorchTileEngine
@@ -72,8 +72,18 @@ class UpscalerSource:
         ours, others = plain_layout(weights.tensors), plain_layout(other.tensors)
         return replace(weights, tensors=mixed(ours, others, self.share))
 
+    @cached_property
+    def net(self) -> UpscalerNet | None:
+        """Its numbers; None where it is another tool's graph."""
+        return self.weights.upscaler
+
+    @cached_property
+    def is_fixed(self) -> bool:
+        """Whether it takes tiles of one size only."""
+        return self.net is None and read_onnx(self.model.path).inputs[0][2][2] is not None
+
     @property
     def tile(self) -> int:
         """Side of its tiles."""
-        net = None if self.model.path.suffix.lower() == ".onnx" else self.weights.upscaler
-        return _RRDB_TILE * net.block if net else USUAL_TILE
+        is_graph = self.model.path.suffix.lower() == ".onnx"
+        return USUAL_TILE if is_graph or self.net is None else _RRDB_TILE * self.net.block

@@ -16,12 +16,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engines import SharedEngine, open_upscaler
+from ..engines import SharedEngine, UpscalerSource, open_upscaler
 from ..engines.out_of_memory import is_cpu
 from ..errors import UnknownModelError
 from ..images import transforms
 from ..images.tones import LUMA
-from ..models import ModelInfo, find_model, load_weights, read_onnx
+from ..models import ModelInfo, find_model
 from ..types import FloatArray, Pixels
 from .tiles import Span, plan_axis
 
@@ -158,14 +158,12 @@ def load_upscaler(
     """
     model = find_model(name, models_dir, role="upscaler")
     partner = find_partner(model, models_dir) if denoise < 1 else None
-    shared = open_upscaler(
-        model, engine=engine, device=device, precision=precision, partner=partner, share=denoise
-    )
-    net = load_weights(model.path).upscaler
+    source = UpscalerSource(model, partner, denoise)
+    shared = open_upscaler(source, engine=engine, device=device, precision=precision)
+    net = source.net
     if net is None:
-        is_fixed = read_onnx(model.path).inputs[0][2][2] is not None
         margin = min(_MARGIN, shared.in_size // 8)
-        return Upscaler(model, shared, margin=margin, step=_UNKNOWN_STEP, is_fixed=is_fixed)
+        return Upscaler(model, shared, margin=margin, step=_UNKNOWN_STEP, is_fixed=source.is_fixed)
     if net.family == "compact":  # it sees as many pixels as it has convolutions: tiles are exact
         return Upscaler(model, shared, margin=net.depth + 1, step=1, is_fixed=False)
     margin = _MARGIN * net.block

@@ -83,7 +83,7 @@ def align(works: Iterable[Work], *, restorer: Restorer) -> Generator[Work, None,
     for work in works:
         if settings.background:
             work.cut_from = EnlargedView(work.canvas, settings.upscale)
-        if restorer.enlarges and (work.written or not settings.background):
+        if settings.enlarges and (work.written or not settings.background):
             work.canvas, work.touched = restorer.enlarge(work.canvas), True
         work.crops = [
             restorer.cut_out(work.canvas, work.cut_from, seen.face) for seen in work.faces
@@ -158,7 +158,13 @@ def _pasted(
         seed = work.frame.index * 1000 + seen.track_id  # fresh grain in every frame
         face_output = FaceOutput(seen.track_id, crop, steady, reliability, seed, seen.opacity)
         patches.append(finish_face(face_output, settings))
-    pixels = compose(work.canvas, patches, settings, cut_from=work.cut_from)
+    pixels = compose(
+        work.canvas,
+        patches,
+        settings,
+        cut_from=work.cut_from,
+        in_place=settings.enlarges,  # nobody else has what was just made
+    )
     yield _as_frame(work, pixels)
 
 

@@ -193,7 +193,7 @@ class Job:
     def _works(
         self, frames: Iterator[Frame], part: range, found: Analysis, chosen: set[int]
     ) -> Generator[frame_stages.Work, None, None]:
-        enlarged = self.restorer.enlarges
+        enlarged = self.restorer.settings.enlarges
         for frame in frames:
             faces = [seen for seen in found.tracks.at(frame.index) if seen.track_id in chosen]
             touched = found.corrections is not None

@@ -97,3 +97,15 @@ def test_what_the_managers_run_finds_nothing_to_do_here(host: Path, folder: str)
         text=True,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_python_beside_a_clone_imports_the_package(host: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import gpen, gpen.errors; print(gpen.__file__, gpen.restore)"],
+        cwd=host / "extensions",
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.split()[0]).parts[-3:] == ("src", "gpen", "__init__.py")
